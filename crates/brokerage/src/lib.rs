@@ -1,0 +1,1 @@
+//! HTTP clients of trading brokers behind one trait.

@@ -1,0 +1,1 @@
+//! Redis, single or Cluster: snapshots in the legacy layout and Celery results.

@@ -1,0 +1,1 @@
+//! The pure Celery wire format: job messages and results.

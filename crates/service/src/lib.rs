@@ -1,0 +1,1 @@
+//! Process scaffolding: settings, logging and signals.

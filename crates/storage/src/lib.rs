@@ -1,0 +1,1 @@
+//! PostgreSQL: every SQL statement, the leases, the tick ledger and the migrator.
