@@ -1,1 +1,26 @@
 //! The pure Celery wire format: job messages and results.
+//!
+//! Protocol 2 in both directions and protocol 1 inwards, as Celery 5.2 to 5.7 speak them over AMQP. No I/O, no
+//! clock, no AMQP types: [`decode`] takes an [`Envelope`] of plain strings and JSON and never panics, whatever is
+//! in it; what it refuses is a [`DecodeError`] with a stable [`Reason`].
+
+mod arguments;
+mod body;
+mod decode;
+mod encode;
+mod error;
+mod field;
+mod message;
+mod repr;
+mod time;
+
+pub mod result;
+
+pub use arguments::{BadArguments, Signature, bind};
+pub use body::BODY_LIMIT;
+pub use decode::decode;
+pub use encode::{Encoded, NewTask, encode};
+pub use error::{DecodeError, Reason};
+pub use field::ENQUEUED_AT;
+pub use message::{Embed, Envelope, TaskMessage};
+pub use time::{format_time, parse_time};

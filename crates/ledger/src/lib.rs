@@ -1,7 +1,54 @@
-//! The pure trading domain: fills, FIFO lots, positions, holdings and reconciliation.
+#![doc = include_str!("lib.md")]
+#![deny(clippy::float_arithmetic)]
+
+pub mod ist;
 
 mod account;
+mod book;
+mod calendar;
+mod closing;
+mod corporate_action;
+mod deal;
+mod directory;
+mod discrepancy;
+mod error;
+mod fifo;
+mod fill;
+mod findings;
+mod fold;
+mod holding;
+mod instrument;
+mod instrument_key;
+mod intake;
+mod lot;
+mod opening_lot;
+mod origin;
+mod position;
+mod price;
+mod queue;
+mod realised;
+mod reconcile;
 mod reported;
+mod row;
+mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use account::Account;
+pub use book::{Book, Input, Withheld, generate};
+pub use closing::{Closing, ClosingSide};
+pub use corporate_action::{CorporateAction, CorporateActionKind};
+pub use discrepancy::{Discrepancy, DiscrepancyKind};
+pub use error::LedgerError;
+pub use fill::Fill;
+pub use holding::Holding;
+pub use instrument::Instrument;
+pub use instrument_key::{InstrumentKey, InstrumentKind, OptionRight, is_cash, key_for};
+pub use lot::Lot;
+pub use opening_lot::OpeningLot;
+pub use position::Position;
+pub use price::Price;
+pub use realised::{Realised, realised};
+pub use reconcile::{KnownOrder, OrderEventKind, Plan, Update, plan};
 pub use reported::{ReportedOrder, Side};

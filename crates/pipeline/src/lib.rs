@@ -1,1 +1,30 @@
 //! What a job does: the spine of a sync, one file per step, and the report.
+//!
+//! A job syncs one account. [`Pipeline`] leases the account, runs the steps in [`sync`](Pipeline) order (detection,
+//! generation, snapshot), tells the world (notification), and writes the outcome last. Steps fail independently:
+//! each returns what it did or why not, and the report's status follows from that alone.
+//!
+//! Everything here may be run again after any part of it: rows are replaced under the lease's fence, Redis is
+//! written as a whole, a notification carries the job's id, and a job with an outcome is never run again.
+
+mod detection;
+mod error;
+mod fan_out;
+mod generation;
+mod handler;
+mod job;
+mod notification;
+mod report;
+mod secret_ref;
+mod snapshot;
+mod sync;
+
+pub use error::chain;
+pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick};
+pub use job::{
+    ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SyncJob, encode_sync, job_id,
+};
+pub use notification::routing_key;
+pub use report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
+pub use secret_ref::{Environment, SecretError, check_reference};
+pub use sync::{Pipeline, PipelineSettings};

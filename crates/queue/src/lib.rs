@@ -1,1 +1,54 @@
-//! RabbitMQ: topology, confirmed publishing, consuming, dispositions and retry.
+//! RabbitMQ: topology, confirmed publishing, consuming, dispositions and retry. Knows no trading domain.
+//!
+//! # The way of a message
+//!
+//! [`Consumer`] owns one connection and gives every delivery to the executor: decode, look up, expired? early? →
+//! [`Handler::run`] → an [`Event`] → [`decide`] → a [`Disposition`] → dispose. Only the executor acks, and it acks
+//! last: whatever a disposition publishes (a retry, a dead letter) is confirmed before.
+//!
+//! # Sessions
+//!
+//! lapin's own recovery stays off: it hides lost deliveries, leaves streams stalled after a channel error and goes
+//! silent when its tries run out. A connection of ours is a *session*: connect, declare, set QoS, consume; any
+//! error, any end of a stream, a late confirm or an `ack` that could not be sent ends it, and all of it is built
+//! anew. A delivery belongs to its session: when that is over its run is cancelled and it is never acked; RabbitMQ
+//! gives it to somebody again.
+
+mod backoff;
+mod connection;
+mod consumer;
+mod copy;
+mod decide;
+mod delay;
+mod error;
+mod executor;
+mod handler;
+mod headers;
+mod message;
+mod publisher;
+mod subscription;
+mod topology;
+
+pub use backoff::RetryPolicy;
+pub use connection::RabbitUrls;
+pub use consumer::{Consumer, ConsumerSettings};
+pub use decide::{Disposition, Event, Facts, decide};
+pub use delay::DelayStep;
+pub use error::{PublishError, QueueError};
+pub use handler::{Attempt, End, Ending, Handler};
+pub use message::{Destination, Message};
+pub use publisher::Publisher;
+pub use subscription::{Notice, Subscription};
+pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, QueueDepth, WorkQueue, queue_depths};
+
+/// An error with its causes in one line, for the log line of a failed try.
+fn connection_error_text(error: &QueueError) -> String {
+    use std::error::Error as _;
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

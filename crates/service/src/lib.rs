@@ -1,1 +1,32 @@
-//! Process scaffolding: settings, logging and signals.
+//! Process scaffolding: settings, logging and signals, the same for every program.
+//!
+//! Settings are read once, at the start, from flags and the environment alike. A bad one is refused by name before
+//! anything is opened. Nothing here connects to anything.
+
+pub mod exit;
+mod logging;
+mod names;
+mod parse;
+mod secret;
+mod settings;
+mod signals;
+mod startup;
+mod values;
+
+pub use logging::{LogArgs, LogFormat, init_logging};
+pub use names::{host_name, process_name};
+pub use parse::{ParseFailure, parse};
+pub use secret::SecretUrl;
+pub use settings::{
+    BeatArgs, CatchUp, ClusterHosts, Connections, MaybeHours, QueueNames, ResultArgs, ResultUrl, RetryArgs, SyncArgs,
+    WorkerArgs, postgres_pool_size,
+};
+pub use signals::Shutdown;
+pub use startup::{START_LIMIT, wait_for};
+pub use values::{CheckHours, RabbitUrlList};
+
+/// Makes ring the process's TLS provider; call it once, before anything connects.
+pub fn install_tls() {
+    // An error only says that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

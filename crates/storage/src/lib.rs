@@ -1,1 +1,35 @@
-//! PostgreSQL: every SQL statement, the leases, the tick ledger and the migrator.
+//! PostgreSQL: every SQL statement of the product, and nothing else.
+//!
+//! One [`Storage`] is a pool with the statements as methods, a file per noun. Statements are checked against the
+//! schema when the crate is compiled (`.sqlx/` holds what PostgreSQL said, so no server is needed to build).
+//!
+//! Two rules hold everywhere. The clock is PostgreSQL's, so hosts may disagree about the time. And what a run
+//! writes, it writes together with a look at its fence, in one transaction: a run that lost its lease changes
+//! nothing any more.
+
+mod accounts;
+mod book;
+mod brokerage_accounts;
+mod error;
+mod external;
+mod imports;
+mod inputs;
+mod lease;
+mod outcomes;
+mod overview;
+mod pool;
+mod snapshot;
+mod ticks;
+
+pub use accounts::{AccountScan, DueAccount};
+pub use book::{GeneratedRows, StoredRows};
+pub use brokerage_accounts::BrokerageAccount;
+pub use error::StorageError;
+pub use external::{ExternalChanges, UnannouncedOrder};
+pub use imports::{ImportSummary, ImportedFill, ImportedOrder};
+pub use inputs::LedgerInputs;
+pub use lease::{Lease, LeaseAnswer, LeaseRequest};
+pub use outcomes::{EndedJob, Outcome};
+pub use overview::{AccountOverview, AccountView};
+pub use pool::{Storage, migrator};
+pub use snapshot::{AccountRows, StoredRow};

@@ -1,1 +1,38 @@
 //! Private RabbitMQ, PostgreSQL and Redis servers from the machine's own programs, for tests and demos.
+//!
+//! Every server listens on free ports of 127.0.0.1 and keeps its data in a folder of its own under `/tmp`; both go
+//! when the server's value is dropped or the process that owns it dies, however it dies (see `guard.rs`). Servers
+//! that run on the machine already are left alone. Missing programs are installed when we are root on Debian.
+//! Linux only: `/proc` and abstract sockets are used.
+
+mod account;
+mod database;
+mod error;
+mod fake_kite;
+mod guard;
+mod http;
+mod install;
+mod name;
+mod port;
+mod postgres;
+mod process;
+mod programs;
+mod rabbitmq;
+mod redis;
+mod redis_cluster;
+mod server;
+mod shared;
+mod vhost;
+mod wait;
+
+pub use database::Database;
+pub use error::Error;
+pub use fake_kite::FakeKite;
+pub use postgres::{Postgres, psql};
+pub use process::{BIN_DIR, Process, binary};
+pub use rabbitmq::RabbitMq;
+pub use redis::Redis;
+pub use redis_cluster::RedisCluster;
+pub use shared::{Shared, shared, variable};
+pub use vhost::{Message, Vhost};
+pub use wait::wait_until;

@@ -1,1 +1,215 @@
-fn main() {}
+//! `syncfleet-worker`: consumes jobs and syncs accounts. Run as many as you like, on as many machines as you like.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cache::{Cache, CacheConfig};
+use clap::Parser;
+use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, chain};
+use queue::{Consumer, ConsumerSettings, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
+use secrecy::SecretString;
+use service::{
+    BeatArgs, Connections, LogArgs, ResultArgs, RetryArgs, SecretUrl, Shutdown, SyncArgs, WorkerArgs, exit,
+};
+use storage::Storage;
+use tracing::{error, info};
+
+/// How long Redis may take over one operation.
+const REDIS_LIMIT: Duration = Duration::from_secs(5);
+
+/// Consumes sync jobs from the queues `periodic` and `adhoc` and runs them.
+///
+/// Every setting is a flag or an environment variable. The first SIGTERM or SIGINT drains: no new job is taken,
+/// running ones may finish within the grace, the rest goes back to its queue. A second signal ends at once.
+#[derive(Debug, Parser)]
+#[command(name = "syncfleet-worker", version)]
+struct Arguments {
+    #[command(flatten)]
+    connections: Connections,
+    #[command(flatten)]
+    worker: WorkerArgs,
+    #[command(flatten)]
+    sync: SyncArgs,
+    #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
+    results: ResultArgs,
+    /// What a job for all accounts publishes.
+    #[command(flatten)]
+    beat: BeatArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[tokio::main]
+async fn main() {
+    let code = match service::parse::<Arguments>() {
+        Ok(arguments) => run(arguments).await,
+        Err(failure) => failure.report(),
+    };
+    std::process::exit(code);
+}
+
+async fn run(arguments: Arguments) -> i32 {
+    service::init_logging(&arguments.log);
+    service::install_tls();
+    let shutdown = match Shutdown::listen() {
+        Ok(shutdown) => shutdown,
+        Err(error) => {
+            error!("cannot listen for signals: {error}");
+            return exit::FAILED;
+        }
+    };
+    tokio::select! {
+        ended = work(arguments, &shutdown) => match ended {
+            Ok(()) => exit::DONE,
+            Err(error) => {
+                error!("{error:#}");
+                exit::UNAVAILABLE
+            }
+        },
+        () = shutdown.forced.cancelled() => exit::INTERRUPTED,
+    }
+}
+
+async fn work(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let name = arguments.worker.worker_name.clone().unwrap_or_else(|| service::process_name("syncfleet"));
+    let queues = slots(&arguments.worker);
+    let concurrency: usize = queues.iter().map(|(_, slots)| slots).sum();
+    let urls = RabbitUrls::parse(arguments.connections.rabbitmq_url.expose())?;
+    let pipeline = tokio::select! {
+        pipeline = connect(&arguments, &name, concurrency, &urls) => pipeline?,
+        () = shutdown.requested.cancelled() => return Ok(()),
+    };
+    let settings = ConsumerSettings {
+        urls,
+        worker: name.clone(),
+        queues,
+        policy: RetryPolicy {
+            initial: arguments.retry.retry_initial_seconds,
+            multiplier: arguments.retry.retry_multiplier,
+            max: arguments.retry.retry_max_seconds,
+            jitter: arguments.retry.retry_jitter,
+            retries: arguments.retry.retry_max,
+        },
+        time_limit: arguments.worker.job_time_limit_seconds,
+        grace: arguments.worker.shutdown_grace_seconds,
+    };
+    let publisher = pipeline.publisher.clone();
+    info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
+    Consumer::new(settings, Arc::new(pipeline), publisher).run(shutdown.requested.clone()).await?;
+    info!("stopped");
+    Ok(())
+}
+
+/// The slots of each consumed queue: `adhoc` has a tenth more of its own, so that it never waits behind a tick.
+fn slots(arguments: &WorkerArgs) -> Vec<(WorkQueue, usize)> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let concurrency = arguments.worker_concurrency.unwrap_or(4 * cores);
+    let names = &arguments.worker_queues.0;
+    let queues: Vec<WorkQueue> = names.iter().filter_map(|name| WorkQueue::parse(name)).collect();
+    queues
+        .iter()
+        .map(|queue| match queue {
+            WorkQueue::Adhoc if queues.len() > 1 => (*queue, (concurrency / 10).max(1)),
+            _ => (*queue, concurrency),
+        })
+        .collect()
+}
+
+/// Waits for every server and wires the pipeline.
+async fn connect(
+    arguments: &Arguments,
+    name: &str,
+    concurrency: usize,
+    urls: &RabbitUrls,
+) -> anyhow::Result<Pipeline> {
+    let connections = &arguments.connections;
+    let storage = Storage::new(
+        connections.database_url.expose(),
+        service::postgres_pool_size(concurrency),
+        name,
+        &connections.default_organization_id,
+    )?;
+    service::wait_for("PostgreSQL", service::START_LIMIT, async || {
+        storage.check_migrated().await.map_err(|error| chain(&error))
+    })
+    .await
+    .map_err(anyhow::Error::msg)?;
+    let cache = open_cache(&connections.redis_url, connections.cluster_hosts(), concurrency).await?;
+    let results = match &arguments.results.result_backend_url {
+        None => Some(cache.clone()),
+        Some(url) => match &url.0 {
+            Some(url) => Some(open_cache(url, Vec::new(), concurrency).await?),
+            None => None,
+        },
+    };
+    let publisher = Publisher::start(urls.clone(), name);
+    publisher
+        .connected(service::START_LIMIT)
+        .await
+        .map_err(anyhow::Error::msg)
+        .context("RabbitMQ")?;
+    let environment: Environment = Arc::new(|variable| std::env::var(variable).ok());
+    Ok(Pipeline {
+        settings: PipelineSettings {
+            worker: name.to_owned(),
+            generation_enabled: arguments.sync.position_generation_enabled,
+            generation_interval: arguments.sync.position_generation_minutes,
+            notifications_enabled: arguments.sync.rabbitmq_notifications_enabled,
+            result_ttl: arguments.results.result_ttl_seconds,
+        },
+        fan_out: FanOut {
+            storage: storage.clone(),
+            publisher: publisher.clone(),
+            interval: arguments.beat.sync_interval_seconds,
+            spread: arguments.beat.beat_spread_seconds,
+            checks: CheckSchedule {
+                interval: arguments.beat.external_order_check_minutes,
+                hours: arguments.beat.external_order_check_hours.0.map(|hours| (hours.from, hours.to)),
+            },
+            origin: name.to_owned(),
+        },
+        storage,
+        cache,
+        results,
+        publisher,
+        environment,
+    })
+}
+
+async fn open_cache(url: &SecretUrl, cluster_hosts: Vec<String>, concurrency: usize) -> anyhow::Result<Cache> {
+    let config = CacheConfig {
+        redis_url: SecretString::from(url.expose().to_owned()),
+        cluster_hosts,
+        pool_size: concurrency.clamp(4, 64),
+        timeout: REDIS_LIMIT,
+    };
+    Cache::connect(config).await.context("Redis")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn slots_of(arguments: &[&str]) -> Vec<(WorkQueue, usize)> {
+        let arguments = std::iter::once("syncfleet-worker").chain(arguments.iter().copied());
+        slots(&Arguments::try_parse_from(arguments).unwrap().worker)
+    }
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn adhoc_has_a_tenth_more_but_at_least_one_slot_of_its_own() {
+        use WorkQueue::{Adhoc, Periodic};
+        assert_eq!(slots_of(&["--worker-concurrency", "20"]), [(Periodic, 20), (Adhoc, 2)]);
+        assert_eq!(slots_of(&["--worker-concurrency", "1"]), [(Periodic, 1), (Adhoc, 1)]);
+        assert_eq!(slots_of(&["--worker-concurrency", "8", "--worker-queues", "adhoc"]), [(Adhoc, 8)]);
+    }
+}

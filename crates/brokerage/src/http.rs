@@ -1,0 +1,134 @@
+//! One bounded GET: time, size and redirects are limited here, what an answer means is for each brokerage to say.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, redirect};
+use url::Url;
+
+use crate::BrokerageError;
+
+/// The largest answer that is read: 16 MiB, some ten thousand orders.
+pub const ANSWER_LIMIT: usize = 16 << 20;
+
+/// The longest wait taken from a `Retry-After`.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(86_400);
+
+/// How long to wait for a brokerage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection to be made.
+    pub connect: Duration,
+    /// For one request, from connecting to the last byte.
+    pub request: Duration,
+    /// For both tries and the pause between them.
+    pub total: Duration,
+    /// Between the first try and the second.
+    pub pause: Duration,
+}
+
+impl Default for Timeouts {
+    /// 7 s a request (what Kite's own clients wait) and 10 s in all.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(4),
+            request: Duration::from_secs(7),
+            total: Duration::from_secs(10),
+            pause: Duration::from_millis(250),
+        }
+    }
+}
+
+/// An HTTP client with its connection pool. Cloning shares the pool, so one can serve every account of a process.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// What came back, whatever the status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Http {
+    /// A client with a pool of its own. Loads the system's root certificates: do it once.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerageError::Transient`] if TLS cannot be set up, for instance without root certificates.
+    ///
+    /// # Panics
+    ///
+    /// If the process has installed no rustls crypto provider.
+    pub fn new(timeouts: Timeouts) -> Result<Self, BrokerageError> {
+        let client = Client::builder()
+            .user_agent(concat!("syncfleet/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(timeouts.connect)
+            // A redirect could carry the login elsewhere, and no brokerage's API has one.
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|error| BrokerageError::Transient {
+                message: "cannot set up TLS".to_owned(),
+                source: Some(Box::new(error)),
+            })?;
+        Ok(Self { client, timeouts })
+    }
+
+    /// Fetches `url` within `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerageError::Transient`] for everything below HTTP, [`BrokerageError::Malformed`] for an answer over
+    /// [`ANSWER_LIMIT`]. A status is no error here.
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        limit: Duration,
+    ) -> Result<Answer, BrokerageError> {
+        let host = url.host_str().unwrap_or_default();
+        let exchange = async {
+            let request = self.client.get(url.clone()).headers(headers.clone());
+            let response = request.send().await.map_err(|error| broken(host, error))?;
+            read(host, response).await
+        };
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let seconds = limit.as_secs_f64();
+                Err(BrokerageError::transient(format!("no answer from {host} within {seconds:.1} s")))
+            }
+        }
+    }
+}
+
+async fn read(host: &str, mut response: Response) -> Result<Answer, BrokerageError> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(CONTENT_TYPE).map(str::to_owned);
+    let retry_after = header(RETRY_AFTER).and_then(|value| value.trim().parse().ok());
+    let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_LIMIT));
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(host, error))? {
+        if body.len() + chunk.len() > ANSWER_LIMIT {
+            return Err(BrokerageError::malformed(format!("an answer of over {ANSWER_LIMIT} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, content_type, retry_after, body })
+}
+
+/// The fault without its URL: where it happened is said by the host alone.
+fn broken(host: &str, error: reqwest::Error) -> BrokerageError {
+    let message = if error.is_connect() {
+        format!("cannot connect to {host}")
+    } else {
+        format!("the connection to {host} broke off")
+    };
+    BrokerageError::Transient { message, source: Some(Box::new(error.without_url())) }
+}

@@ -1,0 +1,241 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use deadpool_redis::Connection;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
+
+use crate::cluster::Cluster;
+use crate::config::CacheConfig;
+use crate::error::CacheError;
+use crate::layout::{Layout, strategies};
+use crate::link::Link;
+use crate::mark::{Mark, python_time};
+use crate::single::Single;
+use crate::snapshot::{Snapshot, Stored};
+use crate::stepwise::{self, Plan};
+use crate::{result, transaction};
+
+/// How often a Cluster that could not be reached at start is tried again.
+const CLUSTER_RETRY: Duration = Duration::from_secs(60);
+
+/// Redis, for everything the fleet stores there. Clones share their connections.
+///
+/// Every operation ends within [`CacheConfig::timeout`], and none needs the `Cache` to be built anew
+/// after an outage: the next one connects again by itself.
+#[derive(Clone)]
+pub struct Cache {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    timeout: Duration,
+    single: Single,
+    /// The Cluster, where one is wanted.
+    cluster: Option<Cluster>,
+    /// Set when the Cluster is first reached and never unset, so that a Cluster in use is not left.
+    reached: AtomicBool,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("redis_type", &self.redis_type()).finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// Uses the Cluster when one is configured and can be reached now, else single Redis, which may be
+    /// away: it is connected to when first needed.
+    ///
+    /// A Cluster that cannot be reached is logged as an error and tried again every minute until it
+    /// answers, for as long as the `Cache` lives.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::Settings`], when the URL or a host cannot be understood.
+    pub async fn connect(config: CacheConfig) -> Result<Self, CacheError> {
+        if config.is_encrypted() {
+            // The client library takes the process's choice and has none of its own. An error only says
+            // that a choice has been made already.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+        let shared = Arc::new(Shared {
+            timeout: config.timeout,
+            single: Single::new(&config)?,
+            cluster: Cluster::new(&config)?,
+            reached: AtomicBool::new(false),
+        });
+        let cache = Self { shared };
+        if let Err(error) = cache.retry_cluster().await {
+            tracing::error!(
+                %error,
+                cause = std::error::Error::source(&error),
+                "the Redis Cluster cannot be reached: using single Redis until it can"
+            );
+            tokio::spawn(move_to_cluster(Arc::downgrade(&cache.shared)));
+        }
+        Ok(cache)
+    }
+
+    /// What is in use: `single` or `cluster`.
+    #[must_use]
+    pub fn redis_type(&self) -> &'static str {
+        match self.shared.cluster_in_use() {
+            Some(_) => "cluster",
+            None => "single",
+        }
+    }
+
+    /// Tries once to reach a Cluster that is wanted and not in use, and moves over to it.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be reached; single Redis stays in use.
+    pub async fn retry_cluster(&self) -> Result<(), CacheError> {
+        const DOING: &str = "connecting to the Cluster";
+        let shared = &self.shared;
+        if let (Some(cluster), None) = (&shared.cluster, shared.cluster_in_use()) {
+            let deadline = Instant::now() + shared.timeout;
+            shared.until(deadline, DOING, cluster.link(DOING)).await?;
+            shared.reached.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Stores what a sync of an account found, or refreshes the expiry of its keys when nothing has
+    /// changed since the sync before. Repeating it with the same snapshot is harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::Stale`] when a newer sync is stored. After any other error the keys hold the
+    /// sync before or, in a Cluster, a part of this one; the next sync puts that right.
+    pub async fn write_snapshot(&self, snapshot: &Snapshot) -> Result<Stored, CacheError> {
+        const DOING: &str = stepwise::DOING;
+        let layout = Layout::of(snapshot);
+        let mark = Mark {
+            version: snapshot.sequence,
+            time: python_time(snapshot.at),
+            digest: layout.digest.clone(),
+            writing: None,
+            keys: layout.derived.clone(),
+        };
+        let plan = Plan { layout, mark };
+        let deadline = Instant::now() + self.shared.timeout;
+        let mut link = self.shared.link(deadline, DOING).await?;
+        let written = match &mut link {
+            Link::Single(connection) if plan.layout.bytes() <= transaction::BYTES_MAX => {
+                let writing = transaction::write(connection, &plan);
+                self.shared.until(deadline, DOING, writing).await
+            }
+            link => {
+                let writing = stepwise::write(link, &plan);
+                self.shared.until(deadline, DOING, writing).await
+            }
+        };
+        let unchanged = self.shared.give_back(link, written)?;
+        Ok(Stored {
+            positions: snapshot.positions.len(),
+            holdings: snapshot.holdings.len(),
+            orders: snapshot.orders.len(),
+            margins: snapshot.margins.len(),
+            strategies: strategies(snapshot).count(),
+            unchanged,
+        })
+    }
+
+    /// Stores a task's result (Celery's `celery-task-meta-<id>`) for `ttl`, or for ever when that is
+    /// zero, and wakes the clients waiting for it. A stored `SUCCESS` is kept, as Celery keeps it.
+    ///
+    /// # Errors
+    ///
+    /// Repeating it after one is harmless.
+    pub async fn store_result(
+        &self,
+        id: &str,
+        meta: &serde_json::Value,
+        ttl: Duration,
+    ) -> Result<(), CacheError> {
+        const DOING: &str = result::DOING;
+        let deadline = Instant::now() + self.shared.timeout;
+        let mut link = self.shared.link(deadline, DOING).await?;
+        let storing = result::store(&mut link, id, meta, ttl);
+        let stored = self.shared.until(deadline, DOING, storing).await;
+        self.shared.give_back(link, stored)
+    }
+
+    /// Succeeds when Redis answers; in a Cluster, when every master does.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub async fn ping(&self) -> Result<(), CacheError> {
+        const DOING: &str = "a ping";
+        let deadline = Instant::now() + self.shared.timeout;
+        let mut link = self.shared.link(deadline, DOING).await?;
+        let pinged = link.ping(DOING);
+        let pinged = self.shared.until(deadline, DOING, pinged).await;
+        self.shared.give_back(link, pinged)
+    }
+}
+
+impl Shared {
+    fn cluster_in_use(&self) -> Option<&Cluster> {
+        let reached = self.reached.load(Ordering::Acquire);
+        self.cluster.as_ref().filter(|_| reached)
+    }
+
+    async fn link(&self, deadline: Instant, doing: &'static str) -> Result<Link, CacheError> {
+        match self.cluster_in_use() {
+            Some(cluster) => self.until(deadline, doing, cluster.link(doing)).await,
+            None => self.until(deadline, doing, self.single.link(doing)).await,
+        }
+    }
+
+    async fn until<T>(
+        &self,
+        deadline: Instant,
+        doing: &'static str,
+        operation: impl Future<Output = Result<T, CacheError>>,
+    ) -> Result<T, CacheError> {
+        timeout_at(deadline, operation)
+            .await
+            .unwrap_or_else(|_| Err(CacheError::too_slow(doing, self.timeout)))
+    }
+
+    /// Closes a connection that an operation failed on, as far as it is ours alone: it may lead to a
+    /// server that hangs or has become a replica.
+    fn give_back<T>(&self, link: Link, outcome: Result<T, CacheError>) -> Result<T, CacheError> {
+        let failed = match &outcome {
+            Ok(_) | Err(CacheError::Stale { .. } | CacheError::Settings { .. }) => false,
+            Err(CacheError::Unavailable { .. } | CacheError::Rejected { .. }) => true,
+        };
+        match link {
+            Link::Single(connection) if failed => drop(Connection::take(connection)),
+            Link::Cluster { generation, .. } if failed => {
+                if let Some(cluster) = &self.cluster {
+                    cluster.replace(generation);
+                }
+            }
+            Link::Single(_) | Link::Cluster { .. } => {}
+        }
+        outcome
+    }
+}
+
+async fn move_to_cluster(shared: Weak<Shared>) {
+    let mut ticks = interval_at(Instant::now() + CLUSTER_RETRY, CLUSTER_RETRY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        match (Cache { shared }).retry_cluster().await {
+            Ok(()) => {
+                tracing::info!("the Redis Cluster has been reached and is used from now on");
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "the Redis Cluster still cannot be reached"),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Which keys a snapshot becomes, in the layout the replaced system used:
+//!
+//! | under `trade_data:<org>:<account>` and, the same, under `…:strategies:<strategy_id>` | value |
+//! |---|---|
+//! | `:positions`, `:holdings`, `:orders`, `:margins` | list of rows, `[]` when there are none |
+//! | `:orders:by_status:<STATUS>` | the orders of that status; no key without orders |
+//! | `:{positions,holdings}:by_instrument:<instrument_key>`, only under strategies | one row |
+//!
+//! Names go into keys as they are, blanks, colons and all: keys are only ever named in full, never
+//! matched by a pattern, so no name can reach another's keys by a `*`.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+
+use crate::snapshot::{Row, Snapshot, StrategyRows};
+
+/// Statuses an order can have; keys by status may lie about from any of them.
+const STATUSES: [&str; 5] = ["COMPLETE", "OPEN", "CANCELLED", "REJECTED", "TRIGGER_PENDING"];
+
+/// Which product stands for an instrument held in two of them in equal quantity.
+const PRODUCTS: [&str; 3] = ["NRML", "CNC", "MIS"];
+
+/// The keys of one snapshot, in the order they are written, and what is needed to write them.
+pub(crate) struct Layout {
+    /// `…:snapshot`, written last; not among `entries`.
+    pub(crate) mark_key: String,
+    /// Key and value of everything else.
+    pub(crate) entries: Vec<(String, String)>,
+    /// Those keys of `entries` that exist only while the rows ask for them.
+    pub(crate) derived: Vec<String>,
+    /// SHA-256 of `entries`, in hexadecimal.
+    pub(crate) digest: String,
+    prefix: String,
+    candidates: Vec<String>,
+}
+
+impl Layout {
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let root = format!("trade_data:{}:{}", snapshot.organization_id, snapshot.pseudo_account);
+        let account = Level {
+            prefix: root.clone(),
+            positions: &snapshot.positions,
+            holdings: &snapshot.holdings,
+            orders: &snapshot.orders,
+            margins: &snapshot.margins,
+        };
+        let mut entries = account.lists();
+        let fixed = entries.len();
+        entries.extend(account.orders_by_status());
+        let mut candidates = account.candidates(&snapshot.instruments_seen);
+        for strategy in strategies(snapshot) {
+            let level = Level {
+                prefix: format!("{root}:strategies:{}", strategy.strategy_id),
+                positions: &strategy.positions,
+                holdings: &strategy.holdings,
+                orders: &strategy.orders,
+                margins: &strategy.margins,
+            };
+            entries.extend(level.lists());
+            entries.extend(level.orders_by_status());
+            entries.extend(level.by_instrument("positions", level.positions));
+            entries.extend(level.by_instrument("holdings", level.holdings));
+            candidates.extend(level.candidates(&snapshot.instruments_seen));
+        }
+        Self {
+            mark_key: format!("{root}:snapshot"),
+            derived: entries[fixed..].iter().map(|(key, _)| key.clone()).collect(),
+            digest: digest(&entries),
+            prefix: format!("{root}:"),
+            entries,
+            candidates,
+        }
+    }
+
+    /// Keys to delete: those `earlier` syncs wrote and those that may lie about from before there was
+    /// a record, without those that are written now.
+    pub(crate) fn leftovers(&self, earlier: &[String]) -> Vec<String> {
+        let kept: BTreeSet<&str> = self.entries.iter().map(|(key, _)| key.as_str()).collect();
+        earlier
+            .iter()
+            // The record comes from Redis, where anybody may have changed it.
+            .filter(|key| key.starts_with(&self.prefix) && **key != self.mark_key)
+            .chain(&self.candidates)
+            .filter(|key| !kept.contains(key.as_str()))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .cloned()
+            .collect()
+    }
+
+    /// Bytes of all keys and values.
+    pub(crate) fn bytes(&self) -> usize {
+        let sizes = self.entries.iter().map(|(key, value)| key.len() + value.len());
+        sizes.sum()
+    }
+}
+
+/// The strategies that get keys: rows of no strategy belong to the account alone.
+pub(crate) fn strategies(snapshot: &Snapshot) -> impl Iterator<Item = &StrategyRows> {
+    snapshot
+        .strategies
+        .iter()
+        .filter(|strategy| !matches!(strategy.strategy_id.as_str(), "" | "default"))
+        .map(|strategy| (strategy.strategy_id.as_str(), strategy))
+        .collect::<BTreeMap<_, _>>()
+        .into_values()
+}
+
+/// An account, or a strategy inside it.
+struct Level<'a> {
+    prefix: String,
+    positions: &'a [Row],
+    holdings: &'a [Row],
+    orders: &'a [Row],
+    margins: &'a [Row],
+}
+
+impl Level<'_> {
+    fn lists(&self) -> Vec<(String, String)> {
+        [
+            ("positions", self.positions),
+            ("holdings", self.holdings),
+            ("orders", self.orders),
+            ("margins", self.margins),
+        ]
+        .map(|(table, rows)| (format!("{}:{table}", self.prefix), list(rows)))
+        .into()
+    }
+
+    fn orders_by_status(&self) -> Vec<(String, String)> {
+        let mut by_status: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for order in self.orders {
+            if let Some(status) = named(order.status.as_ref()) {
+                by_status.entry(status).or_default().push(order);
+            }
+        }
+        by_status.into_iter().map(|(status, orders)| (self.status_key(status), list(orders))).collect()
+    }
+
+    fn by_instrument(&self, table: &str, rows: &[Row]) -> Vec<(String, String)> {
+        let mut by_instrument: BTreeMap<&str, &Row> = BTreeMap::new();
+        for row in rows {
+            if let Some(instrument) = named(row.instrument_key.as_ref()) {
+                let chosen = by_instrument.entry(instrument).or_insert(row);
+                if precedence(row) < precedence(chosen) {
+                    *chosen = row;
+                }
+            }
+        }
+        by_instrument
+            .into_iter()
+            .map(|(instrument, row)| (self.instrument_key(table, instrument), row.json.clone()))
+            .collect()
+    }
+
+    fn candidates(&self, instruments: &[String]) -> Vec<String> {
+        let by_status = STATUSES.iter().map(|status| self.status_key(status));
+        let by_instrument = instruments.iter().flat_map(|instrument| {
+            ["positions", "holdings"].map(|table| self.instrument_key(table, instrument))
+        });
+        by_status.chain(by_instrument).collect()
+    }
+
+    fn status_key(&self, status: &str) -> String {
+        format!("{}:orders:by_status:{status}", self.prefix)
+    }
+
+    fn instrument_key(&self, table: &str, instrument: &str) -> String {
+        format!("{}:{table}:by_instrument:{instrument}", self.prefix)
+    }
+}
+
+fn named(name: Option<&String>) -> Option<&str> {
+    name.map(String::as_str).filter(|name| !name.is_empty())
+}
+
+/// The row with the smallest of these stands for its instrument.
+fn precedence(row: &Row) -> (Reverse<Decimal>, usize, bool, Option<i64>) {
+    let product = row.product.as_deref().unwrap_or_default();
+    let rank = PRODUCTS.iter().position(|known| *known == product);
+    (
+        Reverse(row.net_quantity.unwrap_or_default().abs()),
+        rank.unwrap_or(PRODUCTS.len()),
+        row.id.is_none(),
+        row.id,
+    )
+}
+
+/// The rows as one JSON list by ascending id.
+fn list<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let mut rows: Vec<&Row> = rows.into_iter().collect();
+    rows.sort_by_key(|row| (row.id.is_none(), row.id));
+    let texts: Vec<&str> = rows.iter().map(|row| row.json.as_str()).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn digest(entries: &[(String, String)]) -> String {
+    let mut hash = Sha256::new();
+    for text in entries.iter().flat_map(|(key, value)| [key, value]) {
+        // The length in front keeps two neighbours from trading bytes unnoticed.
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    format!("{:x}", hash.finalize())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! Against real servers, started privately by each test.
+
+mod cluster;
+mod outage;
+mod refusal;
+mod results;
+mod snapshots;
+mod support;

@@ -1,0 +1,76 @@
+//! From the delivered bytes to JSON: size, content type, encoding, compression.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+use serde_json::Value;
+
+use crate::repr::{repr, repr_str};
+use crate::{DecodeError, Envelope, Reason};
+
+/// The largest body that is read, before and after decompression: 1 MiB.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// How much of a stranger's value an error may quote.
+pub(crate) const QUOTE_LIMIT: usize = 80;
+
+/// The body as JSON. Nesting is bounded by `serde_json`'s recursion limit (128).
+pub(crate) fn parse(envelope: &Envelope<'_>) -> Result<Value, DecodeError> {
+    if envelope.body.len() > BODY_LIMIT {
+        return Err(too_large(format!("the body has {} bytes", envelope.body.len())));
+    }
+    check_content(envelope)?;
+    let text = decompress(envelope)?;
+    serde_json::from_slice(&text).map_err(|error| DecodeError::new(Reason::NotJson, error.to_string()))
+}
+
+fn check_content(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
+    // Exactly this: Celery workers of the same fleet refuse `text/json` and parameters such as `; charset`.
+    match envelope.content_type {
+        Some("application/json") => {}
+        Some(other) => {
+            let detail = format!("content type {}", repr_str(other, QUOTE_LIMIT));
+            return Err(DecodeError::new(Reason::UnsupportedContentType, detail));
+        }
+        None => return Err(DecodeError::new(Reason::UnsupportedContentType, "no content type")),
+    }
+    match envelope.content_encoding.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("" | "utf-8" | "utf8" | "us-ascii") => Ok(()),
+        Some(other) => {
+            let detail = format!("content encoding {}", repr_str(other, QUOTE_LIMIT));
+            Err(DecodeError::new(Reason::UnsupportedEncoding, detail))
+        }
+    }
+}
+
+fn decompress<'a>(envelope: &Envelope<'a>) -> Result<Cow<'a, [u8]>, DecodeError> {
+    match envelope.headers.get("compression") {
+        None | Some(Value::Null) => Ok(Cow::Borrowed(envelope.body)),
+        // Celery's name for a bare zlib stream, and kombu's aliases of it; never a gzip file.
+        Some(Value::String(name)) if matches!(name.as_str(), "application/x-gzip" | "gzip" | "zlib") => {
+            inflate(envelope.body).map(Cow::Owned)
+        }
+        Some(other) => {
+            let detail = format!("compression {}", repr(other, QUOTE_LIMIT));
+            Err(DecodeError::new(Reason::UnsupportedEncoding, detail))
+        }
+    }
+}
+
+fn inflate(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut text = Vec::new();
+    // One byte more than the limit tells "exactly at the limit" from "over it" without inflating a bomb.
+    let mut bounded = ZlibDecoder::new(body).take(BODY_LIMIT as u64 + 1);
+    bounded
+        .read_to_end(&mut text)
+        .map_err(|error| DecodeError::new(Reason::BadBody, format!("no zlib stream: {error}")))?;
+    if text.len() > BODY_LIMIT {
+        return Err(too_large("the decompressed body goes on".to_owned()));
+    }
+    Ok(text)
+}
+
+fn too_large(what: String) -> DecodeError {
+    DecodeError::new(Reason::TooLarge, format!("{what}, over the limit of {BODY_LIMIT} bytes"))
+}

@@ -1,0 +1,422 @@
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flate2::{Compression, write::ZlibEncoder};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::BODY_LIMIT;
+
+const SYNC: &str = "app.tasks.comprehensive_sync_task.comprehensive_account_sync";
+
+/// What `send_task` of Celery 5.7.0 put on the wire.
+const SEND_TASK_HEADERS: &str = r#"{"lang":"py","task":"app.tasks.comprehensive_sync_task.comprehensive_account_sync",
+ "id":"e79f01d8-317b-45c5-bb9f-5c94f1906aa5","shadow":null,"eta":null,"expires":null,"group":null,"group_index":null,
+ "retries":0,"timelimit":[null,null],"root_id":"e79f01d8-317b-45c5-bb9f-5c94f1906aa5","parent_id":null,
+ "argsrepr":"['org1', 'Raghu']","kwargsrepr":"{'force_position_regeneration': True}","origin":"gen16000@vm",
+ "ignore_result":null,"replaced_task_nesting":0,"stamped_headers":null,"stamps":{}}"#;
+const SEND_TASK_BODY: &str = r#"[["org1", "Raghu"], {"force_position_regeneration": true}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]"#;
+
+/// The same with `task_protocol = 1`.
+const PROTOCOL_1_BODY: &str = r#"{"task": "app.tasks.comprehensive_sync_task.comprehensive_account_sync",
+ "id": "92310f89-0000-4000-8000-000000000000", "args": ["org1", "Raghu"], "kwargs": {"force_position_regeneration": true},
+ "group": null, "group_index": null, "retries": 0, "eta": null, "expires": null, "utc": true, "callbacks": null,
+ "errbacks": null, "timelimit": [null, null], "taskset": null, "chord": null}"#;
+
+fn decode_with(headers: &Value, body: &[u8]) -> Result<TaskMessage, DecodeError> {
+    decode(&Envelope {
+        content_type: Some("application/json"),
+        content_encoding: Some("utf-8"),
+        correlation_id: None,
+        headers: headers.as_object().unwrap(),
+        body,
+    })
+}
+
+/// A message with the headers `task` and `id` and these ones.
+fn decode_headers(more: Value) -> Result<TaskMessage, DecodeError> {
+    let mut headers = json!({"task": "app.tasks.add", "id": "1"});
+    headers.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    decode_with(&headers, b"[[], {}, {}]")
+}
+
+fn decode_body(body: &str) -> Result<TaskMessage, DecodeError> {
+    decode_with(&json!({"task": "app.tasks.add", "id": "1"}), body.as_bytes())
+}
+
+fn reason<T: std::fmt::Debug>(outcome: Result<T, DecodeError>) -> &'static str {
+    outcome.unwrap_err().reason.as_str()
+}
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_message_of_send_task_decodes() {
+    let headers = serde_json::from_str(SEND_TASK_HEADERS).unwrap();
+    let message = decode_with(&headers, SEND_TASK_BODY.as_bytes()).unwrap();
+    assert_eq!((message.task.as_str(), message.id.as_str()), (SYNC, "e79f01d8-317b-45c5-bb9f-5c94f1906aa5"));
+    assert_eq!(message.args, [json!("org1"), json!("Raghu")]);
+    assert_eq!(Value::from(message.kwargs), json!({"force_position_regeneration": true}));
+    assert_eq!((message.retries, message.eta, message.expires, message.time_limit), (0, None, None, None));
+    assert_eq!((message.ignore_result, message.enqueued_at), (None, None));
+    assert_eq!(message.root_id.as_deref(), Some("e79f01d8-317b-45c5-bb9f-5c94f1906aa5"));
+    assert!(message.embed.is_empty());
+}
+
+#[test]
+fn a_message_of_protocol_1_decodes() {
+    let message = decode_with(&json!({}), PROTOCOL_1_BODY.as_bytes()).unwrap();
+    assert_eq!((message.task.as_str(), message.args.len(), message.kwargs.len()), (SYNC, 2, 1));
+    assert_eq!(message.id, "92310f89-0000-4000-8000-000000000000");
+    let minimal = decode_with(&json!({}), br#"{"task": "a", "id": "1", "retries": 2}"#).unwrap();
+    assert_eq!((minimal.args.len(), minimal.retries), (0, 2));
+    assert_eq!(reason(decode_with(&json!({}), br#"{"task": "a"}"#)), "no_id");
+    assert_eq!(reason(decode_with(&json!({}), br#"{"id": "1"}"#)), "no_task");
+    assert_eq!(reason(decode_with(&json!({}), br#"{"task": "a", "id": "1", "args": 1}"#)), "bad_body");
+    let error = decode_with(&json!({}), br#"{"task": "a", "id": "1", "eta": 1}"#).unwrap_err();
+    assert_eq!((error.id.as_deref(), error.task.as_deref()), (Some("1"), Some("a")));
+}
+
+#[test]
+fn every_captured_message_decodes() {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/celery/captures"));
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        eprintln!("skipped: no captured messages at {}", folder.display());
+        return;
+    };
+    let (mut decoded, mut refused) = (0, Vec::new());
+    for path in entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+    {
+        let Ok(Value::Array(frames)) = serde_json::from_slice(&std::fs::read(&path).unwrap()) else {
+            continue;
+        };
+        for frame in frames.iter().filter(|frame| is_task(frame)) {
+            match decode_frame(frame) {
+                Ok(message) => {
+                    assert!(!message.id.is_empty() && !message.task.is_empty());
+                    decoded += 1;
+                }
+                Err(error) => {
+                    refused.push((frame["label"].as_str().unwrap_or("?").to_owned(), error.reason.as_str()))
+                }
+            }
+        }
+    }
+    assert!(decoded >= 30, "{decoded}");
+    assert_eq!(
+        refused,
+        [
+            ("compression=bzip2".to_owned(), "unsupported_encoding"),
+            ("serializer=pickle".to_owned(), "unsupported_content_type"),
+            ("serializer=yaml".to_owned(), "unsupported_content_type"),
+        ]
+    );
+}
+
+fn is_task(frame: &Value) -> bool {
+    !frame["properties"]["headers"]["task"].is_null() || frame["label"] == "protocol v1"
+}
+
+fn decode_frame(frame: &Value) -> Result<TaskMessage, DecodeError> {
+    let (properties, none) = (&frame["properties"], Map::new());
+    let raw = frame["body_raw"].as_str().unwrap();
+    let body = match raw.strip_prefix("hex:") {
+        Some(hex) => {
+            (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+        }
+        None => raw.as_bytes().to_vec(),
+    };
+    decode(&Envelope {
+        content_type: properties["content_type"].as_str(),
+        content_encoding: properties["content_encoding"].as_str(),
+        correlation_id: properties["correlation_id"].as_str(),
+        headers: properties["headers"].as_object().unwrap_or(&none),
+        body: &body,
+    })
+}
+
+#[test]
+fn the_content_type_is_exactly_json_and_the_encoding_a_text_one() {
+    let headers = json!({"task": "a", "id": "1"});
+    let with = |content_type, content_encoding| {
+        decode(&Envelope {
+            content_type,
+            content_encoding,
+            correlation_id: None,
+            headers: headers.as_object().unwrap(),
+            body: b"[[],{},{}]",
+        })
+    };
+    for encoding in [None, Some(""), Some("utf-8"), Some("UTF-8"), Some("us-ascii")] {
+        assert!(with(Some("application/json"), encoding).is_ok(), "{encoding:?}");
+    }
+    for encoding in ["binary", "base64", "latin-1"] {
+        assert_eq!(reason(with(Some("application/json"), Some(encoding))), "unsupported_encoding");
+    }
+    for content_type in [
+        None,
+        Some("text/json"),
+        Some("application/json; charset=utf-8"),
+        Some("application/x-python-serialize"),
+    ] {
+        assert_eq!(reason(with(content_type, Some("utf-8"))), "unsupported_content_type");
+    }
+}
+
+#[test]
+fn a_missing_or_unusable_id_or_task_is_told_apart() {
+    let body = b"[[],{},{}]";
+    let long = "x".repeat(256);
+    for (headers, expected) in [
+        (json!({}), "no_task"),
+        (json!({"id": "1"}), "no_task"),
+        (json!({"id": "1", "task": null}), "no_task"),
+        (json!({"id": "1", "task": ""}), "no_task"),
+        (json!({"id": "1", "task": 7}), "bad_headers"),
+        (json!({"task": "a"}), "no_id"),
+        (json!({"task": "a", "id": null}), "no_id"),
+        (json!({"task": "a", "id": ""}), "no_id"),
+        (json!({"task": "a", "id": 7}), "bad_headers"),
+        (json!({"task": "a", "id": ["1"]}), "bad_headers"),
+        (json!({"task": "a", "id": long}), "bad_headers"),
+        (json!({"task": "a", "id": "one\ntwo"}), "bad_headers"),
+        (json!({"task": "a", "id": "nul\u{0}"}), "bad_headers"),
+    ] {
+        assert_eq!(reason(decode_with(&headers, body)), expected, "{headers}");
+    }
+    let fits = json!({"task": "a", "id": "x".repeat(255)});
+    assert!(decode_with(&fits, body).is_ok());
+}
+
+#[test]
+fn an_error_names_the_job_wherever_it_is_known() {
+    let error = decode_with(&json!({"task": "a", "id": "1"}), b"{").unwrap_err();
+    assert_eq!((error.id.as_deref(), error.task.as_deref()), (Some("1"), Some("a")));
+    let headers = json!({"task": "a", "id": "x".repeat(300)});
+    let error = decode(&Envelope {
+        content_type: None,
+        content_encoding: None,
+        correlation_id: Some("from-correlation"),
+        headers: headers.as_object().unwrap(),
+        body: b"",
+    })
+    .unwrap_err();
+    assert_eq!((error.id.as_deref(), error.task.as_deref()), (Some("from-correlation"), Some("a")));
+    assert_eq!(error.to_string(), "unsupported_content_type: no content type");
+}
+
+#[test]
+fn bodies_of_another_shape_are_refused() {
+    let deep = format!("[[{}{}], {{}}, {{}}]", "[".repeat(200_000), "]".repeat(200_000));
+    for (body, expected) in [
+        ("", "not_json"),
+        ("{", "not_json"),
+        ("\u{feff}[[],{},{}]", "not_json"),
+        ("[[NaN], {}, {}]", "not_json"),
+        ("[[], {}, {}] x", "not_json"),
+        (deep.as_str(), "not_json"),
+        ("{}", "bad_body"),
+        ("null", "bad_body"),
+        ("[[], {}]", "bad_body"),
+        ("[[], {}, {}, {}]", "bad_body"),
+        ("[{}, {}, {}]", "bad_body"),
+        ("[null, {}, {}]", "bad_body"),
+        ("[[], [], {}]", "bad_body"),
+        ("[[], null, {}]", "bad_body"),
+        ("[[], {}, []]", "bad_body"),
+        (r#"[[], {}, {"callbacks": {}}]"#, "bad_body"),
+        (r#"[[], {}, {"chain": "x"}]"#, "bad_body"),
+    ] {
+        assert_eq!(reason(decode_body(body)), expected, "{}", &body[..body.len().min(60)]);
+    }
+    assert_eq!(reason(decode_with(&json!({"task": "a", "id": "1"}), b"[[\"\xff\"], {}, {}]")), "not_json");
+}
+
+#[test]
+fn embedded_signatures_are_kept_as_they_came() {
+    assert!(decode_body("[[], {}, null]").unwrap().embed.is_empty());
+    let message = decode_body(
+        r#"[[], {}, {"callbacks": [{"task": "b"}], "errbacks": [{"task": "e"}], "chain": [{"task": "c"}],
+            "chord": {"task": "d"}, "later": 1}]"#,
+    );
+    let embed = message.unwrap().embed;
+    assert_eq!((embed.callbacks[0]["task"].as_str(), embed.errbacks.len()), (Some("b"), 1));
+    assert_eq!((embed.chain.len(), embed.has_chord(), embed.is_empty()), (1, true, false));
+}
+
+#[test]
+fn numbers_in_arguments_keep_their_digits() {
+    let message = decode_body("[[18446744073709551616, 0.10000000000000000001], {}, {}]").unwrap();
+    assert_eq!(message.args[0].to_string(), "18446744073709551616");
+    assert_eq!(message.args[1].to_string(), "0.10000000000000000001");
+}
+
+#[test]
+fn headers_of_any_width_and_wording_are_understood() {
+    for retries in [json!(3), json!(3.0), json!("3"), json!(" 3 ")] {
+        assert_eq!(decode_headers(json!({"retries": retries})).unwrap().retries, 3);
+    }
+    assert_eq!(decode_headers(json!({"retries": null})).unwrap().retries, 0);
+    for limits in [json!([300, 240]), json!(["300", "240"]), json!([300.0, 240.0])] {
+        let message = decode_headers(json!({"timelimit": limits})).unwrap();
+        assert_eq!(message.time_limit, Some(Duration::from_secs(300)));
+        assert_eq!(message.soft_time_limit, Some(Duration::from_secs(240)));
+    }
+    for limits in [json!(null), json!([]), json!([null, null]), json!([0, 0])] {
+        assert_eq!(decode_headers(json!({"timelimit": limits})).unwrap().time_limit, None);
+    }
+    let message = decode_headers(json!({
+        "group": "g", "group_index": "2", "parent_id": 5, "root_id": {}, "ignore_result": 1, "stamps": [1],
+        "eta": "2026-11-22T13:14:58.822443+00:00", "expires": "2026-11-22T18:44:58+05:30",
+        "syncfleet-enqueued-at": "2026-11-22T13:14:58Z", "x-death": [{"count": 1}],
+    }))
+    .unwrap();
+    assert_eq!((message.group.as_deref(), message.group_index), (Some("g"), Some(2)));
+    assert_eq!((message.parent_id, message.root_id, message.ignore_result), (None, None, Some(true)));
+    assert_eq!(message.eta, parse_time("2026-11-22T13:14:58.822443Z"));
+    assert_eq!(message.expires, message.enqueued_at);
+    assert_eq!(decode_headers(json!({"syncfleet-enqueued-at": 5})).unwrap().enqueued_at, None);
+}
+
+#[test]
+fn headers_that_decide_about_the_run_must_make_sense() {
+    for header in [
+        json!({"eta": "nope"}),
+        json!({"eta": ""}),
+        json!({"eta": 1_795_354_067}),
+        json!({"expires": "zzz"}),
+        json!({"expires": 30}),
+        json!({"expires": 30.5}),
+        json!({"retries": -1}),
+        json!({"retries": 1.5}),
+        json!({"retries": 4_294_967_296_u64}),
+        json!({"retries": "many"}),
+        json!({"retries": true}),
+        json!({"timelimit": 300}),
+        json!({"timelimit": [-1, null]}),
+        json!({"timelimit": ["inf", null]}),
+        json!({"timelimit": [null, "x"]}),
+        json!({"timelimit": [1e300, null]}),
+        json!({"ignore_result": "yes"}),
+    ] {
+        assert_eq!(reason(decode_headers(header.clone())), "bad_headers", "{header}");
+    }
+}
+
+#[test]
+fn a_zlib_body_is_read_and_no_other_compression() {
+    let headers = |compression: &str| json!({"task": "a", "id": "1", "compression": compression});
+    let packed = zlib(SEND_TASK_BODY.as_bytes());
+    for name in ["application/x-gzip", "gzip", "zlib"] {
+        assert_eq!(decode_with(&headers(name), &packed).unwrap().args.len(), 2);
+    }
+    for name in ["application/x-bz2", "application/zstd", "br0", ""] {
+        assert_eq!(reason(decode_with(&headers(name), &packed)), "unsupported_encoding");
+    }
+    assert_eq!(reason(decode_with(&headers("zlib"), SEND_TASK_BODY.as_bytes())), "bad_body");
+    assert_eq!(reason(decode_with(&headers("zlib"), &packed[..packed.len() / 2])), "bad_body");
+}
+
+#[test]
+fn a_body_is_bounded_before_and_after_decompression() {
+    let headers = json!({"task": "a", "id": "1"});
+    let of_size = |size: usize| format!("[[\"{}\"],{{}},{{}}]", "x".repeat(size - 12)).into_bytes();
+    assert_eq!(of_size(BODY_LIMIT).len(), BODY_LIMIT);
+    assert!(decode_with(&headers, &of_size(BODY_LIMIT)).is_ok());
+    assert_eq!(reason(decode_with(&headers, &of_size(BODY_LIMIT + 1))), "too_large");
+    let headers = json!({"task": "a", "id": "1", "compression": "application/x-gzip"});
+    assert!(decode_with(&headers, &zlib(&of_size(BODY_LIMIT))).is_ok());
+    assert_eq!(reason(decode_with(&headers, &zlib(&of_size(BODY_LIMIT + 1)))), "too_large");
+    let bomb = zlib(&vec![b' '; 200 << 20]);
+    assert!(bomb.len() < BODY_LIMIT);
+    assert_eq!(reason(decode_with(&headers, &bomb)), "too_large");
+}
+
+#[test]
+fn an_error_stays_short_whatever_was_sent() {
+    let huge = "é".repeat(100_000);
+    for outcome in [
+        decode_headers(json!({ "eta": huge })),
+        decode_headers(json!({ "timelimit": [huge] })),
+        decode_headers(json!({ "compression": {"x": huge} })),
+        decode_body(&json!([huge, {}, {}]).to_string()),
+        decode_with(&json!({"task": huge, "id": "1"}), b"[[],{},{}]"),
+    ] {
+        let error = outcome.unwrap_err();
+        assert!(error.to_string().len() < 300, "{}", error.to_string().len());
+    }
+}
+
+/// JSON as hostile headers and bodies hold it.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,10})?(Z|[+-][0-9:]{0,6})?"
+            .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::hash_map(any::<String>(), inner, 0..6)
+                .prop_map(|map| Value::from(map.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn any_headers() -> impl Strategy<Value = Map<String, Value>> {
+    let name = prop::sample::select(vec![
+        "task",
+        "id",
+        "eta",
+        "expires",
+        "retries",
+        "timelimit",
+        "root_id",
+        "group_index",
+        "ignore_result",
+        "compression",
+        ENQUEUED_AT,
+    ]);
+    prop::collection::hash_map(name, any_json(), 0..8)
+        .prop_map(|map| map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+proptest! {
+    #[test]
+    fn random_headers_and_bytes_never_panic(headers in any_headers(), body in any::<Vec<u8>>(), content in any::<Option<String>>()) {
+        let envelope = Envelope {
+            content_type: Some("application/json"), content_encoding: content.as_deref(),
+            correlation_id: content.as_deref(), headers: &headers, body: &body,
+        };
+        let _ = decode(&envelope);
+        let _ = decode(&Envelope { content_encoding: None, ..envelope });
+    }
+
+    #[test]
+    fn random_json_never_panics_and_errors_are_short(headers in any_headers(), parts in prop::collection::vec(any_json(), 0..5), body in any_json()) {
+        for body in [Value::from(parts), Value::from(headers.clone()), body] {
+            for headers in [&headers, &Map::new()] {
+                let body = body.to_string();
+                let outcome = decode(&Envelope {
+                    content_type: Some("application/json"), content_encoding: None, correlation_id: None,
+                    headers, body: body.as_bytes(),
+                });
+                if let Err(error) = outcome {
+                    prop_assert!(error.to_string().len() < 300);
+                }
+            }
+        }
+    }
+}

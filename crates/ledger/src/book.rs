@@ -1,0 +1,194 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+
+use crate::directory::Directory;
+use crate::fifo::Match;
+use crate::findings;
+use crate::fold::{Fold, overflow};
+use crate::instrument::Instruments;
+use crate::intake::{Day, Intake};
+use crate::origin::{Names, QueueId};
+use crate::view::View;
+use crate::{
+    Closing, CorporateAction, Discrepancy, Fill, Holding, Instrument, LedgerError, Lot, OpeningLot, Position,
+};
+
+/// Everything a book is computed from. The order of the slices does not matter.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// All known fills of the account.
+    pub fills: &'a [Fill],
+    /// Inventory from before the fills.
+    pub opening_lots: &'a [OpeningLot],
+    /// Events of the issuers.
+    pub corporate_actions: &'a [CorporateAction],
+    /// Multipliers, prices, expiries and ISINs, where known.
+    pub instruments: &'a [Instrument],
+    /// Days on which the NSE does not trade (weekends need not be listed).
+    pub holidays: &'a BTreeSet<NaiveDate>,
+    /// The instant of the view. Later fills do not exist for any purpose.
+    pub as_of: DateTime<Utc>,
+}
+
+/// What an account owns and earned, as of an instant. All lists are sorted; equal inputs in any order give equal books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Book {
+    /// The trading day the rows are of.
+    pub view_day: NaiveDate,
+    /// The net view of the day.
+    pub positions: Vec<Position>,
+    /// The delivery lots the day began with.
+    pub holdings: Vec<Holding>,
+    /// All lots open at the instant, queue by queue, oldest first.
+    pub open_lots: Vec<Lot>,
+    /// All closings since the first fill, in the order of their closing fills.
+    pub closings: Vec<Closing>,
+    /// Findings about the data.
+    pub discrepancies: Vec<Discrepancy>,
+    /// Instruments whose rows are missing above and must stay as they were stored.
+    pub withheld: Vec<Withheld>,
+    /// Fills up to the instant.
+    pub fills_seen: usize,
+}
+
+/// A cost queue whose rows cannot be stored because a quantity is fractional.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Withheld {
+    /// The ISIN, where the queue is one of an ISIN: the holding of it stays.
+    pub isin: Option<String>,
+    /// The keys of its instruments: positions and holdings of them stay.
+    pub instrument_keys: BTreeSet<String>,
+}
+
+/// The book of an account: a pure function of its input.
+pub fn generate(input: &Input<'_>) -> Result<Book, LedgerError> {
+    let instruments = Instruments::new(input.instruments);
+    let intake = Intake::new(input, &instruments);
+    let mut fold = Fold::default();
+    for (date, day) in intake.days.range(..intake.view_day) {
+        fold.play(*date, day)?;
+    }
+    let nothing = Day::default();
+    let today = intake.days.get(&intake.view_day).unwrap_or(&nothing);
+    fold.begin_day(intake.view_day, today)?;
+    let start = fold.queues.clone();
+    fold.trade(intake.view_day, today)?;
+    let view = View::new(intake.view_day, today, &start, &fold)?;
+    let directory = Directory::new(&intake, &instruments);
+    Writer { intake: &intake, instruments: &instruments, directory: &directory, fold: &fold, view: &view }
+        .book()
+}
+
+/// Writes down what was computed.
+struct Writer<'a> {
+    intake: &'a Intake<'a>,
+    instruments: &'a Instruments,
+    directory: &'a Directory<'a>,
+    fold: &'a Fold,
+    view: &'a View,
+}
+
+impl Writer<'_> {
+    fn book(&self) -> Result<Book, LedgerError> {
+        let positions = self.positions()?;
+        let holdings = self.holdings()?;
+        let fractions = findings::fractions(
+            positions.iter().map(|(queues, position)| (*queues, position)),
+            holdings.iter().map(|(queue, holding)| (*queue, holding)),
+        );
+        let mut discrepancies = self.discrepancies()?;
+        let mut withheld = Vec::new();
+        for (queue, quantity) in &fractions {
+            let lot = self.fold.queues.get(queue).and_then(|queue| queue.lots.iter().last());
+            let lot = lot.map(|piece| &*piece.origin);
+            let (found, rows) = findings::withheld(queue, *quantity, lot, self.directory);
+            discrepancies.push(found);
+            withheld.push(rows);
+        }
+        discrepancies.sort();
+        withheld.sort();
+        let is_whole = |queue: &QueueId| !fractions.contains_key(queue);
+        let positions = positions.into_iter().filter(|(queues, _)| queues.iter().all(is_whole));
+        let holdings = holdings.into_iter().filter(|(queue, _)| is_whole(queue));
+        Ok(Book {
+            view_day: self.intake.view_day,
+            positions: positions.map(|(_, position)| position).collect(),
+            holdings: holdings.map(|(_, holding)| holding).collect(),
+            open_lots: self.open_lots(),
+            closings: self.closings()?,
+            discrepancies,
+            withheld,
+            fills_seen: self.intake.fills_seen,
+        })
+    }
+
+    fn positions(&self) -> Result<Vec<(&BTreeSet<QueueId>, Position)>, LedgerError> {
+        let shown = self.view.rows.iter().filter(|(_, sums)| !sums.is_idle());
+        let mut rows: Vec<_> = shown
+            .map(|(key, sums)| {
+                let latest = self.directory.latest(&key.exchange, &key.instrument_key);
+                let symbol = latest.map_or("", |latest| &latest.names.symbol);
+                Position::new(key, symbol, sums, self.instruments)
+                    .map(|position| (&sums.queues, position))
+                    .map_err(|_| overflow(&key.instrument_key))
+            })
+            .collect::<Result<_, _>>()?;
+        rows.sort_by(|(_, a), (_, b)| {
+            let key = |row: &Position| (row.instrument_key.clone(), row.exchange.clone(), row.product.clone());
+            key(a).cmp(&key(b))
+        });
+        Ok(rows)
+    }
+
+    fn holdings(&self) -> Result<Vec<(&QueueId, Holding)>, LedgerError> {
+        let day_before = self.intake.calendar.before(self.intake.view_day);
+        let mut rows: Vec<_> = self
+            .view
+            .holdings
+            .iter()
+            .map(|(queue, lots)| {
+                let names = self.directory.names(queue, lots.last().map(|lot| &*lot.origin));
+                Holding::new(&names, queue.isin(), lots, day_before, self.instruments)
+                    .map(|holding| (queue, holding))
+                    .map_err(|_| overflow(queue.as_str()))
+            })
+            .collect::<Result<_, _>>()?;
+        rows.sort_by(|(_, a), (_, b)| (&a.instrument_key, &a.isin).cmp(&(&b.instrument_key, &b.isin)));
+        Ok(rows)
+    }
+
+    fn open_lots(&self) -> Vec<Lot> {
+        let queues = self.fold.queues.iter();
+        queues.flat_map(|(id, queue)| queue.lots.iter().map(|lot| Lot::new(lot, id.isin()))).collect()
+    }
+
+    fn closings(&self) -> Result<Vec<Closing>, LedgerError> {
+        // The fold closes queue by queue, and of shares the day's own pairs before older lots.
+        let mut matches: Vec<&(QueueId, Match)> = self.fold.closed.iter().collect();
+        matches.sort_by(|(_, a), (_, b)| a.closed.cmp_matching(&b.closed));
+        let mut latest: BTreeMap<&QueueId, Names> = BTreeMap::new();
+        matches
+            .into_iter()
+            .map(|(queue, matched)| {
+                let closed = &matched.closed;
+                let names = latest.entry(queue).or_insert_with(|| self.directory.names(queue, Some(closed)));
+                let told = self.instruments.multiplier(&closed.names.exchange, &closed.names.instrument_key);
+                Closing::new(queue, matched, told.unwrap_or(Decimal::ONE), names)
+                    .map_err(|_| overflow(&closed.names.instrument_key))
+            })
+            .collect()
+    }
+
+    fn discrepancies(&self) -> Result<Vec<Discrepancy>, LedgerError> {
+        let Self { intake, instruments, directory, fold, view } = self;
+        let too_large = |_| overflow("the sum of a contract's rows");
+        let mut found = findings::unknown_costs(fold, intake.view_day);
+        found.extend(findings::mis_remainders(view, directory).map_err(too_large)?);
+        found.extend(findings::expired(view, intake.view_day, instruments, directory).map_err(too_large)?);
+        found.extend(findings::unpriced(intake.unpriced.iter().map(|(origin, q)| (&**origin, *q))));
+        found.extend(findings::unknown_multipliers(instruments, directory));
+        Ok(found)
+    }
+}

@@ -1,0 +1,54 @@
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use crate::Price;
+use crate::origin::{Origin, Piece};
+
+/// An open lot: what is left of one fill or opening lot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lot {
+    /// The key of the instrument it was opened in.
+    pub instrument_key: String,
+    /// The exchange it was opened on.
+    pub exchange: String,
+    /// The symbol it was opened under.
+    pub symbol: String,
+    /// The ISIN it has now, after corporate actions; `None` where none is known, and for contracts.
+    pub isin: Option<String>,
+    /// The product it was opened with.
+    pub product: String,
+    /// What is left; negative is short.
+    pub quantity: Decimal,
+    /// Its cost per unit, exact; [`Price::rounded`] is what to show.
+    pub price: Price,
+    /// When it was opened; corporate actions keep it.
+    pub opened_at: DateTime<Utc>,
+    /// The strategy that opened it.
+    pub strategy_id: Option<String>,
+    /// The trade id of the fill that opened it.
+    pub trade_id: Option<String>,
+    /// The order id of the fill that opened it.
+    pub order_id: Option<String>,
+    /// It was given, not traded.
+    pub is_opening: bool,
+}
+
+impl Lot {
+    pub(crate) fn new(piece: &Piece, isin: Option<&str>) -> Self {
+        let Origin { names, product, at, strategy_id, trade_id, order_id, is_opening, .. } = &*piece.origin;
+        Self {
+            instrument_key: names.instrument_key.clone(),
+            exchange: names.exchange.clone(),
+            symbol: names.symbol.clone(),
+            isin: isin.map(str::to_owned),
+            product: product.clone(),
+            quantity: piece.quantity.normalize(),
+            price: piece.price,
+            opened_at: *at,
+            strategy_id: strategy_id.clone(),
+            trade_id: trade_id.clone(),
+            order_id: order_id.clone(),
+            is_opening: *is_opening,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+
+use crate::fill::{Fill, cmp_ids};
+use crate::instrument_key::is_cash;
+use crate::opening_lot::OpeningLot;
+use crate::price::{Overflow, Price, mul};
+use crate::row::RowKey;
+use crate::{Side, ist};
+
+/// What an instrument is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) instrument_key: String,
+    pub(crate) exchange: String,
+    pub(crate) symbol: String,
+}
+
+/// One queue of lots: what is matched with what.
+///
+/// Shares are one queue per ISIN over both exchanges (an ISIN is one holding, wherever it was bought and whatever its
+/// symbol was); a contract is a queue of its own. Only shares without any known ISIN are told apart by key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum QueueId {
+    Isin(String),
+    CashKey(String),
+    Contract(String),
+}
+
+impl QueueId {
+    pub(crate) fn new(exchange: &str, instrument_key: &str, isin: Option<&str>) -> Self {
+        match isin {
+            _ if !is_cash(exchange) => Self::Contract(instrument_key.to_owned()),
+            Some(isin) => Self::Isin(isin.to_owned()),
+            None => Self::CashKey(instrument_key.to_owned()),
+        }
+    }
+
+    pub(crate) fn is_cash(&self) -> bool {
+        !matches!(self, Self::Contract(_))
+    }
+
+    pub(crate) fn isin(&self) -> Option<&str> {
+        match self {
+            Self::Isin(isin) => Some(isin),
+            Self::CashKey(_) | Self::Contract(_) => None,
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Isin(name) | Self::CashKey(name) | Self::Contract(name) => name,
+        }
+    }
+}
+
+/// Where a lot, or the closing of one, came from. Shared by all that remember it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) names: Names,
+    /// The ISIN of the row, or the one found for it; also for contracts that have one.
+    pub(crate) isin: Option<String>,
+    pub(crate) queue: QueueId,
+    pub(crate) product: String,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) day: NaiveDate,
+    pub(crate) strategy_id: Option<String>,
+    pub(crate) trade_id: Option<String>,
+    pub(crate) order_id: Option<String>,
+    pub(crate) is_opening: bool,
+}
+
+impl Origin {
+    pub(crate) fn of_fill(fill: &Fill, isin: Option<String>) -> Self {
+        Self {
+            names: Names {
+                instrument_key: fill.instrument_key.clone(),
+                exchange: fill.exchange.clone(),
+                symbol: fill.symbol.clone(),
+            },
+            queue: QueueId::new(&fill.exchange, &fill.instrument_key, isin.as_deref()),
+            isin,
+            product: fill.product.clone(),
+            at: fill.at,
+            day: ist::day_of(fill.at),
+            strategy_id: fill.strategy_id.clone(),
+            trade_id: fill.trade_id.clone(),
+            order_id: fill.order_id.clone(),
+            is_opening: false,
+        }
+    }
+
+    pub(crate) fn of_opening_lot(lot: &OpeningLot, isin: Option<String>) -> Self {
+        Self {
+            names: Names {
+                instrument_key: lot.instrument_key.clone(),
+                exchange: lot.exchange.clone(),
+                symbol: lot.symbol.clone(),
+            },
+            queue: QueueId::new(&lot.exchange, &lot.instrument_key, isin.as_deref()),
+            isin,
+            product: lot.product.clone(),
+            at: lot.opened_at,
+            day: ist::day_of(lot.opened_at),
+            strategy_id: None,
+            trade_id: None,
+            order_id: None,
+            is_opening: true,
+        }
+    }
+
+    /// As far as fills are told apart once they are in a queue, the order in which they are matched.
+    pub(crate) fn cmp_matching(&self, other: &Self) -> Ordering {
+        self.at
+            .cmp(&other.at)
+            .then_with(|| cmp_ids(self.trade_id.as_deref(), other.trade_id.as_deref()))
+            .then_with(|| cmp_ids(self.order_id.as_deref(), other.order_id.as_deref()))
+            .then_with(|| self.names.exchange.cmp(&other.names.exchange))
+            .then_with(|| self.names.instrument_key.cmp(&other.names.instrument_key))
+    }
+
+    /// The row its quantity is shown in.
+    pub(crate) fn row(&self) -> RowKey {
+        RowKey::new(&self.names.exchange, &self.names.instrument_key, &self.product)
+    }
+}
+
+/// A signed quantity at a price: a fill on its way into a queue, or what is left of it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) origin: Arc<Origin>,
+    /// Negative is short.
+    pub(crate) quantity: Decimal,
+    pub(crate) price: Price,
+}
+
+impl Piece {
+    pub(crate) fn new(origin: Arc<Origin>, side: Side, quantity: Decimal, price: Decimal) -> Self {
+        let quantity = match side {
+            Side::Buy => quantity,
+            Side::Sell => -quantity,
+        };
+        Self { origin, quantity, price: Price::of(price) }
+    }
+
+    /// An opening lot, its quantity already signed.
+    pub(crate) fn opening(origin: Arc<Origin>, quantity: Decimal, price: Decimal) -> Self {
+        Self { origin, quantity, price: Price::of(price) }
+    }
+
+    pub(crate) fn with_quantity(&self, quantity: Decimal) -> Self {
+        Self { origin: Arc::clone(&self.origin), quantity, price: self.price }
+    }
+
+    /// The same cost for `factor` times the quantity.
+    pub(crate) fn split(&self, factor: Decimal) -> Result<Self, Overflow> {
+        Ok(Self {
+            origin: Arc::clone(&self.origin),
+            quantity: mul(self.quantity, factor)?,
+            price: self.price.divided_by(factor)?,
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! Exact money.
+//!
+//! A price is kept as a fraction: a 3:1 split of a share bought at 100 makes it cost 100/3, which no decimal holds,
+//! yet three of them cost exactly 100 again. Values are sums of such fractions. They are rounded once, on output:
+//! exact where a finite decimal exists, else half-even to ten decimals; averages always to ten decimals.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+/// Decimals of averages, adjusted prices and whatever has no finite decimal.
+const OUTPUT_SCALE: u32 = 10;
+
+/// A quotient with more digits than this was cut off by the 28 digits of a decimal: it is not exact.
+const EXACT_DIGITS_MAX: u128 = 10_u128.pow(24);
+
+/// A step of arithmetic left the range of a 96-bit decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overflow;
+
+/// Rupees per unit as an exact fraction: `amount` for `per` units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// Rupees for `per` units.
+    pub amount: Decimal,
+    /// 1, but for lots changed by a corporate action; never 0.
+    pub per: Decimal,
+}
+
+impl Price {
+    /// The price as one decimal: exact if that exists, else rounded half-even to ten decimals.
+    pub fn rounded(&self) -> Decimal {
+        match exact_quotient(self.amount, self.per) {
+            Ok(Ok(price)) => price,
+            Ok(Err(price)) => round(price),
+            Err(Overflow) => Decimal::ZERO,
+        }
+    }
+
+    pub(crate) fn of(price: Decimal) -> Self {
+        Self { amount: price, per: Decimal::ONE }
+    }
+
+    /// `amount` for `per` units, in lowest terms where that is a finite decimal.
+    pub(crate) fn ratio(amount: Decimal, per: Decimal) -> Result<Self, Overflow> {
+        Ok(match exact_quotient(amount, per)? {
+            Ok(price) => Self::of(price),
+            Err(_) => Self { amount, per },
+        })
+    }
+
+    pub(crate) fn divided_by(self, factor: Decimal) -> Result<Self, Overflow> {
+        Self::ratio(self.amount, mul(self.per, factor)?)
+    }
+
+    pub(crate) fn scaled_by(self, fraction: Decimal) -> Result<Self, Overflow> {
+        Self::ratio(mul(self.amount, fraction)?, self.per)
+    }
+}
+
+/// An exact sum of money: numerators by denominator.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    whole: Decimal,
+    parts: BTreeMap<Decimal, Decimal>,
+}
+
+impl Sum {
+    /// Adds `quantity` × `price`.
+    pub(crate) fn add(&mut self, quantity: Decimal, price: Price) -> Result<(), Overflow> {
+        self.add_ratio(mul(quantity, price.amount)?, price.per)
+    }
+
+    /// Adds all of `other`, `times` times.
+    pub(crate) fn add_sum(&mut self, other: &Self, times: Decimal) -> Result<(), Overflow> {
+        self.add_ratio(mul(other.whole, times)?, Decimal::ONE)?;
+        for (per, amount) in &other.parts {
+            self.add_ratio(mul(*amount, times)?, *per)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn times(&self, factor: Decimal) -> Result<Self, Overflow> {
+        let mut product = Self::default();
+        product.add_sum(self, factor)?;
+        Ok(product)
+    }
+
+    /// The sum as one decimal: exact if that exists, else rounded half-even to ten decimals.
+    pub(crate) fn rounded(&self) -> Result<Decimal, Overflow> {
+        let (value, exact) = self.value()?;
+        Ok(if exact { value.normalize() } else { round(value) })
+    }
+
+    /// The sum over `quantity`, rounded half-even to ten decimals; the average of nothing is 0.
+    pub(crate) fn average(&self, quantity: Decimal) -> Result<Decimal, Overflow> {
+        if quantity.is_zero() {
+            return Ok(Decimal::ZERO);
+        }
+        Ok(round(self.value()?.0.checked_div(quantity).ok_or(Overflow)?))
+    }
+
+    /// The sum over `quantity` as an exact price. A sum of several denominators has no single fraction in general;
+    /// it is cut at the 28 digits of a decimal, far below what is shown.
+    pub(crate) fn price_of(&self, quantity: Decimal) -> Result<Price, Overflow> {
+        match self.parts.iter().next() {
+            Some((per, amount)) if self.whole.is_zero() && self.parts.len() == 1 => {
+                Price::ratio(*amount, mul(*per, quantity)?)
+            }
+            _ => Price::ratio(self.value()?.0, quantity),
+        }
+    }
+
+    fn add_ratio(&mut self, amount: Decimal, per: Decimal) -> Result<(), Overflow> {
+        if per == Decimal::ONE {
+            self.whole = add(self.whole, amount)?;
+        } else {
+            let part = self.parts.entry(per).or_default();
+            *part = add(*part, amount)?;
+        }
+        Ok(())
+    }
+
+    fn value(&self) -> Result<(Decimal, bool), Overflow> {
+        self.parts.iter().try_fold((self.whole, true), |(total, exact), (per, amount)| {
+            Ok(match exact_quotient(*amount, *per)? {
+                Ok(quotient) => (add(total, quotient)?, exact),
+                Err(quotient) => (add(total, quotient)?, false),
+            })
+        })
+    }
+}
+
+/// Half-even to ten decimals, without trailing zeros.
+pub(crate) fn round(value: Decimal) -> Decimal {
+    value.round_dp_with_strategy(OUTPUT_SCALE, RoundingStrategy::MidpointNearestEven).normalize()
+}
+
+pub(crate) fn add(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
+    a.checked_add(b).ok_or(Overflow)
+}
+
+pub(crate) fn sub(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
+    a.checked_sub(b).ok_or(Overflow)
+}
+
+pub(crate) fn mul(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
+    a.checked_mul(b).ok_or(Overflow)
+}
+
+/// `Ok` with the quotient where it is a finite decimal of reasonable length, else `Err` with it cut off.
+fn exact_quotient(amount: Decimal, per: Decimal) -> Result<Result<Decimal, Decimal>, Overflow> {
+    let quotient = amount.checked_div(per).ok_or(Overflow)?.normalize();
+    let short = quotient.mantissa().unsigned_abs() < EXACT_DIGITS_MAX;
+    let exact = short && quotient.checked_mul(per) == Some(amount);
+    Ok(if exact { Ok(quotient) } else { Err(quotient) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn d(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_third_three_times_is_whole_again() {
+        let third = Price::of(d("100")).divided_by(d("3")).unwrap();
+        assert_eq!(third.rounded(), d("33.3333333333"));
+        let mut sum = Sum::default();
+        for _ in 0..3 {
+            sum.add(Decimal::ONE, third).unwrap();
+        }
+        assert_eq!(sum.rounded(), Ok(d("100")));
+        sum.add(Decimal::ONE, third).unwrap();
+        assert_eq!(sum.rounded(), Ok(d("133.3333333333")));
+    }
+
+    #[test]
+    fn a_finite_value_keeps_all_its_digits() {
+        let mut sum = Sum::default();
+        sum.add(d("0.123456789"), Price::of(d("1.123456789"))).unwrap();
+        assert_eq!(sum.rounded(), Ok(d("0.123456789") * d("1.123456789")));
+        assert_eq!(Price::of(d("100")).divided_by(d("8")).unwrap(), Price::of(d("12.5")));
+    }
+
+    #[test]
+    fn a_repeating_quotient_is_never_taken_for_exact() {
+        for per in ["3", "7", "9", "11", "13", "0.3", "6", "300"] {
+            for amount in ["100", "200", "2", "1", "0.05"] {
+                assert!(exact_quotient(d(amount), d(per)).unwrap().is_err(), "{amount}/{per}");
+            }
+        }
+    }
+
+    #[test]
+    fn too_large_numbers_are_an_error_not_a_panic() {
+        assert_eq!(Price::of(Decimal::MAX).divided_by(d("0.0000000001")), Err(Overflow));
+        let mut sum = Sum::default();
+        assert_eq!(sum.add(Decimal::MAX, Price::of(d("2"))), Err(Overflow));
+        assert_eq!(Price::ratio(Decimal::ONE, Decimal::ZERO), Err(Overflow));
+    }
+}

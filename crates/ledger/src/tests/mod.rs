@@ -1,0 +1,7 @@
+mod by_hand;
+mod corporate_actions;
+mod desk;
+mod oracles;
+mod properties;
+mod reconciling;
+mod rules;

@@ -1,0 +1,233 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use celery::result;
+use chrono::Utc;
+use queue::{Attempt, End, Ending, Handler};
+use serde_json::{Value, json};
+use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, StorageError};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD};
+use crate::report::rfc3339;
+use crate::sync::{LEASE_HOLD, Pipeline, RunEnd};
+use crate::{SyncJob, chain, notification};
+
+/// How long an interrupted run may take to give its lease back.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+
+impl Handler for Pipeline {
+    fn knows(&self, task: &str) -> bool {
+        matches!(task, ACCOUNT_SYNC | ALL_ACCOUNTS_SYNC | ALL_ACCOUNTS_SYNC_OLD)
+    }
+
+    async fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> Ending {
+        if attempt.task.task != ACCOUNT_SYNC {
+            return self.run_fan_out(&attempt, &stop).await;
+        }
+        let job = match SyncJob::from_task(&attempt.task) {
+            Ok(job) => job,
+            Err(error) => return Ending::Refused { reason: "bad_arguments".to_owned(), error },
+        };
+        let request = LeaseRequest {
+            account: &job.account,
+            job_id: &job.id,
+            worker: &self.settings.worker,
+            enqueued_at: job.enqueued_at,
+            force: job.force,
+            check_external: job.check_external,
+            hold: LEASE_HOLD,
+        };
+        match self.storage.lease_account(&request).await {
+            Ok(LeaseAnswer::Taken(lease)) => self.run_leased(&job, &lease, &stop).await,
+            Ok(LeaseAnswer::Held { until }) => {
+                debug!(account = %job.account, %until, "held by another run");
+                Ending::Held
+            }
+            Ok(LeaseAnswer::Done) => self.done_before(&job).await,
+            Ok(LeaseAnswer::Superseded { by }) => self.superseded(&job, &by).await,
+            Err(error) => failed_by(&error),
+        }
+    }
+
+    async fn conclude(&self, attempt: &Attempt, end: End) -> Result<(), String> {
+        let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
+        match end {
+            End::Expired => {
+                if let Some(job) = &job {
+                    self.record_end(job, "expired", "expired", None).await;
+                }
+                let meta = result::revoked(&attempt.task.id, result::Revocation::Expired, Utc::now());
+                self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
+            }
+            End::Dead { reason, error, report } => {
+                if let Some(job) = &job {
+                    let notification = report.unwrap_or_else(|| failed_notification(job, &error));
+                    notification::notify_failure(self, &notification, &job.id)
+                        .await
+                        .map_err(|error| format!("Notification failed: {}", chain(&error)))?;
+                    self.record_end(job, "failed", &reason, Some(&notification["full_results"])).await;
+                }
+                self.refuse(&attempt.task.id, &reason, &error).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn refuse(&self, id: &str, reason: &str, error: &str) {
+        let (kind, module) = match reason {
+            "unknown_task" => ("NotRegistered", "celery.exceptions"),
+            "bad_arguments" => ("TypeError", "builtins"),
+            _ => ("SyncFailed", "syncfleet"),
+        };
+        let meta = result::failure(id, kind, module, &[json!(error)], None, Utc::now());
+        self.store_result(id, true, &meta).await;
+    }
+}
+
+impl Pipeline {
+    /// Runs the steps while the lease is renewed beside them; whichever ends first ends the run.
+    async fn run_leased(&self, job: &SyncJob, lease: &Lease, stop: &CancellationToken) -> Ending {
+        let ended = tokio::select! {
+            ended = self.sync_account(job, lease) => ended,
+            () = self.keep_lease(lease) => RunEnd::LeaseLost,
+            () = stop.cancelled() => {
+                self.release(lease).await;
+                return Ending::Interrupted;
+            }
+        };
+        match ended {
+            RunEnd::Finished(report) => {
+                let meta = result::success(&job.id, report.to_json(), Utc::now());
+                self.store_result(&job.id, job.wants_result, &meta).await;
+                Ending::Finished
+            }
+            RunEnd::Failed { error, report } => {
+                self.release(lease).await;
+                let report = report.map(|report| {
+                    let mut notification = report.notification();
+                    notification["full_results"]["sequence"] = json!(report.sequence);
+                    with_failure(notification, &error)
+                });
+                Ending::Failed { error, retry_after: None, report }
+            }
+            RunEnd::LeaseLost => {
+                warn!(account = %job.account, "another run took the account over: this one does not count");
+                Ending::Held
+            }
+        }
+    }
+
+    /// A job for all accounts: enqueues theirs, as a tick does.
+    async fn run_fan_out(&self, attempt: &Attempt, stop: &CancellationToken) -> Ending {
+        let published = tokio::select! {
+            published = self.fan_out.publish_for_job(&attempt.task.id) => published,
+            () = stop.cancelled() => return Ending::Interrupted,
+        };
+        match published {
+            Ok(accounts) => {
+                let summary = json!({"status": "success", "accounts_queued": accounts,
+                                     "external_order_check_interval": self.fan_out.check_minutes()});
+                let meta = result::success(&attempt.task.id, summary, Utc::now());
+                self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
+                Ending::Finished
+            }
+            Err(error) => Ending::Failed { error: chain(&error), retry_after: None, report: None },
+        }
+    }
+
+    /// The job has an outcome: a worker died between writing it and the ack. Only the result may be missing.
+    async fn done_before(&self, job: &SyncJob) -> Ending {
+        match self.storage.outcomes(std::slice::from_ref(&job.id)).await {
+            Ok(outcomes) => {
+                if let Some(report) = outcomes.into_iter().next().and_then(|outcome| outcome.report) {
+                    let meta = result::success(&job.id, report, Utc::now());
+                    self.store_result(&job.id, job.wants_result, &meta).await;
+                }
+                debug!(account = %job.account, "done before");
+                Ending::Finished
+            }
+            Err(error) => failed_by(&error),
+        }
+    }
+
+    async fn superseded(&self, job: &SyncJob, by: &str) -> Ending {
+        match self.storage.record_superseded(&job.id, by, &self.settings.worker).await {
+            Ok(report) => {
+                debug!(account = %job.account, by, "superseded");
+                let mut result_value = report.unwrap_or_else(|| json!({}));
+                result_value["superseded_by"] = json!(by);
+                let meta = result::success(&job.id, result_value, Utc::now());
+                self.store_result(&job.id, job.wants_result, &meta).await;
+                Ending::Finished
+            }
+            Err(error) => failed_by(&error),
+        }
+    }
+
+    async fn release(&self, lease: &Lease) {
+        let released = tokio::time::timeout(RELEASE_LIMIT, self.storage.release_lease(lease)).await;
+        if !matches!(released, Ok(Ok(()))) {
+            warn!(account = %lease.account, "lease not given back: it ends by itself in {LEASE_HOLD:?}");
+        }
+    }
+
+    /// Writes down how a job ended. When PostgreSQL is away the dead letter is all that stays.
+    async fn record_end(&self, job: &SyncJob, status: &str, reason: &str, report: Option<&Value>) {
+        let ended = EndedJob {
+            sync_id: &job.id,
+            account: &job.account,
+            status,
+            reason: Some(reason),
+            worker: &self.settings.worker,
+            retries: job.retries,
+            report,
+        };
+        if let Err(error) = self.storage.record_end(&ended).await {
+            warn!(account = %job.account, "outcome not stored: {}", chain(&error));
+        }
+    }
+
+    /// Stores a Celery result if anybody may ask for it. Redis being away does not undo a sync.
+    async fn store_result(&self, id: &str, wanted: bool, meta: &Value) {
+        let Some(results) = self.results.as_ref().filter(|_| wanted) else { return };
+        if let Err(error) = results.store_result(id, meta, self.settings.result_ttl).await {
+            warn!(id, "result not stored: {}", chain(&error));
+        }
+    }
+}
+
+fn failed_by(error: &StorageError) -> Ending {
+    Ending::Failed { error: chain(error), retry_after: None, report: None }
+}
+
+/// The notification of a job that never got as far as a report.
+fn failed_notification(job: &SyncJob, error: &str) -> Value {
+    let now = rfc3339(Utc::now());
+    let account = &job.account;
+    json!({
+        "type": "sync_completed", "account": account.pseudo_account, "timestamp": now,
+        "summary": {"status": "failed",
+            "position_generation": {"regenerated": false, "positions_updated": 0, "holdings_updated": 0},
+            "external_orders": 0, "redis_status": "skipped", "errors": 1},
+        "full_results": {"status": "failed", "timestamp": now, "account": account.pseudo_account,
+            "organization_id": account.organization_id, "sync_id": job.id,
+            "position_generation": {"regenerated": false, "reason": "not reached", "last_generation": null},
+            "external_detection": {"status": "skipped", "reason": "not reached"},
+            "redis_sync": {"status": "skipped", "reason": "not reached"},
+            "errors": [error]},
+    })
+}
+
+/// A run whose steps succeeded may still fail at its telling: then the message says `failed` too, and why.
+fn with_failure(mut notification: Value, error: &str) -> Value {
+    notification["summary"]["status"] = json!("failed");
+    let full = &mut notification["full_results"];
+    full["status"] = json!("failed");
+    if full["errors"].as_array().is_none_or(Vec::is_empty) {
+        full["errors"] = json!([error]);
+        notification["summary"]["errors"] = json!(1);
+    }
+    notification
+}

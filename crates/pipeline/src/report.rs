@@ -1,0 +1,310 @@
+use chrono::{DateTime, SecondsFormat, Utc};
+use ledger::Account;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// How a sync ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// No error.
+    Success,
+    /// Some step was done and some failed.
+    PartialSuccess,
+    /// Every attempted step failed.
+    Failed,
+}
+
+impl Status {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::PartialSuccess => "partial_success",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of the search for orders placed elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DetectionReport {
+    /// The brokerage's book was read and taken in.
+    Completed {
+        /// External orders not yet announced, including those of a run that died before it could.
+        external_orders: usize,
+        /// Known orders that the book says more about.
+        orders_updated: usize,
+        /// Rows written to `order_events`.
+        events_created: usize,
+        /// Orders in the book.
+        broker_orders: usize,
+    },
+    /// Not done, and why.
+    Skipped(String),
+    /// Tried and failed.
+    Failed(String),
+}
+
+/// What became of the generation of positions and holdings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GenerationReport {
+    /// Positions and holdings were replaced.
+    Done {
+        /// Rows in `positions` now.
+        positions: usize,
+        /// Rows in `holdings` now.
+        holdings: usize,
+        /// Orders of the account.
+        orders: usize,
+        /// When it was generated.
+        at: DateTime<Utc>,
+        /// What does not add up.
+        discrepancies: Value,
+    },
+    /// Looked at and found up to date: nothing to write.
+    Current {
+        /// When it was generated last.
+        last_generation: Option<DateTime<Utc>>,
+    },
+    /// Not done, and why.
+    Skipped {
+        /// Why.
+        reason: String,
+        /// When it was generated last.
+        last_generation: Option<DateTime<Utc>>,
+    },
+    /// Tried and failed.
+    Failed(String),
+}
+
+/// What became of the snapshot in Redis.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SnapshotReport {
+    /// Written, or found unchanged and refreshed.
+    Stored(cache::Stored),
+    /// Tried and failed.
+    Failed(String),
+}
+
+/// What one sync did, step by step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The account.
+    pub account: Account,
+    /// The job.
+    pub sync_id: String,
+    /// When the run began.
+    pub at: DateTime<Utc>,
+    /// Grows with each run of the account.
+    pub sequence: i64,
+    /// Single Redis or Cluster.
+    pub redis_type: &'static str,
+    /// First step.
+    pub detection: DetectionReport,
+    /// Second step.
+    pub generation: GenerationReport,
+    /// Third step.
+    pub snapshot: SnapshotReport,
+}
+
+impl Report {
+    /// What went wrong, a line per failed step.
+    pub fn errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        if let GenerationReport::Failed(error) = &self.generation {
+            errors.push(format!("Position generation failed: {error}"));
+        }
+        if let DetectionReport::Failed(error) = &self.detection {
+            errors.push(format!("External order detection failed: {error}"));
+        }
+        if let SnapshotReport::Failed(error) = &self.snapshot {
+            errors.push(format!("Redis sync failed: {error}"));
+        }
+        errors
+    }
+
+    /// No error is success; every attempted step failed is failed; anything else is partial.
+    pub fn status(&self) -> Status {
+        // A generation that was looked at and found current is done: there was nothing left to do.
+        let done = matches!(self.detection, DetectionReport::Completed { .. })
+            || matches!(self.generation, GenerationReport::Done { .. } | GenerationReport::Current { .. })
+            || matches!(self.snapshot, SnapshotReport::Stored(_));
+        match (self.errors().is_empty(), done) {
+            (true, _) => Status::Success,
+            (false, true) => Status::PartialSuccess,
+            (false, false) => Status::Failed,
+        }
+    }
+
+    /// The notification: a summary and the full results.
+    pub fn notification(&self) -> Value {
+        let full = self.to_json();
+        let generation = match &self.generation {
+            GenerationReport::Done { positions, holdings, .. } => {
+                json!({"regenerated": true, "positions_updated": positions, "holdings_updated": holdings})
+            }
+            _ => json!({"regenerated": false, "positions_updated": 0, "holdings_updated": 0}),
+        };
+        let external_orders = match self.detection {
+            DetectionReport::Completed { external_orders, .. } => external_orders,
+            _ => 0,
+        };
+        json!({
+            "type": "sync_completed",
+            "account": self.account.pseudo_account,
+            "timestamp": rfc3339(self.at),
+            "summary": {
+                "status": self.status(),
+                "position_generation": generation,
+                "external_orders": external_orders,
+                "redis_status": full["redis_sync"]["status"],
+                "errors": self.errors().len(),
+            },
+            "full_results": full,
+        })
+    }
+
+    /// The full results, which are also the job's result.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "status": self.status(),
+            "timestamp": rfc3339(self.at),
+            "account": self.account.pseudo_account,
+            "organization_id": self.account.organization_id,
+            "sync_id": self.sync_id,
+            "position_generation": self.generation_json(),
+            "external_detection": self.detection_json(),
+            "redis_sync": self.snapshot_json(),
+            "errors": self.errors(),
+        })
+    }
+
+    fn generation_json(&self) -> Value {
+        match &self.generation {
+            GenerationReport::Done { positions, holdings, orders, at, discrepancies } => json!({
+                "regenerated": true, "positions_updated": positions, "holdings_updated": holdings,
+                "orders_processed": orders, "generation_time": rfc3339(*at), "discrepancies": discrepancies,
+            }),
+            GenerationReport::Current { last_generation } => json!({
+                "regenerated": false, "reason": "up to date: no new or changed fills",
+                "last_generation": last_generation.map(rfc3339),
+            }),
+            GenerationReport::Skipped { reason, last_generation } => json!({
+                "regenerated": false, "reason": reason, "last_generation": last_generation.map(rfc3339),
+            }),
+            GenerationReport::Failed(error) => json!({"regenerated": false, "reason": "failed", "error": error}),
+        }
+    }
+
+    fn detection_json(&self) -> Value {
+        match &self.detection {
+            DetectionReport::Completed { external_orders, orders_updated, events_created, broker_orders } => json!({
+                "status": "completed", "external_orders_detected": external_orders,
+                "orders_updated": orders_updated, "events_created": events_created,
+                "total_broker_orders": broker_orders,
+            }),
+            DetectionReport::Skipped(reason) => json!({"status": "skipped", "reason": reason}),
+            DetectionReport::Failed(error) => json!({"status": "failed", "error": error}),
+        }
+    }
+
+    fn snapshot_json(&self) -> Value {
+        match &self.snapshot {
+            SnapshotReport::Stored(stored) => json!({
+                "status": "success", "positions_stored": stored.positions, "holdings_stored": stored.holdings,
+                "orders_stored": stored.orders, "margins_stored": stored.margins,
+                "strategies_stored": stored.strategies, "redis_type": self.redis_type,
+            }),
+            SnapshotReport::Failed(error) => {
+                json!({"status": "failed", "error": error, "redis_type": self.redis_type})
+            }
+        }
+    }
+}
+
+pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            account: Account::new("org", "Raghu"),
+            sync_id: "id-1".into(),
+            at: "2025-06-17T10:30:00Z".parse().unwrap(),
+            sequence: 7,
+            redis_type: "single",
+            detection: DetectionReport::Completed {
+                external_orders: 2,
+                orders_updated: 1,
+                events_created: 3,
+                broker_orders: 40,
+            },
+            generation: GenerationReport::Done {
+                positions: 15,
+                holdings: 8,
+                orders: 120,
+                at: "2025-06-17T10:30:01Z".parse().unwrap(),
+                discrepancies: json!([]),
+            },
+            snapshot: SnapshotReport::Stored(cache::Stored {
+                positions: 15,
+                holdings: 8,
+                orders: 120,
+                margins: 1,
+                strategies: 2,
+                unchanged: false,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_notification_has_its_exact_shape() {
+        let expected = json!({
+            "type": "sync_completed", "account": "Raghu", "timestamp": "2025-06-17T10:30:00Z",
+            "summary": {"status": "success",
+                "position_generation": {"regenerated": true, "positions_updated": 15, "holdings_updated": 8},
+                "external_orders": 2, "redis_status": "success", "errors": 0},
+            "full_results": {"status": "success", "timestamp": "2025-06-17T10:30:00Z", "account": "Raghu",
+                "organization_id": "org", "sync_id": "id-1",
+                "position_generation": {"regenerated": true, "positions_updated": 15, "holdings_updated": 8,
+                    "orders_processed": 120, "generation_time": "2025-06-17T10:30:01Z", "discrepancies": []},
+                "external_detection": {"status": "completed", "external_orders_detected": 2, "orders_updated": 1,
+                    "events_created": 3, "total_broker_orders": 40},
+                "redis_sync": {"status": "success", "positions_stored": 15, "holdings_stored": 8,
+                    "orders_stored": 120, "margins_stored": 1, "strategies_stored": 2, "redis_type": "single"},
+                "errors": []},
+        });
+        assert_eq!(report().notification(), expected);
+    }
+
+    #[test]
+    fn some_done_and_some_failed_is_partial_success() {
+        let mut report = report();
+        report.snapshot = SnapshotReport::Failed("connection refused".into());
+        assert_eq!(report.status(), Status::PartialSuccess);
+        assert_eq!(report.errors(), ["Redis sync failed: connection refused"]);
+        assert_eq!(report.notification()["summary"]["redis_status"], "failed");
+    }
+
+    #[test]
+    fn every_attempted_step_failed_is_failed_and_skipped_ones_do_not_count() {
+        let mut report = report();
+        report.detection = DetectionReport::Skipped("not due".into());
+        report.generation = GenerationReport::Failed("PostgreSQL is away".into());
+        report.snapshot = SnapshotReport::Failed("PostgreSQL is away".into());
+        assert_eq!(report.status(), Status::Failed);
+    }
+
+    #[test]
+    fn a_sync_without_work_is_success() {
+        let mut report = report();
+        report.detection = DetectionReport::Skipped("no brokerage".into());
+        report.generation = GenerationReport::Current { last_generation: None };
+        assert_eq!(report.status(), Status::Success);
+    }
+}

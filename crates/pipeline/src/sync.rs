@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use cache::Cache;
+use queue::Publisher;
+use storage::{EndedJob, Lease, Storage, StorageError};
+use tracing::{info, warn};
+
+use crate::report::{DetectionReport, Report, Status};
+use crate::{Environment, FanOut, SyncJob, chain, detection, generation, notification, snapshot};
+
+/// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
+pub(crate) const LEASE_HOLD: Duration = Duration::from_secs(30);
+/// How often it is renewed: two renewals may be lost.
+const LEASE_RENEWAL: Duration = Duration::from_secs(10);
+
+/// What the pipeline may do and how.
+#[derive(Debug, Clone)]
+pub struct PipelineSettings {
+    /// The worker's name.
+    pub worker: String,
+    /// Whether positions and holdings are generated.
+    pub generation_enabled: bool,
+    /// They are generated anew after this long even when nothing changed.
+    pub generation_interval: Duration,
+    /// Whether outcomes are published.
+    pub notifications_enabled: bool,
+    /// How long Celery results are kept.
+    pub result_ttl: Duration,
+}
+
+/// Everything a sync touches.
+#[derive(Clone)]
+pub struct Pipeline {
+    /// What it may do.
+    pub settings: PipelineSettings,
+    /// PostgreSQL.
+    pub storage: Storage,
+    /// Redis.
+    pub cache: Cache,
+    /// Where Celery results go; `None`: nowhere.
+    pub results: Option<Cache>,
+    /// RabbitMQ.
+    pub publisher: Publisher,
+    /// The worker's environment, for secrets.
+    pub environment: Environment,
+    /// What a job for all accounts does.
+    pub fan_out: FanOut,
+}
+
+/// How a leased run ended.
+pub(crate) enum RunEnd {
+    /// Told and written down.
+    Finished(Report),
+    /// It must be tried again.
+    Failed {
+        /// Why.
+        error: String,
+        /// What it did, if it got that far.
+        report: Option<Report>,
+    },
+    /// Another run has the account by now.
+    LeaseLost,
+}
+
+impl Pipeline {
+    /// The spine: the steps in their order, each failing for itself, then the telling, and the outcome last.
+    pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> RunEnd {
+        let detected = detection::detect(self, job, lease).await;
+        let (generated, inputs) = generation::generate(self, job, lease).await;
+        let stored = snapshot::store(self, lease, inputs).await;
+        let report = Report {
+            account: job.account.clone(),
+            sync_id: job.id.clone(),
+            at: lease.started_at,
+            sequence: lease.fence,
+            redis_type: self.cache.redis_type(),
+            detection: detected,
+            generation: generated,
+            snapshot: stored,
+        };
+        if report.status() == Status::Failed {
+            return RunEnd::Failed { error: report.errors().join("; "), report: Some(report) };
+        }
+        self.tell_and_finish(job, lease, report).await
+    }
+
+    async fn tell_and_finish(&self, job: &SyncJob, lease: &Lease, report: Report) -> RunEnd {
+        let external = match self.storage.unannounced_orders(&job.account).await {
+            Ok(external) => external,
+            Err(error) => return failed("Outcome not stored", &error, report),
+        };
+        if let Err(error) = notification::notify(self, &report, &external).await {
+            return failed("Notification failed", &error, report);
+        }
+        let announced: Vec<i32> = external.iter().map(|order| order.id).collect();
+        let full_results = report.to_json();
+        let ended = EndedJob {
+            sync_id: &job.id,
+            account: &job.account,
+            status: report.status().as_str(),
+            reason: None,
+            worker: &self.settings.worker,
+            retries: job.retries,
+            report: Some(&full_results),
+        };
+        let checked = matches!(report.detection, DetectionReport::Completed { .. });
+        match self.storage.finish_run(lease, &ended, job.force, checked, &announced).await {
+            Ok(()) => {
+                info!(account = %job.account, status = report.status().as_str(),
+                      errors = report.errors().len(), "{} synced: {}{}", job.account,
+                      report.status().as_str(), error_suffix(&report));
+                RunEnd::Finished(report)
+            }
+            Err(StorageError::LeaseLost) => RunEnd::LeaseLost,
+            Err(error) => failed("Outcome not stored", &error, report),
+        }
+    }
+
+    /// Renews the lease until it is lost; PostgreSQL being away for a while is no loss yet.
+    pub(crate) async fn keep_lease(&self, lease: &Lease) {
+        loop {
+            tokio::time::sleep(LEASE_RENEWAL).await;
+            match self.storage.renew_lease(lease, LEASE_HOLD).await {
+                Ok(()) => {}
+                Err(StorageError::LeaseLost) => return,
+                Err(error) => warn!(account = %lease.account, "lease not renewed: {}", chain(&error)),
+            }
+        }
+    }
+}
+
+fn failed(what: &str, error: &dyn std::error::Error, report: Report) -> RunEnd {
+    RunEnd::Failed { error: format!("{what}: {}", chain(error)), report: Some(report) }
+}
+
+fn error_suffix(report: &Report) -> String {
+    let errors = report.errors();
+    if errors.is_empty() { String::new() } else { format!(" ({})", errors.join("; ")) }
+}

@@ -1,0 +1,185 @@
+use chrono::{DateTime, Utc};
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use crate::delay::DelayStep;
+use crate::message::{Destination, Message};
+use crate::topology::WorkQueue;
+
+/// The header frame of a copy stays under this: RabbitMQ closes the connection at 128 KiB (`frame_max`).
+const HEADER_BYTES_MAX: usize = 96 * 1024;
+/// Longest error text in a header.
+const ERROR_BYTES_MAX: usize = 2 * 1024;
+
+pub(crate) const LAST_ERROR: &str = "syncfleet-error";
+pub(crate) const FIRST_FAILED_AT: &str = "syncfleet-first-failed-at";
+pub(crate) const LAST_FAILED_AT: &str = "syncfleet-last-failed-at";
+
+/// The same job to come back after a delay step; unless `retry` says otherwise, nothing about it changes.
+pub(crate) fn delayed(
+    delivery: &Delivery,
+    queue: WorkQueue,
+    step: DelayStep,
+    retry: Option<(u32, DateTime<Utc>, &str, DateTime<Utc>)>,
+) -> Message {
+    let mut copy = plain(delivery, Destination::Delay(step, queue));
+    if let Some((retries, due, error, now)) = retry {
+        set(&mut copy.headers, "retries", AMQPValue::LongInt(i32::try_from(retries).unwrap_or(i32::MAX)));
+        set_text(&mut copy.headers, "eta", &celery::format_time(due));
+        mark_failure(&mut copy.headers, error, now);
+    }
+    bound(&mut copy.headers);
+    copy
+}
+
+/// The message as a dead letter with its reason.
+pub(crate) fn dead(
+    delivery: &Delivery,
+    queue: WorkQueue,
+    reason: &str,
+    error: &str,
+    attempts: u32,
+    worker: &str,
+    now: DateTime<Utc>,
+) -> Message {
+    let mut copy = plain(delivery, Destination::Dead);
+    mark_failure(&mut copy.headers, error, now);
+    for (name, text) in [
+        ("syncfleet-reason", reason),
+        ("syncfleet-worker", worker),
+        ("syncfleet-queue", queue.name()),
+    ] {
+        set_text(&mut copy.headers, name, text);
+    }
+    let attempts = AMQPValue::LongInt(i32::try_from(attempts).unwrap_or(i32::MAX));
+    set(&mut copy.headers, "syncfleet-attempts", attempts);
+    bound(&mut copy.headers);
+    copy
+}
+
+/// A copy that keeps what is Celery's and drops what would act again: an expiration would delete the copy, `user_id`
+/// would be refused, CC and BCC would send it to further queues, and RabbitMQ's own marks would be believed.
+fn plain(delivery: &Delivery, destination: Destination) -> Message {
+    let properties = &delivery.properties;
+    let text = |value: &Option<ShortString>| value.as_ref().map(ToString::to_string);
+    let mut headers = FieldTable::default();
+    if let Some(original) = properties.headers() {
+        for (key, value) in original.inner() {
+            if !is_dropped(key.as_str()) {
+                headers.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Message {
+        destination,
+        message_id: text(properties.message_id())
+            .or_else(|| text(properties.correlation_id()))
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        kind: None,
+        expiration_ms: None,
+        content_type: text(properties.content_type()),
+        content_encoding: text(properties.content_encoding()),
+        correlation_id: text(properties.correlation_id()),
+        reply_to: text(properties.reply_to()),
+        priority: *properties.priority(),
+        headers,
+        body: delivery.data.clone(),
+    }
+}
+
+fn is_dropped(header: &str) -> bool {
+    matches!(header, "CC" | "BCC" | "x-death" | "x-delivery-count" | "x-acquired-count")
+        || header.starts_with("x-first-death-")
+        || header.starts_with("x-last-death-")
+}
+
+fn mark_failure(headers: &mut FieldTable, error: &str, now: DateTime<Utc>) {
+    let now = celery::format_time(now);
+    set_text(headers, LAST_ERROR, cut(error, ERROR_BYTES_MAX));
+    if !headers.contains_key(FIRST_FAILED_AT) {
+        set_text(headers, FIRST_FAILED_AT, &now);
+    }
+    set_text(headers, LAST_FAILED_AT, &now);
+}
+
+fn set(headers: &mut FieldTable, name: &'static str, value: AMQPValue) {
+    headers.insert(ShortString::from(name), value);
+}
+
+fn set_text(headers: &mut FieldTable, name: &'static str, text: &str) {
+    set(headers, name, AMQPValue::LongString(text.into()));
+}
+
+/// Keeps the header frame small enough: first the reprs go, which are for people, then the largest foreign header.
+fn bound(headers: &mut FieldTable) {
+    for repr in ["argsrepr", "kwargsrepr"] {
+        if size(headers) > HEADER_BYTES_MAX && headers.contains_key(repr) {
+            set_text(headers, repr, "…");
+        }
+    }
+    while size(headers) > HEADER_BYTES_MAX {
+        let largest = headers
+            .inner()
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), "id" | "task") && !key.as_str().starts_with("syncfleet-"))
+            .max_by_key(|(_, value)| value_size(value))
+            .map(|(key, _)| key.clone());
+        let Some(largest) = largest else { return };
+        let mut kept = headers.inner().clone();
+        kept.remove(&largest);
+        *headers = kept.into();
+    }
+}
+
+fn size(table: &FieldTable) -> usize {
+    table.inner().iter().map(|(key, value)| key.as_str().len() + 2 + value_size(value)).sum()
+}
+
+fn value_size(value: &AMQPValue) -> usize {
+    match value {
+        AMQPValue::LongString(text) => text.len() + 5,
+        AMQPValue::ShortString(text) => text.as_str().len() + 2,
+        AMQPValue::ByteArray(bytes) => bytes.len() + 5,
+        AMQPValue::FieldArray(values) => 5 + values.as_slice().iter().map(value_size).sum::<usize>(),
+        AMQPValue::FieldTable(table) => 5 + size(table),
+        _ => 9,
+    }
+}
+
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_cut_at_a_character() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+    }
+
+    #[test]
+    fn oversized_headers_shrink_until_they_fit_and_keep_id_and_task() {
+        let mut headers = FieldTable::default();
+        set_text(&mut headers, "id", "x");
+        set_text(&mut headers, "task", "t");
+        set_text(&mut headers, "argsrepr", &"a".repeat(50_000));
+        set_text(&mut headers, "tenant", &"b".repeat(60_000));
+        set_text(&mut headers, "other", &"c".repeat(70_000));
+        bound(&mut headers);
+        assert!(size(&headers) <= HEADER_BYTES_MAX);
+        assert!(headers.contains_key("id") && headers.contains_key("task") && headers.contains_key("tenant"));
+        assert!(!headers.contains_key("other"));
+    }
+
+    #[test]
+    fn marks_of_the_broker_are_not_copied() {
+        for header in ["x-death", "x-first-death-queue", "x-last-death-reason", "x-delivery-count", "CC", "BCC"] {
+            assert!(is_dropped(header), "{header}");
+        }
+        assert!(!is_dropped("x-tenant"));
+    }
+}

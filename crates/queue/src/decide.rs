@@ -1,0 +1,201 @@
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// What happened to a delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// It can never run: undecodable, unknown task, bad arguments, or something we do not support.
+    Refused {
+        /// A stable word, such as `not_json` or `unknown_task`.
+        reason: String,
+        /// What exactly was wrong.
+        error: String,
+    },
+    /// Its `eta` is still to come: a retry on its way, or a producer's countdown.
+    Early {
+        /// When it is due.
+        eta: DateTime<Utc>,
+    },
+    /// Its `expires` has passed.
+    Expired,
+    /// The handler is done with it: it ran, was done before, or another run did its work.
+    Finished,
+    /// Another live run holds what it needs.
+    Held,
+    /// The attempt failed.
+    Failed {
+        /// Why, with its chain of causes.
+        error: String,
+        /// How long whoever failed us asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The attempt was cut short by our own shutdown or by the loss of its connection.
+    Interrupted,
+}
+
+/// What a decision depends on besides the event.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Retries so far.
+    pub retries: u32,
+    /// Retries allowed.
+    pub retries_max: u32,
+    /// The policy's delay before the next retry, jitter included.
+    pub retry_delay: Duration,
+    /// How long a held job waits.
+    pub hold_delay: Duration,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// What becomes of a delivery. Whatever is published is confirmed before the delivery is acked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Disposition {
+    /// Acked: nothing more to do.
+    Ack,
+    /// Told to those who wait for it that it expired, then acked.
+    Expire,
+    /// It had failed before and its time ran out between retries: told as `failed`, then acked.
+    FailExpired,
+    /// Copied with one more retry, to come back at `due`; then acked.
+    Retry {
+        /// Retries including this one.
+        retries: u32,
+        /// When it is to run again.
+        due: DateTime<Utc>,
+        /// The same, as a delay from now.
+        delay: Duration,
+        /// What failed.
+        error: String,
+    },
+    /// Copied unchanged, to come back after `delay`; then acked. No attempt is spent.
+    Park {
+        /// How long until it is looked at again, at least.
+        delay: Duration,
+    },
+    /// Told as failed, copied to the dead letters with its reason; then acked.
+    Dead {
+        /// A stable word, such as `retries_exhausted`.
+        reason: String,
+        /// The error, with its chain of causes.
+        error: String,
+    },
+    /// Given back to its queue: nothing is charged.
+    Requeue,
+}
+
+/// Decides what becomes of a delivery: the only place that does, and it does no I/O.
+pub fn decide(event: &Event, facts: &Facts) -> Disposition {
+    match event {
+        Event::Refused { reason, error } => {
+            Disposition::Dead { reason: reason.clone(), error: error.clone() }
+        }
+        Event::Early { eta } => Disposition::Park { delay: until(*eta, facts.now) },
+        Event::Expired if facts.retries > 0 => Disposition::FailExpired,
+        Event::Expired => Disposition::Expire,
+        Event::Finished => Disposition::Ack,
+        Event::Held => Disposition::Park { delay: facts.hold_delay },
+        Event::Failed { error, .. } if facts.retries >= facts.retries_max => {
+            Disposition::Dead { reason: "retries_exhausted".to_owned(), error: error.clone() }
+        }
+        Event::Failed { error, retry_after } => {
+            // What a brokerage asks for is a floor that jitter must not undercut.
+            let delay = retry_after.map_or(facts.retry_delay, |asked| asked.max(facts.retry_delay));
+            let due = chrono::Duration::from_std(delay)
+                .ok()
+                .and_then(|delay| facts.now.checked_add_signed(delay))
+                .unwrap_or(DateTime::<Utc>::MAX_UTC);
+            Disposition::Retry { retries: facts.retries + 1, due, delay, error: error.clone() }
+        }
+        Event::Interrupted => Disposition::Requeue,
+    }
+}
+
+fn until(eta: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (eta - now).to_std().unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(retries: u32) -> Facts {
+        Facts {
+            retries,
+            retries_max: 5,
+            retry_delay: Duration::from_secs(10),
+            hold_delay: Duration::from_secs(2),
+            now: DateTime::<Utc>::UNIX_EPOCH,
+        }
+    }
+
+    fn failed(retry_after: Option<u64>) -> Event {
+        Event::Failed { error: "boom".into(), retry_after: retry_after.map(Duration::from_secs) }
+    }
+
+    #[test]
+    fn a_finished_job_is_acked() {
+        assert_eq!(decide(&Event::Finished, &facts(0)), Disposition::Ack);
+    }
+
+    #[test]
+    fn a_failed_job_comes_back_with_one_more_retry() {
+        let due = DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::seconds(10);
+        assert_eq!(
+            decide(&failed(None), &facts(2)),
+            Disposition::Retry { retries: 3, due, delay: Duration::from_secs(10), error: "boom".into() }
+        );
+    }
+
+    #[test]
+    fn a_wait_that_was_asked_for_is_never_cut_short() {
+        let Disposition::Retry { delay, .. } = decide(&failed(Some(60)), &facts(0)) else { panic!() };
+        assert_eq!(delay, Duration::from_secs(60));
+        let Disposition::Retry { delay, .. } = decide(&failed(Some(1)), &facts(0)) else { panic!() };
+        assert_eq!(delay, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_last_failure_is_a_dead_letter() {
+        assert_eq!(
+            decide(&failed(None), &facts(5)),
+            Disposition::Dead { reason: "retries_exhausted".into(), error: "boom".into() }
+        );
+    }
+
+    #[test]
+    fn a_refused_message_is_a_dead_letter_at_once() {
+        let event = Event::Refused { reason: "not_json".into(), error: "line 1".into() };
+        assert_eq!(
+            decide(&event, &facts(0)),
+            Disposition::Dead { reason: "not_json".into(), error: "line 1".into() }
+        );
+    }
+
+    #[test]
+    fn early_and_held_jobs_are_parked_without_spending_an_attempt() {
+        let eta = DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::seconds(70);
+        assert_eq!(
+            decide(&Event::Early { eta }, &facts(3)),
+            Disposition::Park { delay: Duration::from_secs(70) }
+        );
+        assert_eq!(decide(&Event::Held, &facts(3)), Disposition::Park { delay: Duration::from_secs(2) });
+    }
+
+    #[test]
+    fn an_expired_job_is_told_so_unless_it_failed_before() {
+        assert_eq!(decide(&Event::Expired, &facts(0)), Disposition::Expire);
+        assert_eq!(decide(&Event::Expired, &facts(1)), Disposition::FailExpired);
+    }
+
+    #[test]
+    fn an_interrupted_job_goes_back_uncharged() {
+        assert_eq!(decide(&Event::Interrupted, &facts(5)), Disposition::Requeue);
+    }
+
+    #[test]
+    fn a_wait_beyond_the_calendar_does_not_panic() {
+        assert!(matches!(decide(&failed(Some(u64::MAX)), &facts(0)), Disposition::Retry { .. }));
+    }
+}

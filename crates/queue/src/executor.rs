@@ -1,0 +1,274 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use celery::{Envelope, TaskMessage};
+use chrono::{DateTime, Utc};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::types::AMQPValue;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+use crate::copy;
+use crate::decide::{Disposition, Event, Facts, decide};
+use crate::delay::DelayStep;
+use crate::handler::{Attempt, End, Ending, Handler};
+use crate::headers;
+use crate::{Publisher, RetryPolicy, WorkQueue};
+
+/// How long a run that was told to stop may take to reach a safe point before it is dropped.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a job waits whose account is held by another run.
+const HOLD_DELAY: Duration = Duration::from_secs(1);
+
+/// Takes one delivery from its arrival to its disposition. The only place that acks.
+pub(crate) struct Executor<H> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) publisher: Publisher,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) time_limit: Duration,
+    pub(crate) worker: String,
+}
+
+/// The session a delivery belongs to.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// Cancelled when the session is over: its deliveries are no longer ours.
+    pub(crate) lost: CancellationToken,
+    /// Cancelled when the grace of a shutdown has passed: runs are cut short and given back.
+    pub(crate) interrupt: CancellationToken,
+}
+
+impl<H: Handler> Executor<H> {
+    /// Handles one delivery.
+    pub(crate) async fn handle(&self, delivery: Delivery, queue: WorkQueue, session: &Session) {
+        let (attempt, (event, report)) = match self.receive(&delivery, queue, Utc::now()) {
+            Ok(attempt) => {
+                let attempt = Arc::new(attempt);
+                let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
+                                      queue = queue.name(), retries = attempt.task.retries);
+                let ended = self.attempt(&attempt, session).instrument(span).await;
+                (Some(attempt), ended)
+            }
+            Err(Unready { attempt, event }) => (attempt.map(|attempt| Arc::new(*attempt)), (event, None)),
+        };
+        if session.lost.is_cancelled() {
+            debug!("delivery of a lost session: RabbitMQ gives it to somebody again");
+            return;
+        }
+        let retries = attempt.as_ref().map_or(0, |attempt| attempt.task.retries);
+        let facts = Facts {
+            retries,
+            retries_max: self.policy.retries,
+            retry_delay: self.policy.delay(retries),
+            hold_delay: HOLD_DELAY,
+            now: Utc::now(),
+        };
+        let disposition = decide(&event, &facts);
+        self.dispose(&delivery, queue, attempt.as_deref(), report, disposition, session).await;
+    }
+
+    /// Decodes and looks at what can be known without running.
+    fn receive(&self, delivery: &Delivery, queue: WorkQueue, now: DateTime<Utc>) -> Result<Attempt, Unready> {
+        let properties = &delivery.properties;
+        let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
+        let envelope = Envelope {
+            content_type: properties.content_type().as_ref().map(|text| text.as_str()),
+            content_encoding: properties.content_encoding().as_ref().map(|text| text.as_str()),
+            correlation_id: properties.correlation_id().as_ref().map(|text| text.as_str()),
+            headers: &header_map,
+            body: &delivery.data,
+        };
+        let task = celery::decode(&envelope).map_err(|error| Unready {
+            attempt: None,
+            event: Event::Refused { reason: error.reason.as_str().to_owned(), error: error.to_string() },
+        })?;
+        let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
+        let attempt = Attempt { task, queue, last_error };
+        match self.not_now(&attempt.task, now) {
+            Some(event) => Err(Unready { attempt: Some(Box::new(attempt)), event }),
+            None => Ok(attempt),
+        }
+    }
+
+    /// Why a decoded job must not run now, if so.
+    fn not_now(&self, task: &TaskMessage, now: DateTime<Utc>) -> Option<Event> {
+        if !self.handler.knows(&task.task) {
+            let error = format!("this worker has no task {:?}", task.task);
+            return Some(Event::Refused { reason: "unknown_task".to_owned(), error });
+        }
+        if task.embed.chord.is_some() {
+            let error = "chords are not supported".to_owned();
+            return Some(Event::Refused { reason: "unsupported_chord".to_owned(), error });
+        }
+        if task.expires.is_some_and(|expires| expires <= now) {
+            return Some(Event::Expired);
+        }
+        task.eta.filter(|eta| *eta > now).map(|eta| Event::Early { eta })
+    }
+
+    /// Runs the handler within the time limit, guarding against its panics.
+    async fn attempt(
+        &self,
+        attempt: &Arc<Attempt>,
+        session: &Session,
+    ) -> (Event, Option<serde_json::Value>) {
+        let limit = attempt.task.time_limit.map_or(self.time_limit, |asked| asked.min(self.time_limit));
+        let stop = session.lost.child_token();
+        let (handler, job, token) = (Arc::clone(&self.handler), Arc::clone(attempt), stop.clone());
+        let run = async move { handler.run(job, token).await };
+        let mut running = tokio::spawn(run.in_current_span());
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            () = tokio::time::sleep(limit) => {
+                running.abort();
+                let error = format!("time limit of {} s exceeded", limit.as_secs());
+                return (Event::Failed { error, retry_after: None }, None);
+            }
+            () = async { tokio::select! {
+                () = session.lost.cancelled() => {}
+                () = session.interrupt.cancelled() => {}
+            }} => {
+                stop.cancel();
+                match tokio::time::timeout(STOP_LIMIT, &mut running).await {
+                    Ok(ended) => ended,
+                    Err(_) => { running.abort(); return (Event::Interrupted, None) }
+                }
+            }
+        };
+        match ended {
+            Ok(Ending::Finished) => (Event::Finished, None),
+            Ok(Ending::Held) => (Event::Held, None),
+            Ok(Ending::Refused { reason, error }) => (Event::Refused { reason, error }, None),
+            Ok(Ending::Failed { error, retry_after, report }) => {
+                (Event::Failed { error, retry_after }, report)
+            }
+            Ok(Ending::Interrupted) => (Event::Interrupted, None),
+            Err(join) => (Event::Failed { error: format!("panicked: {}", panic_text(join)), retry_after: None }, None),
+        }
+    }
+
+    /// Carries a disposition out: publish and confirm first, ack last.
+    async fn dispose(
+        &self,
+        delivery: &Delivery,
+        queue: WorkQueue,
+        attempt: Option<&Attempt>,
+        report: Option<serde_json::Value>,
+        disposition: Disposition,
+        session: &Session,
+    ) {
+        let id = attempt.map(|attempt| attempt.task.id.as_str());
+        let now = Utc::now();
+        let ready = match disposition {
+            Disposition::Ack => Ok(()),
+            Disposition::Requeue => {
+                info!(id, "interrupted: given back to {}", queue.name());
+                return self.give_back(delivery, session).await;
+            }
+            Disposition::Expire => {
+                info!(id, "expired before it could run");
+                self.conclude(attempt, End::Expired).await
+            }
+            Disposition::FailExpired => {
+                let error = attempt.and_then(|attempt| attempt.last_error.clone()).unwrap_or_default();
+                warn!(id, error, "expired between retries: {error}");
+                self.conclude(attempt, End::Dead { reason: "expired".to_owned(), error, report }).await
+            }
+            Disposition::Retry { retries, due, delay, error } => {
+                warn!(id, retry = retries, delay_seconds = delay.as_secs_f64(), error,
+                      "attempt failed, retry {retries} of {} in {:.1} s: {error}",
+                      self.policy.retries, delay.as_secs_f64());
+                let step = DelayStep::towards(delay);
+                self.publish(copy::delayed(delivery, queue, step, Some((retries, due, &error, now))), session).await
+            }
+            Disposition::Park { delay } => {
+                let step = DelayStep::towards(delay);
+                debug!(id, delay_seconds = delay.as_secs_f64(), "parked for {:?}", step.duration());
+                self.publish(copy::delayed(delivery, queue, step, None), session).await
+            }
+            Disposition::Dead { reason, error } => {
+                error!(id, reason, error, "dead: {reason}: {error}");
+                let attempts = attempt.map_or(0, |attempt| attempt.task.retries + 1);
+                let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, now);
+                let told = match (attempt, known_id(delivery)) {
+                    (Some(_), _) => self.conclude(attempt, End::Dead { reason, error, report }).await,
+                    (None, Some(id)) => { self.handler.refuse(&id, &reason, &error).await; Ok(()) }
+                    (None, None) => Ok(()),
+                };
+                match told {
+                    Ok(()) => self.publish(letter, session).await,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match ready {
+            Ok(()) => self.ack(delivery, session).await,
+            Err(error) => {
+                error!(id, error, "disposition failed, given back to {}: {error}", queue.name());
+                self.give_back(delivery, session).await;
+            }
+        }
+    }
+
+    async fn conclude(&self, attempt: Option<&Attempt>, end: End) -> Result<(), String> {
+        match attempt {
+            Some(attempt) => self.handler.conclude(attempt, end).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Publishes and waits for the confirm, for as long as the delivery is ours.
+    async fn publish(&self, message: crate::Message, session: &Session) -> Result<(), String> {
+        tokio::select! {
+            published = self.publisher.publish(message) => published.map_err(|error| error.to_string()),
+            () = session.lost.cancelled() => Err("the connection was lost".to_owned()),
+        }
+    }
+
+    async fn ack(&self, delivery: &Delivery, session: &Session) {
+        let sent = delivery.acker.ack(BasicAckOptions::default());
+        self.check_sent(tokio::time::timeout(STOP_LIMIT, sent).await, session);
+    }
+
+    async fn give_back(&self, delivery: &Delivery, session: &Session) {
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        self.check_sent(tokio::time::timeout(STOP_LIMIT, delivery.acker.nack(options)).await, session);
+    }
+
+    /// `Ok(false)` means that the channel was dead and nothing was sent: the session is over.
+    fn check_sent(
+        &self,
+        sent: Result<lapin::Result<bool>, tokio::time::error::Elapsed>,
+        session: &Session,
+    ) {
+        if !matches!(sent, Ok(Ok(true))) && !session.lost.is_cancelled() {
+            warn!("an acknowledgement could not be sent: the session is over");
+            session.lost.cancel();
+        }
+    }
+}
+
+/// A delivery that is not run, and why.
+struct Unready {
+    attempt: Option<Box<Attempt>>,
+    event: Event,
+}
+
+fn panic_text(join: tokio::task::JoinError) -> String {
+    match join.try_into_panic() {
+        Ok(panic) => match panic.downcast_ref::<&str>() {
+            Some(text) => (*text).to_owned(),
+            None => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no message".to_owned()),
+        },
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The id header of a message that could not be decoded.
+fn known_id(delivery: &Delivery) -> Option<String> {
+    match delivery.properties.headers().as_ref()?.inner().get("id")? {
+        AMQPValue::LongString(id) if !id.is_empty() => Some(id.to_string()).filter(|id| id.len() <= 255),
+        _ => None,
+    }
+}

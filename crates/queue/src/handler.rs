@@ -1,0 +1,81 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use celery::TaskMessage;
+use tokio_util::sync::CancellationToken;
+
+use crate::WorkQueue;
+
+/// One delivery of a job that is due to run.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The job.
+    pub task: TaskMessage,
+    /// Where it came from.
+    pub queue: WorkQueue,
+    /// The error of the attempt before, when this is a retry.
+    pub last_error: Option<String>,
+}
+
+/// How an attempt ended, as the handler sees it.
+#[derive(Debug)]
+pub enum Ending {
+    /// Done, and told to everybody who should know.
+    Finished,
+    /// Another live run holds what the job needs.
+    Held,
+    /// The job can never run: its arguments are wrong.
+    Refused {
+        /// A stable word.
+        reason: String,
+        /// What exactly was wrong.
+        error: String,
+    },
+    /// The attempt failed; it is tried again while retries are left.
+    Failed {
+        /// Why, with its chain of causes.
+        error: String,
+        /// How long whoever failed us asked to be left alone.
+        retry_after: Option<Duration>,
+        /// What the handler wants back in [`End::Dead`] if this was the last attempt.
+        report: Option<serde_json::Value>,
+    },
+    /// Stopped because it was told to; nothing of it counts.
+    Interrupted,
+}
+
+/// How a job ended without finishing.
+#[derive(Debug)]
+pub enum End {
+    /// It was too late to run it.
+    Expired,
+    /// It is given up.
+    Dead {
+        /// A stable word, such as `retries_exhausted`.
+        reason: String,
+        /// The error, with its chain of causes.
+        error: String,
+        /// What the last attempt left.
+        report: Option<serde_json::Value>,
+    },
+}
+
+/// What runs jobs. It knows the domain; the queue does not.
+pub trait Handler: Send + Sync + 'static {
+    /// Whether a task of this name can be run.
+    fn knows(&self, task: &str) -> bool;
+
+    /// Runs one attempt. It may be run again after any part of it, so every effect must be idempotent. When `stop`
+    /// is cancelled it should end at its next safe point with [`Ending::Interrupted`]; it is dropped soon after.
+    fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> impl Future<Output = Ending> + Send;
+
+    /// Tells those who wait for the job that it ended without finishing.
+    ///
+    /// # Errors
+    /// Text for the log; the job then goes back to its queue and ends another time.
+    fn conclude(&self, attempt: &Attempt, end: End) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Tells those who wait for a message that could not be decoded, but whose id is known.
+    fn refuse(&self, id: &str, reason: &str, error: &str) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,104 @@
+use lapin::types::FieldTable;
+use serde_json::{Map, Value};
+
+use crate::delay::DelayStep;
+use crate::headers;
+use crate::topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, WorkQueue};
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A work queue, through the default exchange.
+    Work(WorkQueue),
+    /// The dead letters.
+    Dead,
+    /// The topic exchange of notifications.
+    Notification {
+        /// Dot-separated words.
+        routing_key: String,
+    },
+    /// A delay step, from which the message comes back to the work queue by itself.
+    Delay(DelayStep, WorkQueue),
+}
+
+impl Destination {
+    pub(crate) fn exchange(&self) -> String {
+        match self {
+            Self::Work(_) | Self::Dead => String::new(),
+            Self::Notification { .. } => NOTIFICATION_EXCHANGE.to_owned(),
+            Self::Delay(step, _) => step.name(),
+        }
+    }
+
+    pub(crate) fn routing_key(&self) -> &str {
+        match self {
+            // The way back out of a delay step is the routing key: an enum, never a delivery's own key.
+            Self::Work(queue) | Self::Delay(_, queue) => queue.name(),
+            Self::Dead => DEAD_QUEUE,
+            Self::Notification { routing_key } => routing_key,
+        }
+    }
+
+    /// A job that no queue takes is an error; a notification that nobody listens to is not.
+    pub(crate) fn mandatory(&self) -> bool {
+        !matches!(self, Self::Notification { .. })
+    }
+}
+
+/// A persistent message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Where it goes.
+    pub destination: Destination,
+    /// Tells duplicates apart from the original: a message sent again carries the same.
+    pub message_id: String,
+    /// What kind of message it is.
+    pub kind: Option<&'static str>,
+    /// Expiration in milliseconds, by which RabbitMQ drops it unseen.
+    pub expiration_ms: Option<u64>,
+    /// MIME type.
+    pub content_type: Option<String>,
+    /// `utf-8` for JSON of Celery.
+    pub content_encoding: Option<String>,
+    /// The job's id, in Celery messages.
+    pub correlation_id: Option<String>,
+    /// Where a Celery client waits for the result.
+    pub reply_to: Option<String>,
+    /// Kept from the original on copies.
+    pub priority: Option<u8>,
+    pub(crate) headers: FieldTable,
+    /// The payload.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// A JSON message with the given headers.
+    pub fn json(
+        destination: Destination,
+        message_id: String,
+        header_map: &Map<String, Value>,
+        body: Vec<u8>,
+    ) -> Self {
+        Self {
+            destination,
+            message_id,
+            kind: None,
+            expiration_ms: None,
+            content_type: Some("application/json".to_owned()),
+            content_encoding: Some("utf-8".to_owned()),
+            correlation_id: None,
+            reply_to: None,
+            priority: None,
+            headers: headers::from_json(header_map),
+            body,
+        }
+    }
+
+    /// A Celery job for a work queue.
+    pub fn job(queue: WorkQueue, id: String, encoded: celery::Encoded) -> Self {
+        Self {
+            correlation_id: Some(id.clone()),
+            ..Self::json(Destination::Work(queue), id, &encoded.headers, encoded.body)
+        }
+    }
+}

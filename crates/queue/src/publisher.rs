@@ -1,0 +1,276 @@
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use lapin::BasicProperties;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::{Channel, Confirmation};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{info, warn};
+
+use crate::connection::{Link, RabbitUrls, reconnect_pause};
+use crate::topology;
+use crate::{Message, PublishError, QueueError};
+
+/// Most messages whose confirms are awaited together.
+const BATCH: usize = 256;
+/// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
+const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
+
+/// Publishes persistent messages and waits for RabbitMQ's confirm. Cheap to clone.
+///
+/// One task owns the connection and works in batches: publish all that waits, await every confirm, answer. That is
+/// what makes a returned message attributable, because lapin attaches it to whichever confirm resolves next; a batch
+/// is looked through as a whole, by `message_id`. A message without a confirm is unknown and is sent again, with the
+/// same `message_id`, as soon as there is a connection.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    requests: mpsc::Sender<Request>,
+    state: watch::Receiver<State>,
+}
+
+#[derive(Debug)]
+struct Request {
+    message: Message,
+    answer: oneshot::Sender<Result<(), PublishError>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    connected: bool,
+    last_error: Option<String>,
+}
+
+impl Publisher {
+    /// Starts the publishing task; it connects in the background, again and again.
+    pub fn start(urls: RabbitUrls, client: &str) -> Self {
+        let (requests, receiver) = mpsc::channel(4 * BATCH);
+        let (state_sender, state) = watch::channel(State::default());
+        tokio::spawn(run(urls, format!("{client} publisher"), receiver, state_sender));
+        Self { requests, state }
+    }
+
+    /// Waits until there is a connection with everything declared.
+    ///
+    /// # Errors
+    /// Text of the last failed try when `limit` has passed.
+    pub async fn connected(&self, limit: Duration) -> Result<(), String> {
+        let mut state = self.state.clone();
+        match tokio::time::timeout(limit, state.wait_for(|state| state.connected)).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => {
+                let error = self.state.borrow().last_error.clone();
+                Err(error.unwrap_or_else(|| format!("no answer within {limit:?}")))
+            }
+        }
+    }
+
+    /// Publishes one message; returns when it is confirmed, however many connections that takes.
+    ///
+    /// # Errors
+    /// [`PublishError`]; none of them leaves the message half published.
+    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request { message, answer }).await.map_err(|_| PublishError::Closed)?;
+        answered.await.unwrap_or(Err(PublishError::Closed))
+    }
+
+    /// As [`Self::publish`], waiting no longer than `limit`.
+    ///
+    /// # Errors
+    /// [`PublishError::TimedOut`]: the message may or may not arrive.
+    pub async fn publish_within(&self, message: Message, limit: Duration) -> Result<(), PublishError> {
+        match tokio::time::timeout(limit, self.publish(message)).await {
+            Ok(result) => result,
+            Err(_) => Err(PublishError::TimedOut(limit)),
+        }
+    }
+
+    /// Publishes many messages and returns when each is confirmed.
+    ///
+    /// # Errors
+    /// The first error; the others may be published.
+    pub async fn publish_all(&self, messages: Vec<Message>) -> Result<(), PublishError> {
+        let results = join_all(messages.into_iter().map(|message| self.publish(message))).await;
+        results.into_iter().collect()
+    }
+}
+
+/// The session supervisor: connect, declare, work until something breaks, again. Ends when every [`Publisher`] is
+/// dropped and nothing waits.
+async fn run(
+    urls: RabbitUrls,
+    client: String,
+    mut requests: mpsc::Receiver<Request>,
+    state: watch::Sender<State>,
+) {
+    let mut waiting: Vec<Request> = Vec::new();
+    let mut attempt = 0;
+    loop {
+        match open(&urls, attempt, &client).await {
+            Ok((link, channel)) => {
+                attempt = 0;
+                state.send_replace(State { connected: true, last_error: None });
+                info!(server = link.server(), "publishing through {}", link.server());
+                let ended = work(&link, &channel, &mut requests, &mut waiting).await;
+                state.send_replace(State::default());
+                link.close().await;
+                match ended {
+                    Ok(()) => return,
+                    Err(error) => {
+                        warn!(error, "connection for publishing lost, {} unconfirmed: {error}", waiting.len());
+                    }
+                }
+            }
+            Err(error) => {
+                let text = crate::connection_error_text(&error);
+                state.send_replace(State { connected: false, last_error: Some(text.clone()) });
+                warn!(attempt, "cannot connect for publishing, trying again: {text}");
+            }
+        }
+        waiting.retain(|request| !request.answer.is_closed());
+        if requests.is_closed() && requests.is_empty() && waiting.is_empty() {
+            return;
+        }
+        tokio::time::sleep(reconnect_pause(attempt)).await;
+        attempt += 1;
+    }
+}
+
+async fn open(urls: &RabbitUrls, attempt: usize, client: &str) -> Result<(Link, Channel), QueueError> {
+    let link = Link::connect(urls, attempt, client).await?;
+    topology::declare(&link).await?;
+    let channel = link.channel().await?;
+    link.timed("select confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok((link, channel))
+}
+
+/// Publishes batch after batch. `Err` when the session is over; `waiting` then holds what must be sent again.
+async fn work(
+    link: &Link,
+    channel: &Channel,
+    requests: &mut mpsc::Receiver<Request>,
+    waiting: &mut Vec<Request>,
+) -> Result<(), String> {
+    let mut health = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        if waiting.is_empty() {
+            tokio::select! {
+                received = requests.recv_many(waiting, BATCH) => if received == 0 { return Ok(()) },
+                _ = health.tick() => {
+                    if !link.is_connected() { return Err("closed while idle".to_owned()) }
+                    continue;
+                }
+            }
+        }
+        waiting.retain(|request| !request.answer.is_closed());
+        let outcomes = publish_batch(link, channel, waiting).await?;
+        for (request, outcome) in waiting.drain(..).zip(outcomes) {
+            let _ = request.answer.send(outcome);
+        }
+    }
+}
+
+/// Publishes the batch and awaits all its confirms; the outcomes are in its order.
+async fn publish_batch(
+    link: &Link,
+    channel: &Channel,
+    batch: &[Request],
+) -> Result<Vec<Result<(), PublishError>>, String> {
+    let mut confirms = Vec::with_capacity(batch.len());
+    for request in batch {
+        let sent = match prepare(&request.message) {
+            Ok((exchange, routing_key, properties)) => {
+                let options = BasicPublishOptions {
+                    mandatory: request.message.destination.mandatory(),
+                    ..BasicPublishOptions::default()
+                };
+                let sending =
+                    channel.basic_publish(exchange, routing_key, options, &request.message.body, properties);
+                Ok(patiently(link, sending).await?)
+            }
+            Err(error) => Err(error),
+        };
+        confirms.push(sent);
+    }
+    let mut returned = HashSet::new();
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for confirm in confirms {
+        let outcome = match confirm {
+            Ok(confirm) => {
+                let confirmation = patiently(link, confirm).await?;
+                let acked = confirmation.is_ack();
+                if matches!(confirmation, Confirmation::NotRequested) {
+                    return Err("the channel confirms nothing".to_owned());
+                }
+                if let Some(message) = confirmation.take_message()
+                    && let Some(id) = message.delivery.properties.message_id()
+                {
+                    returned.insert(id.to_string());
+                }
+                if acked { Ok(()) } else { Err(PublishError::Nacked) }
+            }
+            Err(error) => Err(error),
+        };
+        outcomes.push(outcome);
+    }
+    for (request, outcome) in batch.iter().zip(&mut outcomes) {
+        if request.message.destination.mandatory() && returned.contains(&request.message.message_id) {
+            *outcome = Err(PublishError::Unroutable);
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Waits for lapin as long as RabbitMQ is blocked, else not longer than a confirm may take.
+async fn patiently<T>(
+    link: &Link,
+    answer: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, String> {
+    let mut answer = std::pin::pin!(answer);
+    loop {
+        match tokio::time::timeout(CONFIRM_LIMIT, &mut answer).await {
+            Ok(result) => return result.map_err(|error| error.to_string()),
+            Err(_) if link.is_blocked() && link.is_connected() => {
+                warn!("RabbitMQ blocks publishers (memory or disk alarm); waiting");
+            }
+            Err(_) => return Err(format!("no confirm within {CONFIRM_LIMIT:?}")),
+        }
+    }
+}
+
+fn prepare(message: &Message) -> Result<(ShortString, ShortString, BasicProperties), PublishError> {
+    let short = |what: &str, text: &str| {
+        ShortString::try_new(text)
+            .map_err(|_| PublishError::Unsendable(format!("{what} is longer than 255 bytes")))
+    };
+    let mut properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_app_id("syncfleet".into())
+        .with_message_id(short("message_id", &message.message_id)?)
+        .with_headers(message.headers.clone());
+    if let Some(kind) = message.kind {
+        properties = properties.with_type(kind.into());
+    }
+    if let Some(expiration) = message.expiration_ms {
+        properties = properties.with_expiration(short("expiration", &expiration.to_string())?);
+    }
+    if let Some(content_type) = &message.content_type {
+        properties = properties.with_content_type(short("content_type", content_type)?);
+    }
+    if let Some(encoding) = &message.content_encoding {
+        properties = properties.with_content_encoding(short("content_encoding", encoding)?);
+    }
+    if let Some(correlation_id) = &message.correlation_id {
+        properties = properties.with_correlation_id(short("correlation_id", correlation_id)?);
+    }
+    if let Some(reply_to) = &message.reply_to {
+        properties = properties.with_reply_to(short("reply_to", reply_to)?);
+    }
+    if let Some(priority) = message.priority {
+        properties = properties.with_priority(priority);
+    }
+    let exchange = short("exchange", &message.destination.exchange())?;
+    Ok((exchange, short("routing key", message.destination.routing_key())?, properties))
+}

@@ -1,0 +1,203 @@
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::secret::SecretUrl;
+use crate::values::{self, CheckHours, RabbitUrlList};
+
+/// Where the servers are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Servers")]
+pub struct Connections {
+    /// PostgreSQL
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", global = true,
+          default_value = "postgres://localhost:5432/syncfleet", value_parser = values::postgres_url)]
+    pub database_url: SecretUrl,
+    /// RabbitMQ; several servers of one cluster separated by commas
+    #[arg(long, env = "RABBITMQ_URL", hide_env_values = true, value_name = "URLS", global = true,
+          default_value = "amqp://guest:guest@localhost:5672/%2f", value_parser = values::rabbit_urls)]
+    pub rabbitmq_url: RabbitUrlList,
+    /// RabbitMQ's management API; with it queue listings tell more
+    #[arg(long, env = "RABBITMQ_MANAGEMENT_URL", hide_env_values = true, value_name = "URL", global = true,
+          value_parser = values::http_url)]
+    pub rabbitmq_management_url: Option<SecretUrl>,
+    /// Redis
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", global = true,
+          default_value = "redis://localhost:6379/0", value_parser = values::redis_url)]
+    pub redis_url: SecretUrl,
+    /// `production` with REDIS_CLUSTER_HOSTS uses the Redis Cluster
+    #[arg(long, env = "ENVIRONMENT", value_name = "NAME", global = true, default_value = "local")]
+    pub environment: String,
+    /// Nodes of a Redis Cluster
+    #[arg(long, env = "REDIS_CLUSTER_HOSTS", value_name = "HOST:PORT,…", global = true, default_value = "",
+          value_parser = parse_hosts)]
+    pub redis_cluster_hosts: ClusterHosts,
+    /// The organization of rows that name none
+    #[arg(long, env = "DEFAULT_ORGANIZATION_ID", value_name = "ID", global = true, default_value = "default",
+          value_parser = values::name)]
+    pub default_organization_id: String,
+}
+
+/// Nodes of a Redis Cluster, perhaps none.
+#[derive(Debug, Clone)]
+pub struct ClusterHosts(Vec<String>);
+
+fn parse_hosts(text: &str) -> Result<ClusterHosts, String> {
+    values::cluster_hosts(text).map(ClusterHosts)
+}
+
+impl Connections {
+    /// The nodes of the Redis Cluster that the settings ask for; empty: single Redis.
+    pub fn cluster_hosts(&self) -> Vec<String> {
+        if self.environment == "production" { self.redis_cluster_hosts.0.clone() } else { Vec::new() }
+    }
+}
+
+/// What a sync does.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Sync")]
+pub struct SyncArgs {
+    /// Whether positions and holdings are generated from orders
+    #[arg(long, env = "POSITION_GENERATION_ENABLED", value_name = "BOOL", default_value = "true",
+          value_parser = values::boolean, action = clap::ArgAction::Set)]
+    pub position_generation_enabled: bool,
+    /// Positions are generated anew after this long; new or changed fills always make it due
+    #[arg(long, env = "POSITION_GENERATION_MINUTES", value_name = "MINUTES", default_value = "60",
+          value_parser = values::minutes)]
+    pub position_generation_minutes: Duration,
+    /// Whether outcomes are published on the exchange sync_notifications
+    #[arg(long, env = "RABBITMQ_NOTIFICATIONS_ENABLED", value_name = "BOOL", default_value = "true",
+          value_parser = values::boolean, action = clap::ArgAction::Set)]
+    pub rabbitmq_notifications_enabled: bool,
+}
+
+/// What the beat does.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Schedule")]
+pub struct BeatArgs {
+    /// Seconds between ticks
+    #[arg(long, env = "SYNC_INTERVAL_SECONDS", value_name = "SECONDS", default_value = "300",
+          value_parser = values::seconds)]
+    pub sync_interval_seconds: Duration,
+    /// Spreads the jobs of a tick: each account is due at its own stable offset within this many seconds
+    #[arg(long, env = "BEAT_SPREAD_SECONDS", value_name = "SECONDS", default_value = "0",
+          value_parser = values::seconds_or_zero)]
+    pub beat_spread_seconds: Duration,
+    /// What becomes of ticks that no beat was there for
+    #[arg(long, env = "BEAT_CATCH_UP", value_name = "POLICY", default_value = "latest")]
+    pub beat_catch_up: CatchUp,
+    /// How long ticks and outcomes are kept
+    #[arg(long, env = "RETENTION_DAYS", value_name = "DAYS", default_value = "30", value_parser = values::days)]
+    pub retention_days: u32,
+    /// An account's brokerage is looked at when its last look is this long ago; 0: at every tick
+    #[arg(long, env = "EXTERNAL_ORDER_CHECK_MINUTES", value_name = "MINUTES", default_value = "30",
+          value_parser = values::minutes)]
+    pub external_order_check_minutes: Duration,
+    /// Brokerages are looked at between these times of trading days only, IST; nothing: always
+    #[arg(long, env = "EXTERNAL_ORDER_CHECK_HOURS", value_name = "HH:MM-HH:MM", default_value = "",
+          value_parser = parse_hours)]
+    pub external_order_check_hours: MaybeHours,
+}
+
+/// Hours, or always (a type of its own, because clap gives `Option` another meaning).
+#[derive(Debug, Clone, Copy)]
+pub struct MaybeHours(pub Option<CheckHours>);
+
+fn parse_hours(text: &str) -> Result<MaybeHours, String> {
+    values::check_hours(text).map(MaybeHours)
+}
+
+/// What becomes of missed ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CatchUp {
+    /// They stay missed; the next tick comes at its time.
+    Skip,
+    /// The latest one is published at once.
+    Latest,
+    /// All are published, oldest first.
+    All,
+}
+
+/// What a worker does.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Worker")]
+pub struct WorkerArgs {
+    /// Jobs that run at the same time [default: 4 × cores]; adhoc has a tenth more of its own
+    #[arg(long, env = "WORKER_CONCURRENCY", value_name = "N", value_parser = values::slots)]
+    pub worker_concurrency: Option<usize>,
+    /// Queues to consume
+    #[arg(long, env = "WORKER_QUEUES", value_name = "NAMES", default_value = "periodic,adhoc",
+          value_parser = parse_queues)]
+    pub worker_queues: QueueNames,
+    /// The worker's name, unique in the fleet [default: syncfleet@<host>-<pid>]
+    #[arg(long, env = "WORKER_NAME", value_name = "NAME", value_parser = values::name)]
+    pub worker_name: Option<String>,
+    /// Longest run of one attempt
+    #[arg(long, env = "JOB_TIME_LIMIT_SECONDS", value_name = "SECONDS", default_value = "240",
+          value_parser = values::seconds)]
+    pub job_time_limit_seconds: Duration,
+    /// How long running jobs may go on after SIGTERM or SIGINT; a second signal ends at once
+    #[arg(long, env = "SHUTDOWN_GRACE_SECONDS", value_name = "SECONDS", default_value = "25",
+          value_parser = values::seconds_or_zero)]
+    pub shutdown_grace_seconds: Duration,
+}
+
+/// Names of work queues.
+#[derive(Debug, Clone)]
+pub struct QueueNames(pub Vec<String>);
+
+fn parse_queues(text: &str) -> Result<QueueNames, String> {
+    values::queues(text).map(QueueNames)
+}
+
+/// How failed jobs come back.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Retry")]
+pub struct RetryArgs {
+    /// Delay before the first retry
+    #[arg(long, env = "RETRY_INITIAL_SECONDS", value_name = "SECONDS", default_value = "5",
+          value_parser = values::fractional_seconds)]
+    pub retry_initial_seconds: Duration,
+    /// What each further delay is multiplied by
+    #[arg(long, env = "RETRY_MULTIPLIER", value_name = "FACTOR", default_value = "2",
+          value_parser = values::multiplier)]
+    pub retry_multiplier: f64,
+    /// Longest delay, before jitter
+    #[arg(long, env = "RETRY_MAX_SECONDS", value_name = "SECONDS", default_value = "300",
+          value_parser = values::fractional_seconds)]
+    pub retry_max_seconds: Duration,
+    /// Each delay is drawn from delay × (1 ± jitter)
+    #[arg(long, env = "RETRY_JITTER", value_name = "FRACTION", default_value = "0.5",
+          value_parser = values::jitter)]
+    pub retry_jitter: f64,
+    /// Retries after the first attempt; then the job is a dead letter
+    #[arg(long, env = "RETRY_MAX", value_name = "N", default_value = "5", value_parser = values::count)]
+    pub retry_max: u32,
+}
+
+/// Where results for Celery clients go.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Results")]
+pub struct ResultArgs {
+    /// Redis for Celery results [default: REDIS_URL]; empty: no results
+    #[arg(long, env = "RESULT_BACKEND_URL", hide_env_values = true, value_name = "URL",
+          value_parser = parse_result_url)]
+    pub result_backend_url: Option<ResultUrl>,
+    /// How long results are kept
+    #[arg(long, env = "RESULT_TTL_SECONDS", value_name = "SECONDS", default_value = "86400",
+          value_parser = values::seconds)]
+    pub result_ttl_seconds: Duration,
+}
+
+/// A result backend, or none.
+#[derive(Debug, Clone)]
+pub struct ResultUrl(pub Option<SecretUrl>);
+
+fn parse_result_url(text: &str) -> Result<ResultUrl, String> {
+    values::result_url(text).map(ResultUrl)
+}
+
+/// Connections to PostgreSQL that a worker with so many slots needs: a job holds one only while a statement runs.
+pub fn postgres_pool_size(slots: usize) -> u32 {
+    u32::try_from(slots).unwrap_or(u32::MAX).clamp(4, 32)
+}

@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ledger::Account;
+use sqlx::{Postgres, Transaction};
+
+use crate::{Storage, StorageError};
+
+/// Who wants which account, and what the job asks for.
+#[derive(Debug)]
+pub struct LeaseRequest<'a> {
+    /// The account.
+    pub account: &'a Account,
+    /// The job; a redelivered job takes over the lease that its own id holds.
+    pub job_id: &'a str,
+    /// The worker that will run it.
+    pub worker: &'a str,
+    /// When the job was enqueued, by PostgreSQL's clock; without it the job is never superseded.
+    pub enqueued_at: Option<DateTime<Utc>>,
+    /// Whether the job asks for a rebuild.
+    pub force: bool,
+    /// Whether the job asks for a look at the brokerage's book.
+    pub check_external: bool,
+    /// How long the lease lasts without a renewal.
+    pub hold: Duration,
+}
+
+/// One run's right to write an account, until it expires or another run takes a higher fence.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The account.
+    pub account: Account,
+    /// The job that runs.
+    pub job_id: String,
+    /// Grows with each lease of the account; the `sequence` of its notifications.
+    pub fence: i64,
+    /// When this run began.
+    pub started_at: DateTime<Utc>,
+    /// When positions and holdings were last generated.
+    pub last_generation_at: Option<DateTime<Utc>>,
+    /// What they were generated from.
+    pub generation_digest: Option<String>,
+}
+
+/// What became of a request for a lease.
+#[derive(Debug)]
+pub enum LeaseAnswer {
+    /// The account is ours.
+    Taken(Lease),
+    /// Another live run holds it until then.
+    Held {
+        /// When its lease runs out if it is not renewed.
+        until: DateTime<Utc>,
+    },
+    /// This job has an outcome already.
+    Done,
+    /// A run that started after the job was enqueued did at least as much.
+    Superseded {
+        /// The job of that run.
+        by: String,
+    },
+}
+
+impl Storage {
+    /// Takes the account for one run, unless the job is done, superseded, or another live run holds it.
+    pub async fn lease_account(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer, StorageError> {
+        let account = request.account;
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query!(
+            "INSERT INTO tradingdb.account_sync_state (organization_id, pseudo_account) VALUES ($1, $2)
+             ON CONFLICT DO NOTHING",
+            account.organization_id,
+            account.pseudo_account
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let state = sqlx::query!(
+            r#"SELECT lease_job, lease_expires_at, coalesce(lease_expires_at > now(), false) AS "live!",
+                      last_sync_id, last_started_at, last_status, last_forced, last_checked_external,
+                      EXISTS (SELECT FROM tradingdb.sync_outcomes WHERE sync_id = $3) AS "done!"
+               FROM tradingdb.account_sync_state
+               WHERE organization_id = $1 AND pseudo_account = $2
+               FOR UPDATE"#,
+            account.organization_id,
+            account.pseudo_account,
+            request.job_id
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if state.done {
+            return Ok(LeaseAnswer::Done);
+        }
+        let covers = state.last_status.as_deref() == Some("success")
+            && (state.last_forced || !request.force)
+            && (state.last_checked_external || !request.check_external);
+        if let (Some(enqueued), Some(started), Some(by)) =
+            (request.enqueued_at, state.last_started_at, state.last_sync_id)
+            && started > enqueued
+            && covers
+        {
+            return Ok(LeaseAnswer::Superseded { by });
+        }
+        if let Some(until) = state.lease_expires_at
+            && state.live
+            && state.lease_job.as_deref() != Some(request.job_id)
+        {
+            return Ok(LeaseAnswer::Held { until });
+        }
+        let taken = sqlx::query!(
+            r#"UPDATE tradingdb.account_sync_state
+               SET fence = fence + 1, lease_job = $3, lease_worker = $4, lease_started_at = now(),
+                   lease_expires_at = now() + make_interval(secs => $5)
+               WHERE organization_id = $1 AND pseudo_account = $2
+               RETURNING fence, lease_started_at AS "started_at!", last_generation_at, generation_digest"#,
+            account.organization_id,
+            account.pseudo_account,
+            request.job_id,
+            request.worker,
+            request.hold.as_secs_f64()
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(LeaseAnswer::Taken(Lease {
+            account: account.clone(),
+            job_id: request.job_id.to_owned(),
+            fence: taken.fence,
+            started_at: taken.started_at,
+            last_generation_at: taken.last_generation_at,
+            generation_digest: taken.generation_digest,
+        }))
+    }
+
+    /// Prolongs a lease to `hold` from now.
+    ///
+    /// # Errors
+    /// [`StorageError::LeaseLost`] when another run has the account: the caller's run must end.
+    pub async fn renew_lease(&self, lease: &Lease, hold: Duration) -> Result<(), StorageError> {
+        let renewed = sqlx::query!(
+            "UPDATE tradingdb.account_sync_state SET lease_expires_at = now() + make_interval(secs => $5)
+             WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3 AND lease_job = $4",
+            lease.account.organization_id,
+            lease.account.pseudo_account,
+            lease.fence,
+            lease.job_id,
+            hold.as_secs_f64()
+        )
+        .execute(&self.pool)
+        .await?;
+        if renewed.rows_affected() == 0 { Err(StorageError::LeaseLost) } else { Ok(()) }
+    }
+
+    /// Gives the account back without an outcome: the attempt failed or was interrupted and comes again.
+    pub async fn release_lease(&self, lease: &Lease) -> Result<(), StorageError> {
+        sqlx::query!(
+            "UPDATE tradingdb.account_sync_state
+             SET lease_job = NULL, lease_worker = NULL, lease_started_at = NULL, lease_expires_at = NULL
+             WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3",
+            lease.account.organization_id,
+            lease.account.pseudo_account,
+            lease.fence
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// A transaction in which the account is certainly ours: nobody can take the lease before it ends.
+    pub(crate) async fn begin_fenced(
+        &self,
+        lease: &Lease,
+    ) -> Result<Transaction<'static, Postgres>, StorageError> {
+        let mut transaction = self.pool.begin().await?;
+        let held = sqlx::query_scalar!(
+            r#"SELECT true AS "held!" FROM tradingdb.account_sync_state
+               WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3 AND lease_job = $4
+               FOR UPDATE"#,
+            lease.account.organization_id,
+            lease.account.pseudo_account,
+            lease.fence,
+            lease.job_id
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        held.map(|_| transaction).ok_or(StorageError::LeaseLost)
+    }
+}

@@ -1,0 +1,157 @@
+use chrono::{DateTime, Utc};
+use ledger::Account;
+use serde_json::Value;
+
+use crate::{Lease, Storage, StorageError};
+
+/// How a job ended, as it goes into `sync_outcomes`.
+#[derive(Debug)]
+pub struct EndedJob<'a> {
+    /// The job's id.
+    pub sync_id: &'a str,
+    /// Its account.
+    pub account: &'a Account,
+    /// `success`, `partial_success`, `failed` or `expired`.
+    pub status: &'a str,
+    /// Why, where the report does not say it (`expired`, `retries_exhausted`, …).
+    pub reason: Option<&'a str>,
+    /// The worker that ended it.
+    pub worker: &'a str,
+    /// How often it had been retried.
+    pub retries: u32,
+    /// What the sync returned.
+    pub report: Option<&'a Value>,
+}
+
+/// How a job ended, as it is read back.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The job's id.
+    pub sync_id: String,
+    /// Its account.
+    pub account: Account,
+    /// `success`, `partial_success`, `failed` or `expired`.
+    pub status: String,
+    /// Why, where the report does not say it.
+    pub reason: Option<String>,
+    /// What the sync returned.
+    pub report: Option<Value>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+}
+
+impl Storage {
+    /// Writes the outcome of a run, releases its lease, and marks the external orders it announced: one statement,
+    /// the last of a run.
+    ///
+    /// # Errors
+    /// [`StorageError::LeaseLost`] when the account is another run's by now; nothing is written then.
+    pub async fn finish_run(
+        &self,
+        lease: &Lease,
+        ended: &EndedJob<'_>,
+        forced: bool,
+        checked_external: bool,
+        announced: &[i32],
+    ) -> Result<(), StorageError> {
+        let written = sqlx::query_file!(
+            "src/finish_run.sql",
+            lease.account.organization_id,
+            lease.account.pseudo_account,
+            lease.fence,
+            lease.job_id,
+            ended.status,
+            ended.reason,
+            ended.worker,
+            i32::try_from(ended.retries).unwrap_or(i32::MAX),
+            ended.report,
+            forced,
+            checked_external,
+            announced
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        written.map(|_| ()).ok_or(StorageError::LeaseLost)
+    }
+
+    /// Writes the outcome of a job that ends without a run of its own: expired, or given up on.
+    ///
+    /// The first outcome of a job stands. A `failed` one shows as the account's last status.
+    pub async fn record_end(&self, ended: &EndedJob<'_>) -> Result<(), StorageError> {
+        sqlx::query!(
+            "WITH written AS (
+                 INSERT INTO tradingdb.sync_outcomes
+                     (sync_id, organization_id, pseudo_account, status, reason, worker, retries, report)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                 ON CONFLICT (sync_id) DO NOTHING
+                 RETURNING sync_id
+             )
+             INSERT INTO tradingdb.account_sync_state AS s
+                 (organization_id, pseudo_account, last_sync_id, last_status, last_sync_at)
+             SELECT $2, $3, $1, $4, now() FROM written WHERE $4 = 'failed'
+             ON CONFLICT (organization_id, pseudo_account) DO UPDATE
+                 SET last_sync_id = excluded.last_sync_id, last_status = excluded.last_status,
+                     last_sync_at = excluded.last_sync_at",
+            ended.sync_id,
+            ended.account.organization_id,
+            ended.account.pseudo_account,
+            ended.status,
+            ended.reason,
+            ended.worker,
+            i32::try_from(ended.retries).unwrap_or(i32::MAX),
+            ended.report
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a superseded job the outcome of the run that superseded it, and returns that run's report.
+    pub async fn record_superseded(
+        &self,
+        sync_id: &str,
+        by: &str,
+        worker: &str,
+    ) -> Result<Option<Value>, StorageError> {
+        let report = sqlx::query_scalar!(
+            "WITH superseding AS (SELECT * FROM tradingdb.sync_outcomes WHERE sync_id = $2),
+             written AS (
+                 INSERT INTO tradingdb.sync_outcomes
+                     (sync_id, organization_id, pseudo_account, status, reason, superseded_by, worker, retries,
+                      started_at, report)
+                 SELECT $1, organization_id, pseudo_account, status, 'superseded', $2, $3, 0, started_at, report
+                 FROM superseding
+                 ON CONFLICT (sync_id) DO NOTHING
+             )
+             SELECT report FROM superseding",
+            sync_id,
+            by,
+            worker
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(report.flatten())
+    }
+
+    /// The outcomes of those of `sync_ids` that have ended.
+    pub async fn outcomes(&self, sync_ids: &[String]) -> Result<Vec<Outcome>, StorageError> {
+        let rows = sqlx::query!(
+            "SELECT sync_id, organization_id, pseudo_account, status, reason, report, finished_at
+             FROM tradingdb.sync_outcomes WHERE sync_id = ANY($1) ORDER BY finished_at, sync_id",
+            sync_ids
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Outcome {
+                sync_id: row.sync_id,
+                account: Account::new(row.organization_id, row.pseudo_account),
+                status: row.status,
+                reason: row.reason,
+                report: row.report,
+                finished_at: row.finished_at,
+            })
+            .collect())
+    }
+}

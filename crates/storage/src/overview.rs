@@ -1,0 +1,114 @@
+use chrono::{DateTime, Utc};
+use ledger::Account;
+use serde_json::Value;
+
+use crate::{AccountScan, Storage, StorageError};
+
+/// How up to date an account is.
+#[derive(Debug, Clone)]
+pub struct AccountOverview {
+    /// The account.
+    pub account: Account,
+    /// Status of its last job that ended; `None` when it was never synced.
+    pub status: Option<String>,
+    /// When that was.
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// Seconds since then, by PostgreSQL's clock.
+    pub staleness_seconds: Option<i64>,
+    /// Whether its jobs are held back.
+    pub paused: bool,
+}
+
+/// One account with its rows.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    /// How up to date it is.
+    pub overview: AccountOverview,
+    /// `positions` by column names, by instrument.
+    pub positions: Vec<Value>,
+    /// `holdings` by column names, by symbol.
+    pub holdings: Vec<Value>,
+    /// What the last generation found that does not add up.
+    pub discrepancies: Value,
+}
+
+impl Storage {
+    /// Every account with its last outcome, by name.
+    pub async fn account_overviews(&self) -> Result<Vec<AccountOverview>, StorageError> {
+        let mut overviews = Vec::new();
+        let mut scan = AccountScan::new();
+        loop {
+            let page = scan.next_page(self, 1000).await?;
+            if page.is_empty() {
+                return Ok(overviews);
+            }
+            let accounts: Vec<Account> = page.into_iter().map(|due| due.account).collect();
+            overviews.extend(self.overviews_of(&accounts).await?);
+        }
+    }
+
+    /// One account with its rows; an account nobody has heard of has none.
+    pub async fn account_view(&self, account: &Account) -> Result<AccountView, StorageError> {
+        let mut overviews = self.overviews_of(std::slice::from_ref(account)).await?;
+        let overview = overviews.pop().unwrap_or_else(|| AccountOverview {
+            account: account.clone(),
+            status: None,
+            last_sync_at: None,
+            staleness_seconds: None,
+            paused: false,
+        });
+        let discrepancies = sqlx::query_scalar!(
+            "SELECT discrepancies FROM tradingdb.account_sync_state
+             WHERE organization_id = $1 AND pseudo_account = $2",
+            account.organization_id,
+            account.pseudo_account
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .unwrap_or_else(|| Value::Array(Vec::new()));
+        let rows = self.account_rows(account).await?;
+        Ok(AccountView {
+            overview,
+            positions: parse(rows.positions.iter().map(|row| &row.json))?,
+            holdings: parse(rows.holdings.iter().map(|row| &row.json))?,
+            discrepancies,
+        })
+    }
+
+    async fn overviews_of(&self, accounts: &[Account]) -> Result<Vec<AccountOverview>, StorageError> {
+        let organizations: Vec<String> = accounts.iter().map(|a| a.organization_id.clone()).collect();
+        let names: Vec<String> = accounts.iter().map(|a| a.pseudo_account.clone()).collect();
+        let rows = sqlx::query!(
+            r#"SELECT wanted.organization_id AS "organization_id!", wanted.pseudo_account AS "pseudo_account!",
+                      s.last_status AS "last_status?", s.last_sync_at AS "last_sync_at?",
+                      extract(epoch FROM now() - s.last_sync_at)::bigint AS staleness,
+                      coalesce(s.paused, false) AS "paused!"
+               FROM unnest($1::text[], $2::text[]) WITH ORDINALITY
+                    AS wanted (organization_id, pseudo_account, ord)
+               LEFT JOIN tradingdb.account_sync_state s USING (organization_id, pseudo_account)
+               ORDER BY wanted.ord"#,
+            &organizations,
+            &names
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| AccountOverview {
+                account: Account::new(row.organization_id, row.pseudo_account),
+                status: row.last_status,
+                last_sync_at: row.last_sync_at,
+                staleness_seconds: row.staleness,
+                paused: row.paused,
+            })
+            .collect())
+    }
+}
+
+fn parse<'a>(rows: impl Iterator<Item = &'a String>) -> Result<Vec<Value>, StorageError> {
+    rows.map(|text| {
+        serde_json::from_str(text)
+            .map_err(|error| StorageError::Rejected(sqlx::Error::Decode(Box::new(error))))
+    })
+    .collect()
+}

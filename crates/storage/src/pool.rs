@@ -1,0 +1,113 @@
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ledger::Account;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::StorageError;
+
+/// The migrations of `migrations/`, compiled in.
+pub fn migrator() -> &'static Migrator {
+    static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+    &MIGRATOR
+}
+
+/// How long a caller waits for a connection before the server counts as away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// No statement of ours takes this long; one that does is stuck and is ended by the server.
+const STATEMENT_TIMEOUT: &str = "60s";
+
+/// A pool of connections with every statement of the product as a method. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    pub(crate) pool: PgPool,
+    pub(crate) default_organization: Arc<str>,
+}
+
+impl Storage {
+    /// A pool of at most `max_connections` to the database of `url`; nothing is opened yet.
+    ///
+    /// `application_name` is what PostgreSQL shows in `pg_stat_activity`. Rows without an organization read as
+    /// `default_organization`'s.
+    ///
+    /// # Errors
+    /// [`StorageError::Rejected`] when `url` is not a PostgreSQL URL.
+    pub fn new(
+        url: &str,
+        max_connections: u32,
+        application_name: &str,
+        default_organization: &str,
+    ) -> Result<Self, StorageError> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name(application_name)
+            .options([("statement_timeout", STATEMENT_TIMEOUT), ("TimeZone", "UTC")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options);
+        Ok(Self { pool, default_organization: default_organization.into() })
+    }
+
+    /// PostgreSQL's clock: the only one that decides about ticks, leases and ages.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when no server answers within five seconds.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StorageError> {
+        Ok(sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&self.pool).await?)
+    }
+
+    /// Runs the migrations that have not run yet and returns how many there were; a second call does nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Migration`] names the migration; those before it stay done.
+    pub async fn migrate(&self) -> Result<usize, StorageError> {
+        let before = self.applied_migrations().await?;
+        migrator().run(&self.pool).await?;
+        Ok(self.applied_migrations().await?.saturating_sub(before))
+    }
+
+    /// Whether every migration of this program has run.
+    ///
+    /// # Errors
+    /// [`StorageError::NotMigrated`] when one is missing.
+    pub async fn check_migrated(&self) -> Result<(), StorageError> {
+        if self.applied_migrations().await? < migrator().iter().count() {
+            return Err(StorageError::NotMigrated(sqlx::Error::RowNotFound));
+        }
+        Ok(())
+    }
+
+    /// The migrations that ran here; read without the compile-time check because sqlx owns the table.
+    async fn applied_migrations(&self) -> Result<usize, StorageError> {
+        let known = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#)
+            .fetch_one(&self.pool)
+            .await?;
+        if !known {
+            return Ok(0);
+        }
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// The account of a row: an absent organization is the default one.
+    pub(crate) fn account(&self, organization: Option<String>, pseudo_account: String) -> Account {
+        let organization = organization
+            .filter(|organization| !organization.is_empty())
+            .unwrap_or_else(|| self.default_organization.to_string());
+        Account::new(organization, pseudo_account)
+    }
+
+    /// The values of `coalesce(organization_id, '')` under which the account's rows are stored.
+    pub(crate) fn organization_keys(&self, account: &Account) -> Vec<String> {
+        let mut keys = vec![account.organization_id.clone()];
+        if account.organization_id == *self.default_organization {
+            keys.push(String::new());
+        }
+        keys
+    }
+}

@@ -1,0 +1,139 @@
+use ledger::Account;
+
+use crate::{Storage, StorageError};
+
+/// A row as JSON text by its column names, with what the Redis layout sorts it by.
+#[derive(Debug, Clone)]
+pub struct StoredRow {
+    /// The row's id; lists are ordered by it.
+    pub id: i64,
+    /// `orders.status`; `None` in other tables.
+    pub status: Option<String>,
+    /// The instrument.
+    pub instrument_key: Option<String>,
+    /// The product (`type` of a position).
+    pub product: Option<String>,
+    /// The strategy.
+    pub strategy_id: Option<String>,
+    /// Net quantity of a position, quantity of a holding.
+    pub quantity: Option<i64>,
+    /// The row: decimals as numbers with their exact digits, instants as `…+00:00`.
+    pub json: String,
+}
+
+/// Everything of one account that goes into Redis, read in one snapshot of the database.
+#[derive(Debug, Clone, Default)]
+pub struct AccountRows {
+    /// `orders`, by id.
+    pub orders: Vec<StoredRow>,
+    /// `positions`, by id.
+    pub positions: Vec<StoredRow>,
+    /// `holdings`, by id.
+    pub holdings: Vec<StoredRow>,
+    /// The latest `margins` of each category.
+    pub margins: Vec<StoredRow>,
+}
+
+impl Storage {
+    /// Reads the account's rows as Redis readers know them.
+    pub async fn account_rows(&self, account: &Account) -> Result<AccountRows, StorageError> {
+        let organizations = self.organization_keys(account);
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .execute(&mut *transaction)
+            .await?;
+        let orders = sqlx::query!(
+            r#"SELECT o.id, o.status, o.instrument_key, o.strategy_id,
+                      (to_jsonb(o) - '{raw,line_digest,order_day,announced_at}'::text[])::text AS "json!"
+               FROM tradingdb.orders o
+               WHERE o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
+               ORDER BY o.id"#,
+            account.pseudo_account,
+            &organizations
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let positions = sqlx::query!(
+            r#"SELECT p.id, p.instrument_key, p.type AS product, p.strategy_id, p.net_quantity,
+                      to_jsonb(p)::text AS "json!"
+               FROM tradingdb.positions p
+               WHERE p.pseudo_account = $1 AND coalesce(p.organization_id, '') = ANY($2)
+               ORDER BY p.id"#,
+            account.pseudo_account,
+            &organizations
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let holdings = sqlx::query!(
+            r#"SELECT h.id, h.instrument_key, h.product, h.strategy_id, h.quantity, to_jsonb(h)::text AS "json!"
+               FROM tradingdb.holdings h
+               WHERE h.pseudo_account = $1 AND coalesce(h.organization_id, '') = ANY($2)
+               ORDER BY h.id"#,
+            account.pseudo_account,
+            &organizations
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let margins = sqlx::query!(
+            r#"SELECT DISTINCT ON (m.category) m.id, to_jsonb(m)::text AS "json!"
+               FROM tradingdb.margins m
+               WHERE m.pseudo_account = $1 AND coalesce(m.organization_id, '') = ANY($2)
+               ORDER BY m.category, m.margin_date DESC NULLS LAST, m.id DESC"#,
+            account.pseudo_account,
+            &organizations
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(AccountRows {
+            orders: orders
+                .into_iter()
+                .map(|row| StoredRow {
+                    id: row.id.into(),
+                    status: row.status,
+                    instrument_key: row.instrument_key,
+                    product: None,
+                    strategy_id: row.strategy_id,
+                    quantity: None,
+                    json: row.json,
+                })
+                .collect(),
+            positions: positions
+                .into_iter()
+                .map(|row| StoredRow {
+                    id: row.id.into(),
+                    status: None,
+                    instrument_key: row.instrument_key,
+                    product: row.product,
+                    strategy_id: row.strategy_id,
+                    quantity: row.net_quantity.map(i64::from),
+                    json: row.json,
+                })
+                .collect(),
+            holdings: holdings
+                .into_iter()
+                .map(|row| StoredRow {
+                    id: row.id.into(),
+                    status: None,
+                    instrument_key: row.instrument_key,
+                    product: row.product,
+                    strategy_id: row.strategy_id,
+                    quantity: row.quantity.map(i64::from),
+                    json: row.json,
+                })
+                .collect(),
+            margins: margins
+                .into_iter()
+                .map(|row| StoredRow {
+                    id: row.id.into(),
+                    status: None,
+                    instrument_key: None,
+                    product: None,
+                    strategy_id: None,
+                    quantity: None,
+                    json: row.json,
+                })
+                .collect(),
+        })
+    }
+}

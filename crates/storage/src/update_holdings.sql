@@ -1,0 +1,25 @@
+-- What the book does not know (NULL) stays as it was; a row that says the same already is left alone.
+UPDATE tradingdb.holdings t
+SET organization_id = $4,
+    exchange = x.exchange,
+    symbol = x.symbol,
+    quantity = x.quantity,
+    totalqty = x.totalqty,
+    t1_qty = x.t1_qty,
+    avg_price = x.avg_price,
+    ltp = coalesce(x.ltp, t.ltp),
+    currentvalue = coalesce(x.currentvalue, t.currentvalue),
+    pnl = coalesce(x.pnl, t.pnl),
+    strategy_id = x.strategy_id,
+    "timestamp" = now()
+FROM jsonb_to_recordset($3::jsonb) AS x (
+    isin text, exchange text, instrument_key text, product text, symbol text, quantity integer, totalqty
+    integer, t1_qty integer, avg_price numeric, ltp numeric, currentvalue numeric, pnl numeric,
+    strategy_id text)
+WHERE t.pseudo_account = $1 AND coalesce(t.organization_id, '') = ANY($2::text[])
+  AND t.isin IS NOT DISTINCT FROM x.isin AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.product IS NOT DISTINCT FROM x.product
+  AND (t.organization_id, t.exchange, t.symbol, t.quantity, t.totalqty, t.t1_qty, t.avg_price, t.ltp, t.currentvalue, t.pnl,
+       t.strategy_id)
+      IS DISTINCT FROM
+      ($4, x.exchange, x.symbol, x.quantity, x.totalqty, x.t1_qty, x.avg_price, coalesce(x.ltp, t.ltp),
+       coalesce(x.currentvalue, t.currentvalue), coalesce(x.pnl, t.pnl), x.strategy_id)

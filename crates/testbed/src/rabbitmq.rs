@@ -1,0 +1,160 @@
+//! A private RabbitMQ.
+
+use std::time::Duration;
+
+use crate::Error;
+use crate::http::Http;
+use crate::port::Port;
+use crate::programs::Program;
+use crate::server::{Endings, Server, command_line, on_free_ports, quote};
+
+/// A node needs some six seconds of two processors; on a busy machine several times that.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// An orderly stop takes some six seconds. KILL at the end: the data are deleted anyway.
+const ENDINGS: Endings = Endings { orderly: "TERM", patience: Duration::from_secs(30), last: "KILL" };
+
+/// What the node logs when all its plugins and listeners are up, from 3.8 to 4.x.
+const STARTED: &str = "Server startup complete";
+
+/// RabbitMQ makes this user on an empty node, with all rights.
+const USER: &str = "guest:guest";
+
+/// One RabbitMQ node with the management plugin, on free ports of 127.0.0.1.
+///
+/// It has an `epmd` of its own and neither uses nor disturbs one that runs already, and it reads no configuration
+/// of the machine's RabbitMQ. Stopped and deleted on drop, and when the process that started it dies.
+#[derive(Debug)]
+pub struct RabbitMq {
+    server: Server,
+    ports: Ports,
+}
+
+#[derive(Debug)]
+struct Ports {
+    amqp: Port,
+    management: Port,
+    distribution: Port,
+    epmd: Port,
+}
+
+impl RabbitMq {
+    /// Starts an empty node and returns when AMQP and the management API answer.
+    pub fn start() -> Result<Self, Error> {
+        on_free_ports(|| {
+            let ports = Ports {
+                amqp: Port::reserve()?,
+                management: Port::reserve()?,
+                distribution: Port::reserve()?,
+                epmd: Port::reserve()?,
+            };
+            let rabbitmq = Self { server: Server::new("RabbitMQ", ENDINGS)?, ports };
+            rabbitmq.write_configuration()?;
+            rabbitmq.write_run()?;
+            rabbitmq.launch()?;
+            Ok(rabbitmq)
+        })
+    }
+
+    /// `amqp://guest:guest@127.0.0.1:<port>/%2f`: the default vhost.
+    pub fn url(&self) -> String {
+        format!("amqp://{USER}@127.0.0.1:{}/%2f", self.ports.amqp.number())
+    }
+
+    /// `http://guest:guest@127.0.0.1:<port>`
+    pub fn management_url(&self) -> String {
+        format!("http://{USER}@127.0.0.1:{}", self.ports.management.number())
+    }
+
+    /// Orderly stop, some six seconds.
+    pub fn stop(&self) -> Result<(), Error> {
+        self.server.stop()
+    }
+
+    /// SIGKILL to all its processes.
+    pub fn kill(&self) -> Result<(), Error> {
+        self.server.kill()
+    }
+
+    /// Back on the same ports with the same data; stops it first if it runs.
+    pub fn restart(&self) -> Result<(), Error> {
+        self.server.stop()?;
+        self.launch()
+    }
+
+    /// SIGSTOP: connections stay open and nothing answers.
+    pub fn freeze(&self) -> Result<(), Error> {
+        self.server.freeze()
+    }
+
+    /// Ends [`RabbitMq::freeze`].
+    pub fn thaw(&self) -> Result<(), Error> {
+        self.server.thaw()
+    }
+
+    fn launch(&self) -> Result<(), Error> {
+        let management = Http::new(&self.management_url())?;
+        // The log is in our folder, so it is our node that has started and no other that took the port.
+        self.server.start(PATIENCE, |log| log.contains(STARTED) && management.get("/api/overview").is_ok())
+    }
+
+    fn write_configuration(&self) -> Result<(), Error> {
+        let Ports { amqp, management, .. } = &self.ports;
+        // Statistics come twenty times as often as by default: tests wait for them in queue depths.
+        let configuration = format!(
+            "listeners.tcp.1 = 127.0.0.1:{}\n\
+             management.tcp.ip = 127.0.0.1\n\
+             management.tcp.port = {}\n\
+             collect_statistics_interval = 250\n\
+             disk_free_limit.absolute = 10MB\n\
+             log.console = true\n\
+             log.file = false\n",
+            amqp.number(),
+            management.number(),
+        );
+        self.server.write("rabbitmq.conf", &configuration)?;
+        self.server.write("advanced.config", "[{rabbit, [{quorum_tick_interval, 250}]}].\n")?;
+        self.server.write("enabled_plugins", "[rabbitmq_management].\n")?;
+        self.server.write("environment.conf", "")?;
+        Ok(())
+    }
+
+    fn write_run(&self) -> Result<(), Error> {
+        let folder = self.server.folder().to_string_lossy().into_owned();
+        let at = |file: &str| format!("{folder}/{file}");
+        let epmd_port = self.ports.epmd.number().to_string();
+        let variables = [
+            ("HOME", folder.clone()),
+            ("ERL_EPMD_PORT", epmd_port.clone()),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
+            ("RABBITMQ_NODENAME", format!("syncfleet{}@localhost", self.ports.amqp.number())),
+            ("RABBITMQ_NODE_PORT", self.ports.amqp.number().to_string()),
+            ("RABBITMQ_DIST_PORT", self.ports.distribution.number().to_string()),
+            ("RABBITMQ_CONF_ENV_FILE", at("environment.conf")),
+            ("RABBITMQ_CONFIG_FILE", at("rabbitmq.conf")),
+            // Else /etc/rabbitmq/conf.d of the machine's own RabbitMQ is read.
+            ("RABBITMQ_CONFIG_FILES", at("conf.d")),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", at("advanced.config")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", at("enabled_plugins")),
+            ("RABBITMQ_MNESIA_BASE", at("data")),
+            ("RABBITMQ_LOG_BASE", at("logs")),
+            ("RABBITMQ_GENERATED_CONFIG_DIR", at("generated")),
+            ("RABBITMQ_PID_FILE", at("pid")),
+            (
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none".into(),
+            ),
+        ];
+        let epmd = [Program::Epmd.path()?.to_string_lossy().into_owned(), "-port".into(), epmd_port];
+        let node = [Program::RabbitMq.path()?];
+        // epmd first and in the foreground: the node's own attempt would make a daemon that outlives it.
+        let run = format!(
+            "cd {}\n{} -address 127.0.0.1 &\nexec {}\n",
+            quote(&folder),
+            command_line(&[], &epmd),
+            command_line(&variables, &node),
+        );
+        self.server.write("run", &run)?;
+        Ok(())
+    }
+}

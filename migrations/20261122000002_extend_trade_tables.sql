@@ -1,0 +1,48 @@
+-- What we add to the adopted tables. Every column is nullable and has no default, so old writers go on working
+-- and no row is rewritten.
+ALTER TABLE tradingdb.orders
+    ADD COLUMN IF NOT EXISTS organization_id text,
+    ADD COLUMN IF NOT EXISTS isin text,
+    ADD COLUMN IF NOT EXISTS source text,
+    ADD COLUMN IF NOT EXISTS broker_order_id text,
+    ADD COLUMN IF NOT EXISTS broker_parent_id text,
+    ADD COLUMN IF NOT EXISTS order_day date,
+    ADD COLUMN IF NOT EXISTS line_digest text,
+    ADD COLUMN IF NOT EXISTS announced_at timestamp with time zone,
+    ADD COLUMN IF NOT EXISTS raw jsonb;
+ALTER TABLE tradingdb.positions ADD COLUMN IF NOT EXISTS organization_id text;
+ALTER TABLE tradingdb.holdings ADD COLUMN IF NOT EXISTS organization_id text;
+ALTER TABLE tradingdb.margins ADD COLUMN IF NOT EXISTS organization_id text;
+
+COMMENT ON COLUMN tradingdb.orders.organization_id IS 'Owner; NULL reads as DEFAULT_ORGANIZATION_ID, and both are one account';
+COMMENT ON COLUMN tradingdb.orders.source IS 'Who brought the row: IMPORT, EXTERNAL (found in the brokerage''s book), NULL for everybody else';
+COMMENT ON COLUMN tradingdb.orders.broker_order_id IS 'The brokerage''s own id of the order, unique in its day';
+COMMENT ON COLUMN tradingdb.orders.broker_parent_id IS 'The brokerage''s id of the order this one is a leg of';
+COMMENT ON COLUMN tradingdb.orders.order_day IS 'IST day under which the order is identified; NULL: the day of its time';
+COMMENT ON COLUMN tradingdb.orders.line_digest IS 'SHA-256 of the imported line, for lines without exchange_order_id: two equal lines are one order';
+COMMENT ON COLUMN tradingdb.orders.announced_at IS 'When external_order_detected was confirmed; an EXTERNAL row without it is still to be announced';
+COMMENT ON COLUMN tradingdb.orders.raw IS 'The brokerage''s whole answer for this order';
+
+-- Accounts are found by a skip scan over this index, and one account's orders are read through it.
+CREATE INDEX IF NOT EXISTS orders_account_idx
+    ON tradingdb.orders (pseudo_account, (coalesce(organization_id, '')), id);
+-- One order per (organization, account, exchange, IST day, id), whoever of ours brings it. Partial, because rows
+-- of the replaced system may hold duplicates that nobody may change here.
+CREATE UNIQUE INDEX IF NOT EXISTS orders_exchange_order_key
+    ON tradingdb.orders (organization_id, pseudo_account, exchange, order_day, exchange_order_id)
+    WHERE order_day IS NOT NULL AND exchange_order_id IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS orders_broker_order_key
+    ON tradingdb.orders (organization_id, pseudo_account, exchange, order_day, broker_order_id)
+    WHERE order_day IS NOT NULL AND broker_order_id IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS orders_line_digest_key
+    ON tradingdb.orders (organization_id, pseudo_account, line_digest)
+    WHERE line_digest IS NOT NULL;
+-- An import looks its orders up by the exchange's id, those of the replaced system among them.
+CREATE INDEX IF NOT EXISTS orders_exchange_order_idx
+    ON tradingdb.orders (pseudo_account, exchange_order_id) WHERE exchange_order_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS orders_unannounced_idx
+    ON tradingdb.orders (pseudo_account) WHERE source = 'EXTERNAL' AND announced_at IS NULL;
+CREATE INDEX IF NOT EXISTS positions_account_idx ON tradingdb.positions (pseudo_account, (coalesce(organization_id, '')));
+CREATE INDEX IF NOT EXISTS holdings_account_idx ON tradingdb.holdings (pseudo_account, (coalesce(organization_id, '')));
+CREATE INDEX IF NOT EXISTS margins_account_idx ON tradingdb.margins (pseudo_account, (coalesce(organization_id, '')));
+CREATE INDEX IF NOT EXISTS order_events_order_idx ON tradingdb.order_events (order_id);
