@@ -36,7 +36,7 @@ impl Kite {
     ///
     /// As [`Http::new`] and [`Kite::with_http`].
     pub fn new(
-        base_url: &Url,
+        base_url: Url,
         api_key: SecretString,
         access_token: SecretString,
         timeouts: Timeouts,
@@ -52,7 +52,7 @@ impl Kite {
     /// [`BrokerageError::Auth`] for a key or token that is empty or cannot be sent in a header.
     pub fn with_http(
         http: Http,
-        base_url: &Url,
+        base_url: Url,
         api_key: SecretString,
         access_token: SecretString,
     ) -> Result<Self, BrokerageError> {
@@ -87,7 +87,7 @@ impl fmt::Debug for Kite {
     }
 }
 
-fn endpoint(base_url: &Url, name: &str) -> Result<Url, BrokerageError> {
+fn endpoint(mut base_url: Url, name: &str) -> Result<Url, BrokerageError> {
     let rejected = |message: &str| BrokerageError::Rejected { message: message.to_owned() };
     if !matches!(base_url.scheme(), "http" | "https") {
         return Err(rejected("the base URL must begin with http:// or https://"));
@@ -100,12 +100,12 @@ fn endpoint(base_url: &Url, name: &str) -> Result<Url, BrokerageError> {
     if !plain {
         return Err(rejected("the base URL must have no user name, query or fragment"));
     }
-    let mut url = base_url.clone();
-    url.path_segments_mut()
+    base_url
+        .path_segments_mut()
         .map_err(|()| rejected("the base URL must have a host"))?
         .pop_if_empty()
         .push(name);
-    Ok(url)
+    Ok(base_url)
 }
 
 fn headers(api_key: &str, access_token: &str) -> Result<HeaderMap, BrokerageError> {

@@ -38,7 +38,8 @@ mod tests {
     /// Runs attempts that take so long and end so, and tells what limit each was given.
     async fn run(outcomes: &[(u64, Result<u8, &str>)]) -> (Result<u8, String>, Vec<Duration>) {
         let limits = RefCell::new(Vec::new());
-        let outcome = twice(&Timeouts::default(), |limit| {
+        let timeouts = Timeouts::default();
+        let outcome = twice(&timeouts, |limit| {
             let (seconds, outcome) = outcomes[limits.borrow().len()];
             limits.borrow_mut().push(limit);
             async move {

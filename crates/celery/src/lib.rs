@@ -1,7 +1,7 @@
 //! The pure Celery wire format: job messages and results.
 //!
 //! Protocol 2 in both directions and protocol 1 inwards, as Celery 5.2 to 5.7 speak them over AMQP. No I/O, no
-//! clock, no AMQP types: [`decode`] takes an [`Envelope`] of plain strings and JSON and never panics, whatever is
+//! clock, no AMQP types: [`decode()`] takes an [`Envelope`] of plain strings and JSON and never panics, whatever is
 //! in it; what it refuses is a [`DecodeError`] with a stable [`Reason`].
 
 mod arguments;

@@ -136,7 +136,8 @@ impl Writer<'_> {
             })
             .collect::<Result<_, _>>()?;
         rows.sort_by(|(_, a), (_, b)| {
-            let key = |row: &Position| (row.instrument_key.clone(), row.exchange.clone(), row.product.clone());
+            let key =
+                |row: &Position| (row.instrument_key.clone(), row.exchange.clone(), row.product.clone());
             key(a).cmp(&key(b))
         });
         Ok(rows)
@@ -183,10 +184,9 @@ impl Writer<'_> {
 
     fn discrepancies(&self) -> Result<Vec<Discrepancy>, LedgerError> {
         let Self { intake, instruments, directory, fold, view } = self;
-        let too_large = |_| overflow("the sum of a contract's rows");
         let mut found = findings::unknown_costs(fold, intake.view_day);
-        found.extend(findings::mis_remainders(view, directory).map_err(too_large)?);
-        found.extend(findings::expired(view, intake.view_day, instruments, directory).map_err(too_large)?);
+        found.extend(findings::mis_remainders(view, directory)?);
+        found.extend(findings::expired(view, intake.view_day, instruments, directory)?);
         found.extend(findings::unpriced(intake.unpriced.iter().map(|(origin, q)| (&**origin, *q))));
         found.extend(findings::unknown_multipliers(instruments, directory));
         Ok(found)

@@ -21,10 +21,7 @@ pub(crate) struct Calendar<'a> {
 }
 
 impl<'a> Calendar<'a> {
-    pub(crate) fn new(
-        holidays: &'a BTreeSet<NaiveDate>,
-        fill_days: impl Iterator<Item = NaiveDate>,
-    ) -> Self {
+    pub(crate) fn new(holidays: &'a BTreeSet<NaiveDate>, fill_days: impl Iterator<Item = NaiveDate>) -> Self {
         Self { holidays, fill_days: fill_days.collect() }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::Price;
 use crate::fifo::Match;
 use crate::origin::{Names, QueueId};
-use crate::price::{Overflow, Sum, mul};
+use crate::price::{Overflow, Sum, mul, round};
 
 /// What one fill closed of one lot.
 ///
@@ -40,7 +40,7 @@ pub struct Closing {
     pub day: NaiveDate,
     /// How much was closed, positive.
     pub quantity: Decimal,
-    /// The lot's cost per unit, adjusted by corporate actions, rounded.
+    /// The lot's cost per unit; once a corporate action changed it, rounded half-even to ten decimals.
     pub entry_price: Decimal,
     /// The price of the closing fill, rounded.
     pub exit_price: Decimal,
@@ -81,7 +81,9 @@ impl Closing {
         sell_value.add(units, sold)?;
         let mut profit = sell_value.clone();
         profit.add_sum(&buy_value, Decimal::NEGATIVE_ONE)?;
-        let closed = &matched.closed;
+        let (opened, closed) = (&matched.opened, &matched.closed);
+        let is_as_traded = matched.entry == Price::of(opened.price);
+        let entry_price = matched.entry.rounded();
         Ok(Self {
             instrument_key: closed.names.instrument_key.clone(),
             symbol: closed.names.symbol.clone(),
@@ -90,11 +92,11 @@ impl Closing {
             product: closed.product.clone(),
             strategy_id: closed.strategy_id.clone(),
             side: matched.side,
-            opened_at: matched.opened.at,
+            opened_at: opened.at,
             closed_at: closed.at,
             day: closed.day,
             quantity: matched.quantity.normalize(),
-            entry_price: matched.entry.rounded(),
+            entry_price: if is_as_traded { entry_price } else { round(entry_price) },
             exit_price: matched.exit.rounded(),
             entry: matched.entry,
             exit: matched.exit,

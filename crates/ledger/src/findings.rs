@@ -11,13 +11,14 @@ use rust_decimal::Decimal;
 use crate::book::Withheld;
 use crate::directory::Directory;
 use crate::discrepancy::{Discrepancy, DiscrepancyKind};
-use crate::fold::Fold;
+use crate::error::LedgerError;
+use crate::fold::{Fold, overflow};
 use crate::holding::Holding;
 use crate::instrument::Instruments;
 use crate::instrument_key::is_cash;
 use crate::origin::{Origin, QueueId};
 use crate::position::Position;
-use crate::price::{Overflow, add};
+use crate::price::add;
 use crate::row::RowKey;
 use crate::view::View;
 
@@ -41,7 +42,10 @@ pub(crate) fn unknown_costs(fold: &Fold, view_day: NaiveDate) -> Vec<Discrepancy
 }
 
 /// Intraday products of contracts, and shares bought in any product but delivery, that were carried into the day.
-pub(crate) fn mis_remainders(view: &View, directory: &Directory<'_>) -> Result<Vec<Discrepancy>, Overflow> {
+pub(crate) fn mis_remainders(
+    view: &View,
+    directory: &Directory<'_>,
+) -> Result<Vec<Discrepancy>, LedgerError> {
     let mut instruments: BTreeMap<(&str, &str), (Decimal, Option<&Origin>)> = BTreeMap::new();
     for (key, sums) in &view.rows {
         let is_remainder = if is_cash(&key.exchange) { !key.is_delivery() } else { key.is_intraday() };
@@ -49,8 +53,9 @@ pub(crate) fn mis_remainders(view: &View, directory: &Directory<'_>) -> Result<V
             continue;
         }
         let instrument = instruments.entry((&key.exchange, &key.instrument_key)).or_default();
-        instrument.0 = add(instrument.0, sums.overnight.abs())?;
-        let before = directory.latest_before(key).or_else(|| directory.latest(&key.exchange, &key.instrument_key));
+        instrument.0 = add(instrument.0, sums.overnight.abs()).map_err(|_| overflow(&key.instrument_key))?;
+        let before =
+            directory.latest_before(key).or_else(|| directory.latest(&key.exchange, &key.instrument_key));
         if before.map(|origin| origin.at) > instrument.1.map(|origin| origin.at) {
             instrument.1 = before;
         }
@@ -69,7 +74,7 @@ pub(crate) fn expired(
     view_day: NaiveDate,
     instruments: &Instruments,
     directory: &Directory<'_>,
-) -> Result<Vec<Discrepancy>, Overflow> {
+) -> Result<Vec<Discrepancy>, LedgerError> {
     let mut contracts: BTreeMap<(&str, &str), (Decimal, NaiveDate)> = BTreeMap::new();
     for (RowKey { exchange, instrument_key, .. }, sums) in &view.rows {
         let expiry = instruments.expiry(instrument_key).filter(|expiry| view_day > *expiry);
@@ -77,7 +82,7 @@ pub(crate) fn expired(
             continue;
         };
         let contract = contracts.entry((exchange, instrument_key)).or_insert((Decimal::ZERO, expiry));
-        contract.0 = add(contract.0, sums.net)?;
+        contract.0 = add(contract.0, sums.net).map_err(|_| overflow(instrument_key))?;
     }
     let found = contracts.into_iter().filter_map(|((exchange, key), (quantity, expiry))| {
         let detail = format!("expired on {expiry}, but nothing settled it");
@@ -99,10 +104,7 @@ pub(crate) fn unpriced<'a>(
 }
 
 /// Contracts counted in lots of unknown size.
-pub(crate) fn unknown_multipliers(
-    instruments: &Instruments,
-    directory: &Directory<'_>,
-) -> Vec<Discrepancy> {
+pub(crate) fn unknown_multipliers(instruments: &Instruments, directory: &Directory<'_>) -> Vec<Discrepancy> {
     let unknown = directory.contracts().filter(|latest| {
         instruments.multiplier(&latest.names.exchange, &latest.names.instrument_key).is_none()
     });

@@ -12,7 +12,7 @@ use crate::error::LedgerError;
 use crate::fifo::Match;
 use crate::intake::Day;
 use crate::origin::{Piece, QueueId};
-use crate::price::Overflow;
+use crate::price::{Overflow, add, sub};
 use crate::queue::Queue;
 
 /// All queues of an account at one point of its history.
@@ -64,12 +64,20 @@ impl Fold {
     fn trade_queue(&mut self, date: NaiveDate, id: &QueueId, fills: &[Piece]) -> Result<(), Overflow> {
         let queue = self.queues.entry(id.clone()).or_default();
         let mut matches = Vec::new();
+        let mut expected = queue.lots.total();
+        for fill in fills {
+            expected = add(expected, fill.quantity)?;
+        }
         if id.is_cash() {
             let uncovered = queue.trade_cash(fills, &mut matches)?;
+            for sale in &uncovered {
+                expected = sub(expected, sale.quantity)?;
+            }
             self.uncovered.extend(uncovered.into_iter().map(|piece| (date, id.clone(), piece)));
         } else {
             queue.trade_contract(fills, &mut matches)?;
         }
+        debug_assert_eq!(queue.lots.total(), expected, "what was traded is in the lots or was uncovered");
         debug_assert!(
             matches.iter().all(|m| !m.quantity.is_sign_negative() && !m.quantity.is_zero()),
             "a match closes something"

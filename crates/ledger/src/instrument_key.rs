@@ -73,7 +73,11 @@ impl InstrumentKey {
         };
         let (exchange, name) = parts.get(..parts.len() - tail)?.split_first()?;
         let name = name.join("@");
-        (!exchange.is_empty() && !name.is_empty()).then(|| Self { exchange: (*exchange).to_owned(), name, kind })
+        (!exchange.is_empty() && !name.is_empty()).then(|| Self {
+            exchange: (*exchange).to_owned(),
+            name,
+            kind,
+        })
     }
 
     /// The last day of a contract.
@@ -144,7 +148,9 @@ mod tests {
 
     #[test]
     fn text_of_another_form_is_no_key() {
-        for key in ["", "NSE", "NSE@X", "@X@equities", "NSE@@equities", "equities", "NFO@X@futures@31-FEB-2025"] {
+        for key in
+            ["", "NSE", "NSE@X", "@X@equities", "NSE@@equities", "equities", "NFO@X@futures@31-FEB-2025"]
+        {
             assert_eq!(InstrumentKey::parse(key), None, "{key}");
         }
         assert_eq!(InstrumentKey::parse("NFO@X@options@26-JUN-2025@straddle@100"), None);

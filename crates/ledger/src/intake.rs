@@ -67,7 +67,7 @@ impl<'a> Intake<'a> {
             let isin = isins.of(lot.isin.as_deref(), &lot.instrument_key);
             let origin = Arc::new(Origin::of_opening_lot(lot, isin));
             let day = self.days.entry(origin.day).or_default();
-            day.openings.push(Piece::opening(origin, lot.quantity, lot.price));
+            day.openings.push(Piece::of_opening_lot(origin, lot.quantity));
         }
     }
 
@@ -80,14 +80,14 @@ impl<'a> Intake<'a> {
             if stopped.contains(&origin.queue) {
                 continue;
             }
-            let Some(price) = fill.known_price() else {
+            if fill.known_price().is_none() {
                 stopped.insert(origin.queue.clone());
                 self.unpriced.push((origin, fill.quantity));
                 continue;
-            };
+            }
             let queue = origin.queue.clone();
             let day = self.days.entry(origin.day).or_default();
-            day.fills.entry(queue).or_default().push(Piece::new(origin, fill.side, fill.quantity, price));
+            day.fills.entry(queue).or_default().push(Piece::of_fill(origin, fill.side, fill.quantity));
         }
     }
 }
@@ -116,7 +116,9 @@ impl<'a> Isins<'a> {
         let of_lots = lots.iter().filter(|lot| lot.opened_at <= as_of);
         let rows = of_lots
             .map(|lot| (lot.instrument_key.as_str(), lot.opened_at, false, lot.isin.as_deref()))
-            .chain(fills.iter().map(|fill| (fill.instrument_key.as_str(), fill.at, true, fill.isin.as_deref())));
+            .chain(
+                fills.iter().map(|fill| (fill.instrument_key.as_str(), fill.at, true, fill.isin.as_deref())),
+            );
         for (key, at, is_fill, isin) in rows {
             if let Some(isin) = non_empty(isin) {
                 let latest = seen.entry(key).or_insert((at, is_fill, isin));

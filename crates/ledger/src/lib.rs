@@ -22,6 +22,7 @@ mod instrument_key;
 mod intake;
 mod lot;
 mod opening_lot;
+mod order_match;
 mod origin;
 mod position;
 mod price;

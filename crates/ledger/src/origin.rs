@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use crate::fill::{Fill, cmp_ids};
 use crate::instrument_key::is_cash;
 use crate::opening_lot::OpeningLot;
-use crate::price::{Overflow, Price, mul};
+use crate::price::{Overflow, Price, scale_quantity};
 use crate::row::RowKey;
 use crate::{Side, ist};
 
@@ -65,6 +65,8 @@ pub(crate) struct Origin {
     pub(crate) isin: Option<String>,
     pub(crate) queue: QueueId,
     pub(crate) product: String,
+    /// As it was traded (or given), before any corporate action; 0 where it is not known.
+    pub(crate) price: Decimal,
     pub(crate) at: DateTime<Utc>,
     pub(crate) day: NaiveDate,
     pub(crate) strategy_id: Option<String>,
@@ -84,6 +86,7 @@ impl Origin {
             queue: QueueId::new(&fill.exchange, &fill.instrument_key, isin.as_deref()),
             isin,
             product: fill.product.clone(),
+            price: fill.known_price().unwrap_or_default(),
             at: fill.at,
             day: ist::day_of(fill.at),
             strategy_id: fill.strategy_id.clone(),
@@ -103,6 +106,7 @@ impl Origin {
             queue: QueueId::new(&lot.exchange, &lot.instrument_key, isin.as_deref()),
             isin,
             product: lot.product.clone(),
+            price: lot.price,
             at: lot.opened_at,
             day: ist::day_of(lot.opened_at),
             strategy_id: None,
@@ -138,17 +142,18 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    pub(crate) fn new(origin: Arc<Origin>, side: Side, quantity: Decimal, price: Decimal) -> Self {
+    pub(crate) fn of_fill(origin: Arc<Origin>, side: Side, quantity: Decimal) -> Self {
         let quantity = match side {
             Side::Buy => quantity,
             Side::Sell => -quantity,
         };
-        Self { origin, quantity, price: Price::of(price) }
+        Self::of_opening_lot(origin, quantity)
     }
 
-    /// An opening lot, its quantity already signed.
-    pub(crate) fn opening(origin: Arc<Origin>, quantity: Decimal, price: Decimal) -> Self {
-        Self { origin, quantity, price: Price::of(price) }
+    /// `quantity` is already signed.
+    pub(crate) fn of_opening_lot(origin: Arc<Origin>, quantity: Decimal) -> Self {
+        let price = Price::of(origin.price);
+        Self { origin, quantity, price }
     }
 
     pub(crate) fn with_quantity(&self, quantity: Decimal) -> Self {
@@ -159,7 +164,7 @@ impl Piece {
     pub(crate) fn split(&self, factor: Decimal) -> Result<Self, Overflow> {
         Ok(Self {
             origin: Arc::clone(&self.origin),
-            quantity: mul(self.quantity, factor)?,
+            quantity: scale_quantity(self.quantity, factor)?,
             price: self.price.divided_by(factor)?,
         })
     }

@@ -11,6 +11,9 @@ use rust_decimal::{Decimal, RoundingStrategy};
 /// Decimals of averages, adjusted prices and whatever has no finite decimal.
 const OUTPUT_SCALE: u32 = 10;
 
+/// Decimals of a quantity that a corporate action made; finer ones come only from ratios that are cut off themselves.
+const QUANTITY_SCALE: u32 = 18;
+
 /// A quotient with more digits than this was cut off by the 28 digits of a decimal: it is not exact.
 const EXACT_DIGITS_MAX: u128 = 10_u128.pow(24);
 
@@ -113,20 +116,21 @@ impl Sum {
 
     fn add_ratio(&mut self, amount: Decimal, per: Decimal) -> Result<(), Overflow> {
         if per == Decimal::ONE {
-            self.whole = add(self.whole, amount)?;
+            self.whole = self.whole.checked_add(amount).ok_or(Overflow)?;
         } else {
             let part = self.parts.entry(per).or_default();
-            *part = add(*part, amount)?;
+            *part = part.checked_add(amount).ok_or(Overflow)?;
         }
         Ok(())
     }
 
     fn value(&self) -> Result<(Decimal, bool), Overflow> {
         self.parts.iter().try_fold((self.whole, true), |(total, exact), (per, amount)| {
-            Ok(match exact_quotient(*amount, *per)? {
-                Ok(quotient) => (add(total, quotient)?, exact),
-                Err(quotient) => (add(total, quotient)?, false),
-            })
+            let (quotient, is_exact) = match exact_quotient(*amount, *per)? {
+                Ok(quotient) => (quotient, true),
+                Err(quotient) => (quotient, false),
+            };
+            Ok((total.checked_add(quotient).ok_or(Overflow)?, exact && is_exact))
         })
     }
 }
@@ -136,12 +140,23 @@ pub(crate) fn round(value: Decimal) -> Decimal {
     value.round_dp_with_strategy(OUTPUT_SCALE, RoundingStrategy::MidpointNearestEven).normalize()
 }
 
+/// The exact sum of two quantities. A decimal drops digits it has no room for without a word; lots that do not add
+/// up any more are worse than none.
 pub(crate) fn add(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
-    a.checked_add(b).ok_or(Overflow)
+    let sum = a.checked_add(b).ok_or(Overflow)?;
+    let kept_all = sum.scale() >= a.scale().max(b.scale())
+        || (a.is_zero() || b.is_zero() || (sum.is_zero() && a == -b))
+        || sum.scale() >= a.normalize().scale().max(b.normalize().scale());
+    if kept_all { Ok(sum) } else { Err(Overflow) }
 }
 
 pub(crate) fn sub(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
-    a.checked_sub(b).ok_or(Overflow)
+    add(a, -b)
+}
+
+/// The quantity after a split: to so many decimals that it can still be added up.
+pub(crate) fn scale_quantity(quantity: Decimal, factor: Decimal) -> Result<Decimal, Overflow> {
+    Ok(mul(quantity, factor)?.round_dp_with_strategy(QUANTITY_SCALE, RoundingStrategy::MidpointNearestEven))
 }
 
 pub(crate) fn mul(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
@@ -192,6 +207,19 @@ mod tests {
                 assert!(exact_quotient(d(amount), d(per)).unwrap().is_err(), "{amount}/{per}");
             }
         }
+    }
+
+    #[test]
+    fn quantities_add_up_exactly_or_not_at_all() {
+        let tiny = d("0.000000000000001");
+        assert_eq!(add(d("0.5"), d("0.50")), Ok(d("1")));
+        assert_eq!(sub(tiny, tiny), Ok(d("0")));
+        assert_eq!(add(Decimal::MAX, d("0.0")), Ok(Decimal::MAX));
+        assert_eq!(add(Decimal::MAX / d("10"), tiny), Err(Overflow));
+        assert_eq!(
+            add(d("79228162514264337593543950330"), d("1.00")),
+            Ok(d("79228162514264337593543950331"))
+        );
     }
 
     #[test]

@@ -88,10 +88,7 @@ impl Queue {
     /// Takes in all that another queue holds.
     pub(crate) fn absorb(&mut self, other: Self) -> Result<(), Overflow> {
         self.lots.absorb(other.lots)?;
-        other
-            .rows
-            .into_iter()
-            .try_for_each(|(key, row)| self.rows.entry(key).or_default().absorb(row))
+        other.rows.into_iter().try_for_each(|(key, row)| self.rows.entry(key).or_default().absorb(row))
     }
 
     /// Replaces every piece of the lots and of the rows.

@@ -1,11 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
-
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::fill::cmp_ids;
-use crate::ist;
+use crate::order_match::{furthest_states, is_terminal, match_orders, normalised};
 use crate::reported::ReportedOrder;
 
 /// An order as it is stored.
@@ -110,118 +107,16 @@ pub fn plan(known: &[KnownOrder], reported: &[ReportedOrder]) -> Plan {
             }
             Some(known) if is_stale(known, state) => plan.stale.push(index),
             Some(known) if is_changed(known, state) => {
-                plan.updates.push(Update { id: known.id, reported: index, events: events_of_change(known, state) });
+                plan.updates.push(Update {
+                    id: known.id,
+                    reported: index,
+                    events: events_of_change(known, state),
+                });
             }
             Some(_) => {}
         }
     }
     plan
-}
-
-/// The index of each order's furthest state, by time, then id.
-fn furthest_states(reported: &[ReportedOrder]) -> Vec<usize> {
-    let mut furthest: BTreeMap<(Option<NaiveDate>, &str, &str), usize> = BTreeMap::new();
-    for (index, state) in reported.iter().enumerate() {
-        let order = (day_of(state), state.exchange.as_str(), state.broker_order_id.as_str());
-        furthest
-            .entry(order)
-            .and_modify(|best| {
-                if progress(state) > progress(&reported[*best]) {
-                    *best = index;
-                }
-            })
-            .or_insert(index);
-    }
-    let mut book: Vec<usize> = furthest.into_values().collect();
-    book.sort_by(|a, b| {
-        let (a, b) = (&reported[*a], &reported[*b]);
-        time_of(a).cmp(&time_of(b)).then_with(|| cmp_ids(Some(&a.broker_order_id), Some(&b.broker_order_id)))
-    });
-    book
-}
-
-fn progress(state: &ReportedOrder) -> (Decimal, bool, Option<DateTime<Utc>>) {
-    (state.filled_quantity, is_terminal(&state.status), state.exchange_at.or(state.placed_at))
-}
-
-/// For each reported order the position of the stored one it is; a stored order is taken once.
-fn match_orders(known: &[KnownOrder], reported: &[ReportedOrder], book: &[usize]) -> BTreeMap<usize, usize> {
-    let mut matches = BTreeMap::new();
-    let mut taken = BTreeSet::new();
-    let mut claim = |pairs: Vec<(usize, usize)>, matches: &mut BTreeMap<usize, usize>| {
-        for (index, position) in pairs {
-            if !matches.contains_key(&index) && taken.insert(position) {
-                matches.insert(index, position);
-            }
-        }
-    };
-    let by_broker = index_by(known, |order| order.broker_order_id.as_deref());
-    claim(pairs(reported, book, &by_broker, |state| Some(&state.broker_order_id)), &mut matches);
-    let by_exchange = index_by(known, |order| order.exchange_order_id.as_deref());
-    claim(pairs(reported, book, &by_exchange, |state| state.exchange_order_id.as_deref()), &mut matches);
-    let tagged = pairs_by_tag(known, reported, book, &matches);
-    claim(tagged, &mut matches);
-    matches
-}
-
-type Place<'a> = (&'a str, NaiveDate, &'a str);
-
-fn index_by<'a>(
-    known: &'a [KnownOrder],
-    id: impl Fn(&'a KnownOrder) -> Option<&'a str>,
-) -> BTreeMap<Place<'a>, usize> {
-    let mut places = BTreeMap::new();
-    for (position, order) in known.iter().enumerate() {
-        if let Some(id) = id(order).filter(|id| !id.is_empty()) {
-            places.entry((order.exchange.as_str(), order.day, id)).or_insert(position);
-        }
-    }
-    places
-}
-
-fn pairs<'a>(
-    reported: &'a [ReportedOrder],
-    book: &[usize],
-    places: &BTreeMap<Place<'a>, usize>,
-    id: impl Fn(&'a ReportedOrder) -> Option<&'a str>,
-) -> Vec<(usize, usize)> {
-    let place = |index: usize| {
-        let state = &reported[index];
-        let position = places.get(&(state.exchange.as_str(), day_of(state)?, id(state)?))?;
-        Some((index, *position))
-    };
-    book.iter().filter_map(|index| place(*index)).collect()
-}
-
-/// A tag may be shared by many orders, so it names one only where it is the only candidate on both sides.
-fn pairs_by_tag(
-    known: &[KnownOrder],
-    reported: &[ReportedOrder],
-    book: &[usize],
-    matches: &BTreeMap<usize, usize>,
-) -> Vec<(usize, usize)> {
-    let mut candidates: BTreeMap<(&str, NaiveDate, &str, Decimal), (Vec<usize>, Vec<usize>)> = BTreeMap::new();
-    for (position, order) in known.iter().enumerate() {
-        let has_id = order.broker_order_id.is_some() || order.exchange_order_id.is_some();
-        if let (Some(tag), false) = (order.client_tag.as_deref(), has_id) {
-            let place = (order.exchange.as_str(), order.day, tag, order.quantity);
-            candidates.entry(place).or_default().0.push(position);
-        }
-    }
-    for index in book.iter().filter(|index| !matches.contains_key(index)) {
-        let state = &reported[*index];
-        if let (Some(tag), Some(day)) = (state.client_tag.as_deref(), day_of(state)) {
-            let place = (state.exchange.as_str(), day, tag, state.quantity);
-            candidates.entry(place).and_modify(|(_, indexes)| indexes.push(*index));
-        }
-    }
-    candidates
-        .into_values()
-        .filter_map(|(positions, indexes)| match (positions.as_slice(), indexes.as_slice()) {
-            ([position], [index]) => Some((*index, *position)),
-            _ => None,
-        })
-        .collect()
 }
 
 fn is_stale(known: &KnownOrder, state: &ReportedOrder) -> bool {
@@ -293,21 +188,4 @@ fn end_event(old_status: &str, state: &ReportedOrder) -> Option<OrderEventKind> 
         "REJECTED" => Some(OrderEventKind::Rejected),
         _ => None,
     }
-}
-
-fn is_terminal(status: &str) -> bool {
-    matches!(normalised(status).as_str(), "COMPLETE" | "CANCELLED" | "REJECTED")
-}
-
-/// Stored rows may hold an older system's spelling (`TRIGGER PENDING`).
-fn normalised(status: &str) -> String {
-    status.trim().to_ascii_uppercase().replace(' ', "_")
-}
-
-fn time_of(state: &ReportedOrder) -> Option<DateTime<Utc>> {
-    state.placed_at.or(state.exchange_at)
-}
-
-fn day_of(state: &ReportedOrder) -> Option<NaiveDate> {
-    time_of(state).map(ist::day_of)
 }

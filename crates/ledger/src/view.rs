@@ -144,10 +144,7 @@ impl RowSums {
 }
 
 /// How much of what rows were carried with is in them yet.
-fn still_carried(
-    start: &BTreeMap<RowKey, Fifo>,
-    now: &BTreeMap<RowKey, Fifo>,
-) -> Result<Decimal, Overflow> {
+fn still_carried(start: &BTreeMap<RowKey, Fifo>, now: &BTreeMap<RowKey, Fifo>) -> Result<Decimal, Overflow> {
     start.iter().try_fold(Decimal::ZERO, |sum, (key, row)| {
         let left = now.get(key).map_or(Decimal::ZERO, Fifo::total);
         add(sum, row.total().min(left).max(Decimal::ZERO))

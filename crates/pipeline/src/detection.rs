@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use brokerage::{Brokerage, BrokerageError, Kite};
+use brokerage::kite::Kite;
+use brokerage::{Brokerage, BrokerageError};
 use chrono::NaiveDate;
 use ledger::ReportedOrder;
 use storage::{BrokerageAccount, Lease};
@@ -45,7 +46,10 @@ async fn client(pipeline: &Pipeline, entry: &BrokerageAccount) -> Result<Box<dyn
     };
     let (key, token) = (secret(&entry.api_key_ref).await?, secret(&entry.access_token_ref).await?);
     match entry.kind.as_str() {
-        "kite" => Ok(Box::new(Kite::new(url, key, token).map_err(|error| chain(&error))?)),
+        "kite" => {
+            let kite = Kite::with_http(pipeline.http.clone()?, url, key, token);
+            Ok(Box::new(kite.map_err(|error| chain(&error))?))
+        }
         other => Err(format!("this worker has no client for the brokerage {other:?}")),
     }
 }

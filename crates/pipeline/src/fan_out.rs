@@ -150,10 +150,9 @@ impl FanOut {
         // One interval later than the header, and only so that the pile is bounded while nobody consumes.
         let dropped = expires + self.interval;
         let encoded = encode_sync(&job, &self.origin, eta, Some(expires));
-        Message {
-            expiration_ms: (dropped - now).num_milliseconds().try_into().ok(),
-            ..Message::job(WorkQueue::Periodic, job.id, encoded)
-        }
+        let mut message = Message::job(WorkQueue::Periodic, job.id, encoded);
+        message.expiration_ms = (dropped - now).num_milliseconds().try_into().ok();
+        message
     }
 }
 

@@ -81,7 +81,7 @@ impl Handler for Pipeline {
             "bad_arguments" => ("TypeError", "builtins"),
             _ => ("SyncFailed", "syncfleet"),
         };
-        let meta = result::failure(id, kind, module, &[json!(error)], None, Utc::now());
+        let meta = result::failure(id, kind, module, &[error], None, Utc::now());
         self.store_result(id, true, &meta).await;
     }
 }

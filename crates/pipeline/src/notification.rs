@@ -20,6 +20,7 @@ const NAME_BYTES_KEPT: usize = 160;
 ///
 /// A name that is too long is cut and made unique by a digest of the whole.
 pub fn routing_key(pseudo_account: &str, event: &str) -> String {
+    let mut name = String::with_capacity(pseudo_account.len());
     for character in pseudo_account.chars() {
         if matches!(character, '.' | '*' | '#' | '%') || character.is_whitespace() {
             let mut buffer = [0; 4];
@@ -110,7 +111,9 @@ fn message(
     body: &Value,
 ) -> Message {
     let destination = Destination::Notification { routing_key: routing_key(pseudo_account, event) };
-    Message { kind: Some(event), ..Message::json(destination, message_id, headers, body.to_string().into_bytes()) }
+    let mut message = Message::json(destination, message_id, headers, body.to_string().into_bytes());
+    message.kind = Some(event);
+    message
 }
 
 #[cfg(test)]

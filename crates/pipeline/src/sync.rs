@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use brokerage::Http;
 use cache::Cache;
 use queue::Publisher;
 use storage::{EndedJob, Lease, Storage, StorageError};
@@ -41,6 +42,8 @@ pub struct Pipeline {
     pub results: Option<Cache>,
     /// RabbitMQ.
     pub publisher: Publisher,
+    /// The client of brokerages' APIs, one for the process; else why there is none (no root certificates).
+    pub http: Result<Http, String>,
     /// The worker's environment, for secrets.
     pub environment: Environment,
     /// What a job for all accounts does.

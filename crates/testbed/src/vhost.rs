@@ -8,13 +8,18 @@ use crate::http::{Http, segment};
 use crate::name::unique;
 use crate::{Error, shared};
 
-/// A fresh vhost on the shared RabbitMQ; deleted with all its queues, and its connections closed, on drop.
+/// Of the users that are made here; they are reached on 127.0.0.1 only.
+const PASSWORD: &str = "testbed";
+
+/// A fresh vhost on the shared RabbitMQ, with a user of its own; deleted with all its queues, and its connections
+/// closed, on drop.
 ///
 /// All looks and changes go through the management API. It is not for load: a message costs it milliseconds.
 #[derive(Debug)]
 pub struct Vhost {
+    /// Of the vhost and of its user.
     name: String,
-    amqp_base: String,
+    amqp_host: String,
     management_url: String,
     http: Http,
 }
@@ -45,17 +50,24 @@ impl Vhost {
 
     /// Creates one on the RabbitMQ of these URLs, whatever vhost the first one names.
     pub fn create_on(amqp_url: &str, management_url: &str) -> Result<Self, Error> {
-        let host = amqp_url.find("://").map_or(0, |at| at + 3);
-        let path = amqp_url[host..].find('/').map_or(amqp_url.len(), |at| host + at);
-        let vhost = Self {
-            name: unique(),
-            amqp_base: amqp_url[..path].to_owned(),
-            management_url: management_url.to_owned(),
-            http: Http::new(management_url)?,
-        };
-        // The user that creates a vhost is given all rights in it.
-        vhost.http.send("PUT", &format!("/api/vhosts/{}", vhost.name), None)?;
+        let (_, rest) = amqp_url.split_once("://").unwrap_or(("", amqp_url));
+        let (_, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
+        let (name, http) = (unique(), Http::new(management_url)?);
+        let vhost =
+            Self { name, amqp_host: host.to_owned(), management_url: management_url.to_owned(), http };
+        vhost.set_up()?;
         Ok(vhost)
+    }
+
+    /// The user that asks is given all rights in the vhost by RabbitMQ, the vhost's own user by us.
+    fn set_up(&self) -> Result<(), Error> {
+        let name = &self.name;
+        let user = json!({ "password": PASSWORD, "tags": "administrator" });
+        let rights = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+        self.http.send("PUT", &format!("/api/vhosts/{name}"), None)?;
+        self.http.send("PUT", &format!("/api/users/{name}"), Some(&user))?;
+        self.http.send("PUT", &format!("/api/permissions/{name}/{name}"), Some(&rights)).map(drop)
     }
 
     /// Its name; fit for a URL as it is.
@@ -63,9 +75,9 @@ impl Vhost {
         &self.name
     }
 
-    /// Its AMQP URL.
+    /// Its AMQP URL, with its own user.
     pub fn url(&self) -> String {
-        format!("{}/{}", self.amqp_base, self.name)
+        format!("amqp://{0}:{PASSWORD}@{1}/{0}", self.name, self.amqp_host)
     }
 
     /// `http://user:password@host:port` of the broker.
@@ -111,10 +123,15 @@ impl Vhost {
 
     /// Messages of a queue that are (ready, delivered but not acked); a missing queue is an error.
     ///
-    /// These are statistics, up to half a second old (five on a broker that we did not start): wait for a depth
-    /// with [`wait_until`](crate::wait_until), and do not conclude from one look that nothing more comes.
+    /// Up to half a second old (five on a broker that we did not start): wait for a depth with
+    /// [`wait_until`](crate::wait_until), and do not conclude from one look that nothing more comes.
     pub fn queue_depth(&self, queue: &str) -> Result<(u64, u64), Error> {
-        let found = self.http.get(&self.path("queues", queue))?;
+        // The counters themselves; the statistics of a single queue are samples taken every five seconds.
+        let path = format!("/api/queues/{}?disable_stats=true&enable_queue_totals=true", self.name);
+        let queues = self.http.get(&path)?;
+        let Some(found) = list(&queues).iter().find(|found| found["name"] == queue) else {
+            return Err(Error::Unusable(format!("there is no queue {queue} in the vhost {}", self.name)));
+        };
         let count = |name: &str| found[name].as_u64().unwrap_or(0);
         Ok((count("messages_ready"), count("messages_unacknowledged")))
     }
@@ -132,6 +149,8 @@ impl Vhost {
 
     /// Publishes one message; `properties` as in AMQP, with `headers` among them. The exchange `""` is the default
     /// one. Returns whether the message reached a queue.
+    ///
+    /// The API refuses `null` in headers, which Celery sends; leave such a header out.
     pub fn publish(
         &self,
         exchange: &str,
@@ -150,23 +169,23 @@ impl Vhost {
         Ok(self.http.send("POST", &path, Some(&body))?["routed"] == true)
     }
 
-    /// Names of the open connections to this vhost.
+    /// Names of the open connections of the vhost's user.
     pub fn connections(&self) -> Result<Vec<String>, Error> {
-        let connections = self.http.get(&format!("/api/vhosts/{}/connections", self.name))?;
+        let connections = self.http.get(&self.connections_path())?;
         Ok(list(&connections).iter().map(|connection| text(&connection["name"])).collect())
     }
 
-    /// Makes the broker close every connection to this vhost; returns how many there were.
+    /// Makes the broker close every connection of the vhost's user; returns how many there were.
     pub fn close_all_connections(&self) -> Result<usize, Error> {
-        let connections = self.connections()?;
-        for name in &connections {
-            match self.http.send("DELETE", &format!("/api/connections/{}", segment(name)), None) {
-                // It has closed by itself meanwhile.
-                Ok(_) | Err(Error::Http { status: 404, .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(connections.len())
+        let count = self.connections()?.len();
+        self.http.send("DELETE", &self.connections_path(), None)?;
+        Ok(count)
+    }
+
+    /// By user, which is why there is one: that list is exact, while those of a vhost and of all connections lack
+    /// what was opened in the last five seconds.
+    fn connections_path(&self) -> String {
+        format!("/api/connections/username/{}", self.name)
     }
 
     fn take(&self, queue: &str, count: usize, mode: &str) -> Result<Vec<Message>, Error> {
@@ -183,6 +202,7 @@ impl Vhost {
 impl Drop for Vhost {
     fn drop(&mut self) {
         // The broker may have been stopped by the test; then its data go anyway.
+        let _ = self.http.send("DELETE", &format!("/api/users/{}", self.name), None);
         let _ = self.http.send("DELETE", &format!("/api/vhosts/{}", self.name), None);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig};
 use clap::Parser;
 use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, chain};
@@ -175,6 +176,7 @@ async fn connect(
         cache,
         results,
         publisher,
+        http: Http::new(Timeouts::default()).map_err(|error| chain(&error)),
         environment,
     })
 }

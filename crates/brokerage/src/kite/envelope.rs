@@ -19,19 +19,18 @@ pub(super) fn open(answer: Answer) -> Result<Vec<Value>, BrokerageError> {
     }
     let mut envelope = match parse(&answer) {
         Ok(envelope) => envelope,
-        // Without words of its own the status alone says what is wrong.
+        // Without words of its own an answer is judged by its status.
         Err(_) if is_login(status) => return Err(failure(status, None, format!("HTTP {status}"))),
-        Err(error) if status.is_success() => return Err(error),
-        Err(error @ BrokerageError::Transient { .. }) => return Err(error),
-        Err(_) => return Err(failure(status, None, format!("HTTP {status}"))),
-    };
-    let error_type = text(&envelope, "error_type");
-    if error_type.is_some() || !status.is_success() || envelope.get("status") != Some(&Value::from("success"))
-    {
-        let word = error_type.clone().or_else(|| text(&envelope, "status"));
-        if status.is_success() && word.is_none() {
-            return Err(BrokerageError::malformed("an answer without a status"));
+        Err(BrokerageError::Malformed { .. }) if !status.is_success() => {
+            return Err(failure(status, None, format!("HTTP {status}")));
         }
+        Err(error) => return Err(error),
+    };
+    let (word, error_type) = (text(&envelope, "status"), text(&envelope, "error_type"));
+    if status.is_success() && word.is_none() && error_type.is_none() {
+        return Err(BrokerageError::malformed("an answer without a status"));
+    }
+    if !status.is_success() || error_type.is_some() || word.as_deref() != Some("success") {
         let said = text(&envelope, "message").unwrap_or_else(|| "no message".to_owned());
         let kind = error_type.clone().unwrap_or_else(|| format!("HTTP {status}"));
         return Err(failure(status, error_type.as_deref(), format!("{said} ({kind})")));

@@ -13,7 +13,8 @@ fn legacy() -> Desk {
         let strategy = (!strategy.is_empty()).then(|| strategy.to_owned());
         desk.with(|fill| fill.strategy_id = strategy)
     };
-    let desk = with(Desk::default().fill("2025-06-10 09:30", "NSE:RELIANCE", "CNC", "B10@2499.55"), "swing-1");
+    let desk =
+        with(Desk::default().fill("2025-06-10 09:30", "NSE:RELIANCE", "CNC", "B10@2499.55"), "swing-1");
     let desk = with(desk.fill("2025-06-11 10:40", "NSE:RELIANCE", "CNC", "B5@2519.9"), "swing-1");
     let desk = with(desk.fill("2025-06-12 11:30", "NSE:RELIANCE", "CNC", "S8@2550.25"), "swing-1");
     let desk = with(desk.fill("2025-06-12 12:30", "NSE:M&M", "CNC", "B12@2998.4"), "");
@@ -90,7 +91,10 @@ fn december() -> Desk {
 fn the_december_day_without_opening_lots() {
     let book = december().book("2017-12-28 19:30");
     let gold = book.position("GOLDGUINEA17DECFUT", "NRML");
-    assert_eq!((gold.net_quantity, gold.realised_pnl, gold.unrealised_pnl), (d("-3"), d("-51"), Some(d("-42"))));
+    assert_eq!(
+        (gold.net_quantity, gold.realised_pnl, gold.unrealised_pnl),
+        (d("-3"), d("-51"), Some(d("-42")))
+    );
     assert_eq!((gold.net_value, gold.pnl, gold.mtm), (d("69972"), Some(d("-93")), Some(d("-93"))));
     assert_eq!((gold.buy_avg_price, gold.sell_avg_price), (d("23388"), d("23340")));
 

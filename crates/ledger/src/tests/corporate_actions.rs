@@ -41,14 +41,29 @@ fn fills_of_the_ex_date_are_in_new_shares() {
 #[test]
 fn thirds_of_a_split_add_up_to_the_whole_cost() {
     let desk = ten(vec![factor(CorporateActionKind::Split, "2025-06-13", "3")]);
-    let desk = (0..3).fold(desk, |desk, hour| {
-        desk.fill(&format!("2025-06-16 1{hour}:00"), "NSE:X", "CNC", "S1@40")
-    });
+    let desk =
+        (0..3).fold(desk, |desk, hour| desk.fill(&format!("2025-06-16 1{hour}:00"), "NSE:X", "CNC", "S1@40"));
     let book = desk.book("2025-06-17 10:00");
     assert_eq!(book.closings[0].entry_price, d("33.3333333333"));
     assert_eq!(book.closings[0].realised_pnl, d("6.6666666667"));
     assert_eq!(crate::realised(&book.closings, None, None).unwrap()[0].realised_pnl, d("20"));
     assert_eq!(book.holding("X").avg_price, d("33.3333333333"));
+}
+
+#[test]
+fn an_adjusted_price_is_shown_with_ten_decimals_but_counted_exactly() {
+    let desk = ten(vec![factor(CorporateActionKind::Split, "2025-06-13", "1.6")]);
+    let desk = desk.fill("2025-06-13 09:30", "NSE:X", "CNC", "S16@80");
+    let desk = desk.fill("2025-06-16 09:30", "NSE:Y", "CNC", "B1@0.12345678901");
+    let closings = desk.fill("2025-06-17 09:30", "NSE:Y", "CNC", "S1@1").book("2025-06-17 10:00").closings;
+    assert_eq!((closings[0].entry_price, closings[0].realised_pnl), (d("62.5"), d("280")));
+    assert_eq!(closings[1].entry_price, d("0.12345678901"), "as it was traded");
+    let desk = ten(vec![factor(CorporateActionKind::Split, "2025-06-13", "4096")]);
+    let closings = desk.fill("2025-06-13 09:30", "NSE:X", "CNC", "S1@1").book("2025-06-13 10:00").closings;
+    assert_eq!(closings[0].entry_price, d("0.0244140625"));
+    let desk = ten(vec![factor(CorporateActionKind::Split, "2025-06-13", "32768")]);
+    let closings = desk.fill("2025-06-13 09:30", "NSE:X", "CNC", "S1@1").book("2025-06-13 10:00").closings;
+    assert_eq!((closings[0].entry_price, closings[0].buy_value), (d("0.0030517578"), d("0.0030517578125")));
 }
 
 #[test]

@@ -39,7 +39,9 @@ fn number(value: &Value) -> Decimal {
 }
 
 fn decimal(text: &str) -> Decimal {
-    text.parse().or_else(|_| Decimal::from_scientific(text)).unwrap_or_else(|_| panic!("{text} is no decimal"))
+    text.parse()
+        .or_else(|_| Decimal::from_scientific(text))
+        .unwrap_or_else(|_| panic!("{text} is no decimal"))
 }
 
 fn assert_near(got: Decimal, expected: Decimal, tolerance: &str, what: &str) {
@@ -70,7 +72,10 @@ fn lean_closes_the_same_forty_lots() {
         for (closing, lot) in book.closings.iter().zip(expected) {
             let side = if lot["direction"] == "Long" { ClosingSide::Long } else { ClosingSide::Short };
             assert_eq!((closing.side, closing.quantity), (side, number(&lot["quantity"])));
-            assert_eq!((closing.opened_at, closing.closed_at), (at(&lot["entry_minute"]), at(&lot["exit_minute"])));
+            assert_eq!(
+                (closing.opened_at, closing.closed_at),
+                (at(&lot["entry_minute"]), at(&lot["exit_minute"]))
+            );
             assert_eq!(closing.entry_price, number(&lot["entry_price"]));
             assert_eq!(closing.exit_price, number(&lot["exit_price"]));
             assert_eq!(closing.realised_pnl, number(&lot["profit_loss"]), "{}", scenario["scenario"]);
@@ -114,11 +119,17 @@ fn rp2_pairs_the_same_disposals_with_the_same_lots() {
     for row in &pairs {
         let sheet = expected.entry((row[0].clone(), row[1].clone())).or_default();
         sheet.push((instant(&row[7]), instant(&row[4]), decimal(&row[2]), decimal(&row[10])));
-        assert_near(decimal(&row[6]) - decimal(&row[10]), decimal(&row[3]), "0.000001", "the sheet's own gain");
+        assert_near(
+            decimal(&row[6]) - decimal(&row[10]),
+            decimal(&row[3]),
+            "0.000001",
+            "the sheet's own gain",
+        );
     }
     let mut checked = 0;
     for (sheet, desk) in &desks {
-        let pair = |closing: &Closing| (closing.opened_at, closing.closed_at, closing.quantity, closing.buy_value);
+        let pair =
+            |closing: &Closing| (closing.opened_at, closing.closed_at, closing.quantity, closing.buy_value);
         let mut got: Pairs = desk.book("2030-01-01 12:00").closings.iter().map(pair).collect();
         let mut expected = expected.remove(sheet).unwrap_or_default();
         got.sort();
@@ -136,7 +147,8 @@ fn rp2_pairs_the_same_disposals_with_the_same_lots() {
 
 #[test]
 fn pyfolio_conserves_cash_on_every_day_of_six_years() {
-    let (Some(trades), Some(days)) = (rows("pyfolio_txn/test_txn.csv"), rows("pyfolio_txn/test_pos.csv")) else {
+    let (Some(trades), Some(days)) = (rows("pyfolio_txn/test_txn.csv"), rows("pyfolio_txn/test_pos.csv"))
+    else {
         return;
     };
     let mut desk = Desk::default();
@@ -157,7 +169,8 @@ fn pyfolio_conserves_cash_on_every_day_of_six_years() {
         as_of: ist("2012-01-01 00:00"),
     };
     let intake = Intake::new(&input, &Instruments::new(&[]));
-    let values: BTreeMap<_, _> = days.iter().map(|row| (india::day_of(instant(&row[0])), &row[1..])).collect();
+    let values: BTreeMap<_, _> =
+        days.iter().map(|row| (india::day_of(instant(&row[0])), &row[1..])).collect();
     let capital = d("100000");
     let (mut fold, mut flow, mut realised, mut seen) = (Fold::default(), capital, Decimal::ZERO, 0);
     for (date, day) in &intake.days {
@@ -166,7 +179,8 @@ fn pyfolio_conserves_cash_on_every_day_of_six_years() {
             let (bought, sold) = matched.bought_and_sold();
             realised += matched.quantity * (sold.rounded() - bought.rounded());
         }
-        flow -= day.fills.values().flatten().map(|piece| piece.quantity * piece.price.amount).sum::<Decimal>();
+        flow -=
+            day.fills.values().flatten().map(|piece| piece.quantity * piece.price.amount).sum::<Decimal>();
         let Some((cash, positions)) = values.get(date).and_then(|row| row.split_last()) else { continue };
         let held: Decimal = positions.iter().map(|value| decimal(value)).sum();
         let lots = fold.queues.values().flat_map(|queue| queue.lots.iter());
@@ -238,7 +252,11 @@ fn check_position(row: &Value, without_carried: bool) {
 fn compare_with_kite(position: &Position, row: &Value) {
     let n = |field: &str| number(&row[field]);
     assert_eq!(position.net_quantity, n("quantity"), "{row}");
-    assert_eq!((position.buy_quantity, position.sell_quantity), (n("buy_quantity"), n("sell_quantity")), "{row}");
+    assert_eq!(
+        (position.buy_quantity, position.sell_quantity),
+        (n("buy_quantity"), n("sell_quantity")),
+        "{row}"
+    );
     assert_eq!((position.buy_avg_price, position.sell_avg_price), (n("buy_price"), n("sell_price")), "{row}");
     assert_eq!((position.buy_value, position.sell_value), (n("buy_value"), n("sell_value")), "{row}");
     assert_eq!((position.net_value, position.multiplier), (n("value"), n("multiplier")), "{row}");
@@ -267,7 +285,8 @@ fn a_real_days_order_book_gives_the_brokers_own_positions() {
     }
     let day = positions["data"]["day"].as_array().unwrap();
     for row in day {
-        let what = format!("{}:{}", row["exchange"].as_str().unwrap(), row["tradingsymbol"].as_str().unwrap());
+        let what =
+            format!("{}:{}", row["exchange"].as_str().unwrap(), row["tradingsymbol"].as_str().unwrap());
         let n = |field: &str| number(&row[field]).to_string();
         desk = desk.ltp(&what, &n("last_price")).close(&what, &n("close_price"));
         desk = desk.multiplier(&what, &n("multiplier"));
@@ -340,11 +359,17 @@ fn the_examples_published_by_brokers_come_out_as_published() {
             tomorrow.positions.first().map(|row| (row.net_quantity, row.buy_avg_price)).unwrap_or_default();
         match id {
             "zerodha_fno_fifo" => {
-                assert_eq!((realised, open), (expected("realised"), (expected("open_qty"), expected("open_avg"))));
+                assert_eq!(
+                    (realised, open),
+                    (expected("realised"), (expected("open_qty"), expected("open_avg")))
+                );
             }
             "zerodha_positions_buy_avg" => {
                 let row = today.position("X", "CNC");
-                assert_eq!((row.pnl, row.realised_pnl), (Some(expected("pnl_total")), expected("fifo_realised")));
+                assert_eq!(
+                    (row.pnl, row.realised_pnl),
+                    (Some(expected("pnl_total")), expected("fifo_realised"))
+                );
                 assert_eq!(row.unrealised_pnl, Some(expected("fifo_unrealised")));
                 assert_eq!(row.buy_avg_price, expected("kite_average_price"));
                 assert_eq!(today.open_lots[0].price.rounded(), expected("fifo_open_avg"));
@@ -363,7 +388,10 @@ fn the_examples_published_by_brokers_come_out_as_published() {
             }
             "zerodha_cross_product_intraday" => {
                 let row = tomorrow.holding("IDEA");
-                assert_eq!((row.quantity, row.avg_price), (expected("delivery_qty"), expected("delivery_avg")));
+                assert_eq!(
+                    (row.quantity, row.avg_price),
+                    (expected("delivery_qty"), expected("delivery_avg"))
+                );
                 let pairs = today.closings.iter().map(|pair| [pair.entry_price, pair.exit_price]);
                 let published = example["expected"]["pairs"].as_array().unwrap();
                 let published = published.iter().map(|pair| [number(&pair[0]), number(&pair[1])]);
@@ -375,7 +403,10 @@ fn the_examples_published_by_brokers_come_out_as_published() {
                 assert_eq!((row.sell_avg_price, realised), (expected("next_day_avg"), expected("realised")));
             }
             "zerodha_fno_day2_roundtrip" | "exchange_fifo_two_day" => {
-                assert_eq!((realised, open), (expected("realised"), (expected("open_qty"), expected("open_avg"))));
+                assert_eq!(
+                    (realised, open),
+                    (expected("realised"), (expected("open_qty"), expected("open_avg")))
+                );
             }
             "onetick_pnl_realized_fifo" => {
                 let published = example["expected"]["realised_per_trade"].as_array().unwrap();

@@ -7,9 +7,12 @@ const FUT: &str = "NFO@NIFTY@futures@25-JUN-2025";
 
 #[test]
 fn a_fill_across_zero_is_split_and_the_excess_opens_the_other_way() {
-    let desk = Desk::default()
-        .fill("2025-06-16 10:00", FUT, "NRML", "B10@100")
-        .fill("2025-06-16 11:00", FUT, "NRML", "S15@110");
+    let desk = Desk::default().fill("2025-06-16 10:00", FUT, "NRML", "B10@100").fill(
+        "2025-06-16 11:00",
+        FUT,
+        "NRML",
+        "S15@110",
+    );
     let book = desk.book("2025-06-16 12:00");
     assert_eq!((book.realised(), book.lots()), (d("100"), vec![(d("-5"), d("110"))]));
     assert_eq!(book.position("NIFTY", "NRML").direction, "SELL");
@@ -79,9 +82,12 @@ fn a_sale_of_a_holding_is_a_negative_position_until_the_next_trading_day() {
 #[test]
 fn shares_sold_beyond_all_lots_have_an_unknown_cost_once_the_day_has_ended() {
     for product in ["CNC", "MIS"] {
-        let desk = Desk::default()
-            .fill("2025-06-16 10:00", "NSE:X", "CNC", "B10@100")
-            .fill("2025-06-17 10:00", "NSE:X", product, "S14@150");
+        let desk = Desk::default().fill("2025-06-16 10:00", "NSE:X", "CNC", "B10@100").fill(
+            "2025-06-17 10:00",
+            "NSE:X",
+            product,
+            "S14@150",
+        );
         assert_eq!(desk.book("2025-06-17 12:00").findings(), []);
         for as_of in ["2025-06-18 12:00", "2025-09-18 12:00"] {
             let book = desk.book(as_of);
@@ -134,12 +140,37 @@ fn intraday_shares_left_over_night_are_carried_with_the_newest_lots() {
 #[test]
 fn intraday_shares_are_carried_only_as_far_as_there_are_lots() {
     // Of 5 bought intraday 3 were delivered against: the CNC sale took them inside the day.
-    let desk = Desk::default()
-        .fill("2025-06-16 10:00", "NSE:X", "MIS", "B5@200")
-        .fill("2025-06-16 11:00", "NSE:X", "CNC", "S3@210");
+    let desk = Desk::default().fill("2025-06-16 10:00", "NSE:X", "MIS", "B5@200").fill(
+        "2025-06-16 11:00",
+        "NSE:X",
+        "CNC",
+        "S3@210",
+    );
     let book = desk.book("2025-06-17 10:00");
     assert_eq!(book.position("X", "MIS").overnight_quantity, d("2"));
     assert_eq!(book.holdings.len(), 0);
+}
+
+#[test]
+fn what_is_bought_today_is_not_dealt_the_holdings_lots() {
+    let desk = Desk::default()
+        .fill("2025-06-13 10:00", "NSE:X", "CNC", "B100@10")
+        .fill("2025-06-16 10:00", "NSE:X", "MIS", "B20@20")
+        .fill("2025-06-17 10:00", "NSE:X", "CNC", "B50@30")
+        .ltp("NSE:X", "40");
+    let book = desk.book("2025-06-17 12:00");
+    assert_eq!(book.position("X", "MIS").buy_avg_price, d("20"), "carried with the newest of the morning");
+    // Now 70 lots are the rows': CNC is dealt first and gets the oldest of them.
+    assert_eq!(book.position("X", "CNC").unrealised_pnl, Some(d("20") * d("20") + d("30") * d("10")));
+    assert_eq!(book.position("X", "MIS").unrealised_pnl, Some(d("20") * d("10")));
+    let total: rust_decimal::Decimal = book.positions.iter().map(|row| row.pnl.unwrap()).sum();
+    assert_eq!(total, d("900"), "realised and unrealised of the queue");
+
+    // The sale eats the holding's lots from the front and half of what is carried; the rest is still carried.
+    let book = desk.fill("2025-06-17 11:00", "NSE:X", "CNC", "S160@35").book("2025-06-17 12:00");
+    assert_eq!(book.lots(), [(d("10"), d("20"))]);
+    assert_eq!((book.holding("X").quantity, book.position("X", "CNC").net_quantity), (d("100"), d("-110")));
+    assert_eq!(book.position("X", "MIS").unrealised_pnl, Some(d("20") * d("20")));
 }
 
 #[test]
@@ -162,9 +193,12 @@ fn products_of_one_contract_share_the_queue_but_not_the_row() {
 
 #[test]
 fn a_contract_long_in_one_product_and_short_in_another_is_costed_by_each_rows_own_fills() {
-    let desk = Desk::default()
-        .fill("2025-06-16 10:00", FUT, "NRML", "B75@1000")
-        .fill("2025-06-16 11:00", FUT, "MIS", "S75@1010");
+    let desk = Desk::default().fill("2025-06-16 10:00", FUT, "NRML", "B75@1000").fill(
+        "2025-06-16 11:00",
+        FUT,
+        "MIS",
+        "S75@1010",
+    );
     let book = desk.book("2025-06-17 12:00");
     let (long, short) = (book.position("NIFTY", "NRML"), book.position("NIFTY", "MIS"));
     assert_eq!((long.overnight_quantity, long.buy_avg_price), (d("75"), d("1000")));
@@ -216,7 +250,11 @@ fn fractional_rows_are_withheld_and_named() {
     let book = desk.book("2025-06-17 12:00");
     assert_eq!(book.findings(), [("fraction", "X", Some(d("10.5")))]);
     assert_eq!(book.positions.iter().map(|row| row.symbol.as_str()).collect::<Vec<_>>(), ["Y"]);
-    assert_eq!((book.holdings.len(), book.open_lots.len()), (0, 3), "lots are exact whatever a column can hold");
+    assert_eq!(
+        (book.holdings.len(), book.open_lots.len()),
+        (0, 3),
+        "lots are exact whatever a column can hold"
+    );
     assert!(book.withheld[0].instrument_keys.contains("NSE@X@equities"));
 }
 
@@ -269,9 +307,12 @@ fn margin_lots_alone_are_an_mtf_holding() {
 
 #[test]
 fn what_is_not_needed_is_not_missing_and_what_is_needed_is_unknown() {
-    let desk = Desk::default()
-        .fill("2025-06-16 10:00", FUT, "NRML", "B2@100")
-        .fill("2025-06-16 11:00", FUT, "NRML", "S1@110");
+    let desk = Desk::default().fill("2025-06-16 10:00", FUT, "NRML", "B2@100").fill(
+        "2025-06-16 11:00",
+        FUT,
+        "NRML",
+        "S1@110",
+    );
     let open = desk.book("2025-06-16 11:30");
     assert_eq!((open.positions[0].pnl, open.positions[0].mtm), (None, None));
     assert_eq!((open.positions[0].unrealised_pnl, open.positions[0].realised_pnl), (None, d("10")));
@@ -325,9 +366,12 @@ fn realised_profit_is_told_per_instrument_and_range_of_days() {
 
 #[test]
 fn rows_serialize_by_the_column_names_with_exact_numbers() {
-    let desk = Desk::default()
-        .fill("2025-06-16 10:00", "NSE:X", "CNC", "B3@100.10")
-        .fill("2025-06-17 10:00", "NSE:X", "CNC", "B1@0.123456789012345678");
+    let desk = Desk::default().fill("2025-06-16 10:00", "NSE:X", "CNC", "B3@100.10").fill(
+        "2025-06-17 10:00",
+        "NSE:X",
+        "CNC",
+        "B1@0.123456789012345678",
+    );
     let book = desk.book("2025-06-17 11:00");
     let row = serde_json::to_string(&book.positions[0]).unwrap();
     assert!(row.contains(r#""type":"CNC","buy_quantity":1,"#), "{row}");
@@ -335,15 +379,21 @@ fn rows_serialize_by_the_column_names_with_exact_numbers() {
     assert!(row.contains(r#""buy_avg_price":0.123456789,"#), "{row}");
     assert!(row.contains(r#""ltp":null"#), "{row}");
     let row = serde_json::to_string(&book.holdings[0]).unwrap();
-    assert!(row.contains(r#""quantity":3,"totalqty":3,"t1_qty":3,"product":"CNC","avg_price":100.1,"#), "{row}");
+    assert!(
+        row.contains(r#""quantity":3,"totalqty":3,"t1_qty":3,"product":"CNC","avg_price":100.1,"#),
+        "{row}"
+    );
 }
 
 #[test]
 fn numbers_too_large_are_an_error_that_names_the_instrument() {
     let huge = "79228162514264337593543950335";
-    let desk = Desk::default()
-        .fill("2025-06-16 10:00", FUT, "NRML", &format!("B{huge}@{huge}"))
-        .fill("2025-06-16 11:00", FUT, "NRML", &format!("B{huge}@{huge}"));
+    let desk = Desk::default().fill("2025-06-16 10:00", FUT, "NRML", &format!("B{huge}@{huge}")).fill(
+        "2025-06-16 11:00",
+        FUT,
+        "NRML",
+        &format!("B{huge}@{huge}"),
+    );
     let error = desk.try_book(ist("2025-06-17 10:00")).unwrap_err();
     assert_eq!(error, LedgerError::Overflow { instrument_key: FUT.to_owned() });
 }

@@ -1,0 +1,364 @@
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ledger::{Account, InstrumentKey, InstrumentKind, OptionRight, Side, ist, key_for};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use storage::{ImportedFill, ImportedOrder};
+
+use super::{BadRow, instant};
+
+/// Columns of text.
+const TEXTS: &[&str] = &[
+    "client_id", "comments", "independent_exchange", "independent_symbol", "isin", "nest_request_id", "order_type",
+    "platform", "position_category", "position_type", "publisher_id", "status_message", "stock_broker",
+    "strategy_id", "trading_account", "transition_type", "validity", "variety", "broker_order_id",
+    "broker_parent_id", "instrument_key",
+];
+/// Columns of whole numbers.
+const INTEGERS: &[&str] = &["disclosed_quantity", "parent_order_id", "pending_quantity"];
+/// Columns of money.
+const DECIMALS: &[&str] = &["price", "trigger_price", "target", "stoploss", "trailing_stoploss"];
+/// Columns of instants.
+const INSTANTS: &[&str] = &["modified_time", "platform_time", "timestamp"];
+/// Read for themselves below; `id` and `source` are ours to give and are ignored.
+const OWN: &[&str] = &[
+    "organization_id", "pseudo_account", "exchange", "symbol", "trade_type", "product_type", "quantity",
+    "filled_quantity", "average_price", "status", "exchange_time", "exchange_order_id", "trade_id", "amo", "id",
+    "source",
+];
+
+/// One line, read and checked.
+struct Line {
+    account: Account,
+    exchange: String,
+    day: NaiveDate,
+    exchange_order_id: Option<String>,
+    trade_id: Option<String>,
+    filled: i32,
+    price: Option<Decimal>,
+    at: DateTime<Utc>,
+    columns: Map<String, Value>,
+}
+
+/// Orders from JSON lines; empty lines are skipped.
+///
+/// With `trade_id` a line is one execution, without it a state of the order: of two states the larger
+/// `filled_quantity` wins, the later by time when equal, then the later line.
+pub(super) fn parse(text: &str, default_organization: &str) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
+    let (mut lines, mut bad) = (Vec::new(), Vec::new());
+    for (number, text) in (1..).zip(text.lines()) {
+        if text.trim().is_empty() {
+            continue;
+        }
+        match read_line(text, default_organization) {
+            Ok(line) => lines.push(line),
+            Err(reason) => bad.push(BadRow { line: number, reason }),
+        }
+    }
+    if bad.is_empty() { Ok(group(lines)) } else { Err(bad) }
+}
+
+fn read_line(text: &str, default_organization: &str) -> Result<Line, String> {
+    let fields: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
+    let organization = optional_text(&fields, "organization_id")?.unwrap_or(default_organization.to_owned());
+    let account = Account::new(organization, text_of(&fields, "pseudo_account")?);
+    let exchange = text_of(&fields, "exchange")?.to_uppercase();
+    let symbol = text_of(&fields, "symbol")?;
+    let side = Side::parse(&text_of(&fields, "trade_type")?).ok_or("trade_type must be BUY or SELL")?;
+    let (quantity, filled) = (integer(&fields, "quantity")?, integer(&fields, "filled_quantity")?);
+    let (quantity, filled) =
+        (quantity.ok_or("quantity is missing")?, filled.ok_or("filled_quantity is missing")?);
+    if quantity < 0 || filled < 0 {
+        return Err("quantity and filled_quantity must not be negative".to_owned());
+    }
+    if !fields.contains_key("average_price") {
+        return Err("average_price is missing".to_owned());
+    }
+    let price = decimal(&fields, "average_price")?.filter(|price| !price.is_zero());
+    let at = instant_of(&fields, "exchange_time")?.ok_or("exchange_time is missing")?;
+    let trade_id = optional_text(&fields, "trade_id")?;
+    if trade_id.is_some() && (filled == 0 || price.is_none()) {
+        return Err("a line with trade_id is one execution and needs filled_quantity and average_price".to_owned());
+    }
+    let mut columns = other_columns(&fields)?;
+    columns.insert("exchange".to_owned(), json!(exchange));
+    columns.insert("symbol".to_owned(), json!(symbol));
+    columns.insert("trade_type".to_owned(), json!(side.as_str()));
+    columns.insert("product_type".to_owned(), json!(text_of(&fields, "product_type")?.to_uppercase()));
+    columns.insert("status".to_owned(), json!(text_of(&fields, "status")?.to_uppercase().replace(' ', "_")));
+    columns.insert("quantity".to_owned(), json!(quantity));
+    columns.insert("filled_quantity".to_owned(), json!(filled));
+    columns.insert("average_price".to_owned(), json!(price));
+    columns.insert("exchange_time".to_owned(), json!(at));
+    name_instrument(&mut columns, &exchange, &symbol);
+    Ok(Line {
+        account,
+        exchange,
+        day: ist::day_of(at),
+        exchange_order_id: optional_text(&fields, "exchange_order_id")?,
+        trade_id,
+        filled,
+        price,
+        at,
+        columns,
+    })
+}
+
+/// Gives the row its instrument key and what the key says of the contract.
+pub(super) fn name_instrument(columns: &mut Map<String, Value>, exchange: &str, symbol: &str) {
+    let key = match columns.get("instrument_key").and_then(Value::as_str) {
+        Some(key) => key.to_owned(),
+        None => key_for(exchange, symbol),
+    };
+    match InstrumentKey::parse(&key).map(|parsed| parsed.kind) {
+        Some(InstrumentKind::Future { expiry }) => {
+            columns.insert("expiry".to_owned(), json!(expiry));
+        }
+        Some(InstrumentKind::Option { expiry, right, strike }) => {
+            let right = if right == OptionRight::Call { "call" } else { "put" };
+            columns.insert("expiry".to_owned(), json!(expiry));
+            columns.insert("option_type".to_owned(), json!(right));
+            columns.insert("strike".to_owned(), json!(strike));
+        }
+        _ => {}
+    }
+    columns.insert("instrument_key".to_owned(), json!(key));
+}
+
+fn other_columns(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut columns = Map::new();
+    for name in fields.keys().filter(|name| !OWN.contains(&name.as_str())) {
+        let value = match name.as_str() {
+            name if TEXTS.contains(&name) => json!(optional_text(fields, name)?),
+            name if INTEGERS.contains(&name) => json!(integer(fields, name)?),
+            name if DECIMALS.contains(&name) => json!(decimal(fields, name)?),
+            name if INSTANTS.contains(&name) => json!(instant_of(fields, name)?),
+            _ => return Err(format!("unknown field {name:?}: fields are the columns of orders, and trade_id")),
+        };
+        if !value.is_null() {
+            columns.insert(name.clone(), value);
+        }
+    }
+    match fields.get("amo") {
+        None | Some(Value::Null) => {}
+        Some(Value::Bool(amo)) => {
+            columns.insert("amo".to_owned(), json!(amo));
+        }
+        Some(_) => return Err("amo must be true or false".to_owned()),
+    }
+    Ok(columns)
+}
+
+fn text_of(fields: &Map<String, Value>, name: &str) -> Result<String, String> {
+    optional_text(fields, name)?.ok_or_else(|| format!("{name} is missing"))
+}
+
+/// Text, or a number where an id was written as one; empty text is none.
+fn optional_text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+        Some(Value::String(text)) if text.contains('\0') => Err(format!("{name} must not contain NUL")),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => Err(format!("{name} must be a string")),
+    }
+}
+
+pub(super) fn decimal_from(text: &str) -> Option<Decimal> {
+    Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()
+}
+
+fn decimal(fields: &Map<String, Value>, name: &str) -> Result<Option<Decimal>, String> {
+    let text = match fields.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(_) => return Err(format!("{name} must be a number")),
+    };
+    let number = decimal_from(&text).ok_or_else(|| format!("{name} must be a number"))?;
+    if number.is_sign_negative() && !number.is_zero() && name != "price" {
+        return Err(format!("{name} must not be negative"));
+    }
+    Ok(Some(number.normalize()))
+}
+
+fn integer(fields: &Map<String, Value>, name: &str) -> Result<Option<i32>, String> {
+    let Some(number) = decimal(fields, name)? else { return Ok(None) };
+    i32::try_from(number)
+        .ok()
+        .filter(|_| number.fract().is_zero())
+        .map(Some)
+        .ok_or_else(|| format!("{name} must be a whole number below 2^31"))
+}
+
+fn instant_of(fields: &Map<String, Value>, name: &str) -> Result<Option<DateTime<Utc>>, String> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => instant::parse(text)
+            .map(Some)
+            .ok_or_else(|| format!("{name} must be a time such as 2025-06-10T04:00:00+00:00")),
+        Some(_) => Err(format!("{name} must be a time in a string")),
+    }
+}
+
+/// Lines that are the same order become one.
+fn group(lines: Vec<Line>) -> Vec<ImportedOrder> {
+    type Identity = (Account, String, NaiveDate, Result<String, String>);
+    let mut grouped: BTreeMap<Identity, Vec<Line>> = BTreeMap::new();
+    let mut order_of_appearance: Vec<Identity> = Vec::new();
+    for line in lines {
+        let id = line.exchange_order_id.clone().ok_or_else(|| digest(&line));
+        let identity = (line.account.clone(), line.exchange.clone(), line.day, id);
+        let group = grouped.entry(identity.clone()).or_insert_with(|| {
+            order_of_appearance.push(identity);
+            Vec::new()
+        });
+        group.push(line);
+    }
+    order_of_appearance.into_iter().filter_map(|identity| merge(grouped.remove(&identity)?, identity.3)).collect()
+}
+
+/// What tells a line without `exchange_order_id` apart: its whole content.
+fn digest(line: &Line) -> String {
+    let content = json!([line.account, line.columns, line.trade_id]).to_string();
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One order from its lines: the furthest state, and every execution once (the later line of one trade replaces).
+fn merge(lines: Vec<Line>, id: Result<String, String>) -> Option<ImportedOrder> {
+    let mut fills: BTreeMap<String, ImportedFill> = BTreeMap::new();
+    for line in &lines {
+        if let (Some(trade_id), Some(price)) = (&line.trade_id, line.price) {
+            let fill =
+                ImportedFill { trade_id: trade_id.clone(), quantity: line.filled.into(), price, at: line.at };
+            fills.insert(trade_id.clone(), fill);
+        }
+    }
+    let mut last = lines.into_iter().reduce(|best, next| {
+        let state = |line: &Line| (line.trade_id.is_none(), line.filled, line.at);
+        if state(&next) >= state(&best) { next } else { best }
+    })?;
+    if last.trade_id.is_some() {
+        // No line tells the state: it follows from the executions.
+        let filled: Decimal = fills.values().map(|fill| fill.quantity).sum();
+        let ordered = last.columns["quantity"].as_i64().map_or(filled, |ordered| filled.max(ordered.into()));
+        last.columns.insert("filled_quantity".to_owned(), json!(filled.normalize()));
+        last.columns.insert("quantity".to_owned(), json!(ordered.normalize()));
+        last.columns.insert("average_price".to_owned(), Value::Null);
+        last.columns.insert("exchange_time".to_owned(), json!(fills.values().map(|fill| fill.at).max()));
+    }
+    let (exchange_order_id, line_digest) = match id {
+        Ok(id) => (Some(id), None),
+        Err(digest) => (None, Some(digest)),
+    };
+    Some(ImportedOrder {
+        account: last.account,
+        exchange: last.exchange,
+        day: last.day,
+        exchange_order_id,
+        line_digest,
+        columns: last.columns,
+        fills: fills.into_values().collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"pseudo_account":"Raghu","exchange":"NSE","symbol":"SBIN","trade_type":"buy","product_type":"CNC",
+        "quantity":10,"filled_quantity":10,"average_price":311.05,"status":"COMPLETE","exchange_time":"2025-06-10 09:30:00"}"#;
+
+    fn line(changes: &[(&str, Value)]) -> String {
+        let mut fields: Map<String, Value> = serde_json::from_str(LINE).unwrap();
+        for (name, value) in changes {
+            fields.insert((*name).to_owned(), value.clone());
+        }
+        Value::Object(fields).to_string()
+    }
+
+    fn reasons(text: &str) -> Vec<(u64, String)> {
+        parse(text, "default").unwrap_err().into_iter().map(|bad| (bad.line, bad.reason)).collect()
+    }
+
+    #[test]
+    fn a_plain_line_is_one_order_of_the_default_organization() {
+        let orders = parse(&line(&[]), "default").unwrap();
+        assert_eq!(orders.len(), 1);
+        assert_eq!(orders[0].account, Account::new("default", "Raghu"));
+        assert_eq!(orders[0].columns["trade_type"], "BUY");
+        assert_eq!(orders[0].columns["instrument_key"], "NSE@SBIN@equities");
+        assert_eq!(orders[0].columns["average_price"].to_string(), "311.05");
+        assert!(orders[0].line_digest.is_some() && orders[0].fills.is_empty());
+    }
+
+    #[test]
+    fn every_bad_line_is_named_with_its_reason() {
+        let text = [
+            line(&[]),
+            "{".to_owned(),
+            line(&[("trade_type", json!("HOLD"))]),
+            String::new(),
+            line(&[("quantity", json!(1.5))]),
+            line(&[("exchange_time", json!("soon"))]),
+            line(&[("colour", json!("red"))]),
+            line(&[("pseudo_account", Value::Null)]),
+            line(&[("filled_quantity", json!(-1))]),
+        ]
+        .join("\n");
+        let reasons = reasons(&text);
+        let lines: Vec<u64> = reasons.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 3, 5, 6, 7, 8, 9]);
+        for ((_, reason), word) in
+            reasons.iter().zip(["JSON", "trade_type", "quantity", "exchange_time", "colour", "pseudo_account", "negative"])
+        {
+            assert!(reason.contains(word), "{reason}");
+        }
+    }
+
+    #[test]
+    fn lines_with_trade_ids_are_executions_of_one_order() {
+        let execution = |trade: &str, quantity: i32, price: f64| {
+            line(&[("exchange_order_id", json!("1100")), ("trade_id", json!(trade)),
+                   ("filled_quantity", json!(quantity)), ("average_price", json!(price))])
+        };
+        let text = [execution("7", 4, 311.0), execution("8", 6, 312.0), execution("7", 4, 311.5)].join("\n");
+        let orders = parse(&text, "default").unwrap();
+        assert_eq!(orders.len(), 1);
+        assert_eq!(orders[0].columns["filled_quantity"], 10);
+        assert_eq!(orders[0].fills.len(), 2);
+        assert_eq!(orders[0].fills[0].price.to_string(), "311.5");
+    }
+
+    #[test]
+    fn of_two_states_the_larger_filled_quantity_wins_then_the_later() {
+        let state = |filled: i32, status: &str, time: &str| {
+            line(&[("exchange_order_id", json!("1")), ("filled_quantity", json!(filled)), ("status", json!(status)),
+                   ("exchange_time", json!(time))])
+        };
+        let text = [state(6, "OPEN", "2025-06-10 09:40:00"), state(10, "COMPLETE", "2025-06-10 09:35:00"),
+                    state(3, "OPEN", "2025-06-10 09:50:00")]
+        .join("\n");
+        assert_eq!(parse(&text, "default").unwrap()[0].columns["status"], "COMPLETE");
+        let text = [state(6, "CANCELLED", "2025-06-10 09:40:00"), state(6, "OPEN", "2025-06-10 09:35:00")].join("\n");
+        assert_eq!(parse(&text, "default").unwrap()[0].columns["status"], "CANCELLED");
+    }
+
+    #[test]
+    fn two_equal_lines_without_an_id_are_one_and_different_ones_are_two() {
+        let text = [line(&[]), line(&[("average_price", json!("311.050"))]), line(&[("quantity", json!(11))])].join("\n");
+        assert_eq!(parse(&text, "default").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_same_id_on_another_day_is_another_order() {
+        let text = [line(&[("exchange_order_id", json!("1"))]),
+                    line(&[("exchange_order_id", json!("1")), ("exchange_time", json!("2025-06-11 09:30:00"))])]
+        .join("\n");
+        assert_eq!(parse(&text, "default").unwrap().len(), 2);
+    }
+}

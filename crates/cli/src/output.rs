@@ -1,0 +1,53 @@
+//! The only place that writes to the terminal.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use serde_json::Value;
+
+/// Prints a line to standard output; `false` when nobody reads it any more (a closed pipe).
+pub(crate) fn say(line: &str) -> bool {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// Prints a line to standard error.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints one JSON document.
+pub(crate) fn document(value: &Value) {
+    say(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()));
+}
+
+/// Whether progress may be drawn.
+pub(crate) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Prints rows under their heads; columns whose index is in `numbers` are aligned to the right.
+pub(crate) fn table(heads: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(heads.to_vec());
+    for row in rows {
+        // A control character of a name must not move the cursor.
+        table.add_row(row.into_iter().map(|cell| cell.replace(char::is_control, "�")).collect::<Vec<_>>());
+    }
+    for &column in numbers {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    say(&table.to_string());
+}
+
+/// A JSON value as a cell: text plain, `null` as `-`.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ledger::Account;
+use pipeline::{SyncJob, encode_sync};
+use queue::{Message, WorkQueue};
+use serde_json::{Value, json};
+use service::exit;
+use storage::{AccountScan, Outcome, Storage};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::output;
+use crate::servers::Servers;
+
+/// How long `--wait` waits unless it says otherwise.
+const WAIT_SECONDS: &str = "300";
+/// How often outcomes are asked for.
+const POLL: Duration = Duration::from_millis(200);
+/// How long RabbitMQ may take to confirm all jobs.
+const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The accounts
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    accounts: Vec<String>,
+    /// Every account
+    #[arg(long)]
+    all: bool,
+    /// Their organization [default: DEFAULT_ORGANIZATION_ID]; with --all: only this one's [default: every]
+    #[arg(long)]
+    org: Option<String>,
+    /// Generate positions and holdings anew even if nothing changed
+    #[arg(long)]
+    force: bool,
+    /// Look at the brokerages' books (the default)
+    #[arg(long, conflicts_with = "no_external")]
+    external: bool,
+    /// Do not look at the brokerages' books
+    #[arg(long)]
+    no_external: bool,
+    /// Wait for the outcomes, so many seconds at most
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = WAIT_SECONDS)]
+    wait: Option<u64>,
+}
+
+pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let storage = servers.migrated_storage().await?;
+    let accounts = accounts(&arguments, servers, &storage).await?;
+    let publisher = servers.publisher().await?;
+    let enqueued_at = Some(storage.now().await?);
+    let jobs: Vec<SyncJob> = accounts
+        .into_iter()
+        .map(|account| SyncJob {
+            id: Uuid::new_v4().to_string(),
+            account,
+            force: arguments.force,
+            check_external: !arguments.no_external,
+            enqueued_at,
+            retries: 0,
+            wants_result: arguments.wait.is_some(),
+        })
+        .collect();
+    let messages = (jobs.iter())
+        .map(|job| Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None, None)))
+        .collect();
+    tokio::time::timeout(PUBLISH_LIMIT, publisher.publish_all(messages))
+        .await
+        .map_err(|_| Failure::unavailable("RabbitMQ did not confirm the jobs"))??;
+    match arguments.wait {
+        None => {
+            print_enqueued(&jobs, json);
+            Ok(exit::DONE)
+        }
+        Some(seconds) => {
+            let outcomes = wait(&storage, &jobs, Duration::from_secs(seconds), json).await?;
+            let summary = summary(&jobs, outcomes);
+            let good = summary["success"] == summary["requested"];
+            print_summary(&summary, json);
+            Ok(if good { exit::DONE } else { exit::FAILED })
+        }
+    }
+}
+
+async fn accounts(
+    arguments: &Arguments,
+    servers: &Servers,
+    storage: &Storage,
+) -> Result<Vec<Account>, Failure> {
+    if !arguments.all {
+        let mut accounts: Vec<Account> = Vec::new();
+        for name in &arguments.accounts {
+            let account = servers.account(arguments.org.as_deref(), name)?;
+            if !accounts.contains(&account) {
+                accounts.push(account);
+            }
+        }
+        return Ok(accounts);
+    }
+    let mut accounts = Vec::new();
+    let mut scan = AccountScan::new();
+    loop {
+        let page = scan.next_page(storage, 1000).await?;
+        if page.is_empty() {
+            return Ok(accounts);
+        }
+        let wanted = |account: &Account| {
+            arguments.org.as_ref().is_none_or(|organization| account.organization_id == *organization)
+        };
+        accounts.extend(page.into_iter().map(|due| due.account).filter(|account| wanted(account)));
+    }
+}
+
+/// Waits until every job has an outcome or the time is over, drawing progress on a terminal.
+async fn wait(
+    storage: &Storage,
+    jobs: &[SyncJob],
+    limit: Duration,
+    json: bool,
+) -> Result<BTreeMap<String, Outcome>, Failure> {
+    let deadline = Instant::now() + limit;
+    let bar = ProgressBar::new(jobs.len() as u64);
+    if !output::is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    while outcomes.len() < jobs.len() {
+        let open: Vec<String> =
+            jobs.iter().map(|job| job.id.clone()).filter(|id| !outcomes.contains_key(id)).collect();
+        for outcome in storage.outcomes(&open).await? {
+            let line = format!("{}: {}", outcome.account, outcome.status);
+            bar.set_message(line.clone());
+            bar.inc(1);
+            if !json {
+                bar.suspend(|| output::say(&line));
+            }
+            outcomes.insert(outcome.sync_id.clone(), outcome);
+        }
+        if Instant::now() >= deadline {
+            break;
+        }
+        if outcomes.len() < jobs.len() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(outcomes)
+}
+
+fn summary(jobs: &[SyncJob], mut outcomes: BTreeMap<String, Outcome>) -> Value {
+    let (mut success, mut partial, mut failed, mut timed_out) = (0, 0, 0, 0);
+    let mut results = Vec::new();
+    for job in jobs {
+        let Some(outcome) = outcomes.remove(&job.id) else {
+            timed_out += 1;
+            continue;
+        };
+        match outcome.status.as_str() {
+            "success" => success += 1,
+            "partial_success" => partial += 1,
+            _ => failed += 1,
+        }
+        results.push(outcome.report.unwrap_or_else(|| {
+            json!({"status": "failed", "account": job.account.pseudo_account,
+                   "organization_id": job.account.organization_id, "sync_id": job.id,
+                   "errors": [outcome.reason.unwrap_or(outcome.status)]})
+        }));
+    }
+    json!({"requested": jobs.len(), "success": success, "partial_success": partial, "failed": failed,
+           "timed_out": timed_out, "results": results})
+}
+
+fn print_enqueued(jobs: &[SyncJob], json: bool) {
+    if json {
+        let ids: Vec<Value> = (jobs.iter())
+            .map(|job| {
+                json!({"organization_id": job.account.organization_id, "account": job.account.pseudo_account,
+                       "sync_id": job.id})
+            })
+            .collect();
+        output::document(&json!({"requested": jobs.len(), "jobs": ids}));
+    } else {
+        for job in jobs {
+            output::say(&format!("{} enqueued as {}", job.account, job.id));
+        }
+        output::say(&format!("{} jobs on {}", jobs.len(), WorkQueue::Adhoc.name()));
+    }
+}
+
+fn print_summary(summary: &Value, json: bool) {
+    if json {
+        output::document(summary);
+        return;
+    }
+    for result in summary["results"].as_array().into_iter().flatten() {
+        for error in result["errors"].as_array().into_iter().flatten() {
+            output::say(&format!("{}: {}", output::cell(&result["account"]), output::cell(error)));
+        }
+    }
+    output::say(&format!(
+        "{} requested: {} success, {} partial_success, {} failed, {} timed out",
+        summary["requested"], summary["success"], summary["partial_success"], summary["failed"],
+        summary["timed_out"]
+    ));
+}
