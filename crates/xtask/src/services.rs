@@ -99,6 +99,8 @@ fn down() -> Result<ExitCode> {
         end()?;
         println!("services are down, their data deleted");
     } else {
+        // A killed supervisor takes its servers along, but not this file.
+        remove("env")?;
         println!("services are not up");
     }
     Ok(ExitCode::SUCCESS)
