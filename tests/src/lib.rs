@@ -1,1 +1,8 @@
-//! End-to-end tests.
+//! What the end-to-end tests stand on: a world of servers for one test, programs started in it, and a look at what
+//! they did.
+
+mod history;
+mod world;
+
+pub use history::{Order, fill, jsonl, shared_data};
+pub use world::{Answer, World};

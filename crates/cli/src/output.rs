@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table, TableComponent};
 use serde_json::Value;
 
 /// Prints a line to standard output; `false` when nobody reads it any more (a closed pipe).
@@ -30,7 +30,7 @@ pub(crate) fn is_terminal() -> bool {
 /// Prints rows under their heads; columns whose index is in `numbers` are aligned to the right.
 pub(crate) fn table(heads: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(heads.to_vec());
+    table.load_preset(NOTHING).set_style(TableComponent::HeaderLines, '─').set_header(heads.to_vec());
     for row in rows {
         // A control character of a name must not move the cursor.
         table.add_row(row.into_iter().map(|cell| cell.replace(char::is_control, "�")).collect::<Vec<_>>());

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the tasks around the code, in Rust instead of shell.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
+mod demo;
 mod layers;
 mod lint;
 mod prepare;
@@ -24,6 +25,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Show the whole way once: real servers, a beat, two workers, one tick, tables.
+    Demo(demo::Arguments),
     /// Format, clippy, the direction of dependencies, and whether .sqlx is up to date.
     Lint,
     /// Write .sqlx, which lets the workspace compile without a database, from the queries and migrations.
@@ -45,6 +48,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Lint => lint::run(),
         Task::Prepare { check } => prepare::run(check),
         Task::Services(services) => services::run(&services),

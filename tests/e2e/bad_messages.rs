@@ -1,0 +1,69 @@
+use e2e::{World, fill, jsonl};
+use serde_json::{Value, json};
+
+const TASK: &str = "app.tasks.comprehensive_sync_task.comprehensive_account_sync";
+
+fn properties(headers: &Value) -> Value {
+    json!({"content_type": "application/json", "content_encoding": "utf-8", "delivery_mode": 2, "headers": headers})
+}
+
+#[test]
+fn every_malformed_message_is_a_dead_letter_with_its_reason_and_the_worker_lives_on() {
+    let world = World::new();
+    world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);
+    let worker = world.worker(&[]);
+    let good = properties(&json!({"id": "x", "task": TASK}));
+    let body = |args: Value, kwargs: Value| json!([args, kwargs, {}]).to_string().into_bytes();
+    let mut huge = body(json!(["default", "Raghu"]), json!({"pad": "x"}));
+    huge.splice(huge.len() - 1..huge.len() - 1, vec![b' '; 2 * 1024 * 1024]);
+    let cases: Vec<(&str, Value, Vec<u8>)> = vec![
+        ("not_json", good.clone(), b"{nonsense".to_vec()),
+        ("bad_body", good.clone(), br#"[[], {}]"#.to_vec()),
+        ("bad_body", good.clone(), br#"{"a": 1}"#.to_vec()),
+        ("no_id", properties(&json!({"task": TASK})), body(json!([]), json!({}))),
+        ("no_task", properties(&json!({"id": "x"})), body(json!([]), json!({}))),
+        ("unknown_task", properties(&json!({"id": "x", "task": "app.tasks.mystery"})), body(json!([]), json!({}))),
+        ("bad_arguments", good.clone(), body(json!(["default"]), json!({}))),
+        ("bad_arguments", good.clone(), body(json!(["default", 7]), json!({}))),
+        ("bad_arguments", good.clone(), body(json!(["default", "a"]), json!({"colour": "red"}))),
+        ("bad_headers", properties(&json!({"id": "x", "task": TASK, "eta": "soon"})), body(json!(["o", "a"]), json!({}))),
+        ("unsupported_content_type", json!({"content_type": "application/x-python-serialize", "headers": {"id": "x", "task": TASK}}),
+         body(json!(["o", "a"]), json!({}))),
+        ("too_large", good, huge),
+    ];
+    for (_, properties, payload) in &cases {
+        assert!(world.vhost.publish("", "periodic", properties, payload).unwrap());
+    }
+    let letters = world.dead_letters(cases.len());
+    assert_eq!(letters.len(), cases.len());
+    for (reason, properties, payload) in &cases {
+        let letter = letters
+            .iter()
+            .find(|letter| letter.payload == *payload && letter.headers["syncfleet-reason"] == *reason)
+            .unwrap_or_else(|| panic!("no dead letter for {reason} {properties}: {:?}", letters.iter().map(|l| &l.headers).collect::<Vec<_>>()));
+        assert!(!letter.headers["syncfleet-error"].as_str().unwrap().is_empty());
+        assert!(letter.headers["syncfleet-worker"].is_string() && letter.headers["syncfleet-queue"] == "periodic");
+    }
+    // Nothing comes back for ever, and the worker still works.
+    world.syncfleet(&["sync", "Raghu", "--wait", "30"]).expect(0);
+    assert!(worker.try_wait().unwrap().is_none(), "{}", worker.output());
+    assert_eq!(world.vhost.queue_depth("periodic").unwrap(), (0, 0));
+}
+
+#[test]
+fn a_job_as_python_sends_it_is_run_and_its_result_can_be_read() {
+    let world = World::new();
+    world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);
+    let _worker = world.worker(&[]);
+    let headers = json!({"lang": "py", "task": TASK, "id": "e79f01d8-317b-45c5-bb9f-5c94f1906aa5", "retries": 0,
+                         "argsrepr": "['default', 'Raghu']", "kwargsrepr": "{}", "origin": "gen16000@vm",
+                         "root_id": "e79f01d8-317b-45c5-bb9f-5c94f1906aa5", "replaced_task_nesting": 0});
+    let body = json!([["default", "Raghu"], {"force_position_regeneration": true},
+                      {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]);
+    assert!(world.vhost.publish("periodic", "periodic", &properties(&headers), body.to_string().as_bytes()).unwrap());
+    world.wait_for_outcomes(1);
+    testbed::wait_until("a result", std::time::Duration::from_secs(10), || {
+        let result = world.redis.command("GET celery-task-meta-e79f01d8-317b-45c5-bb9f-5c94f1906aa5").unwrap();
+        result.contains("\"status\":\"SUCCESS\"") && result.contains("\"sync_id\"")
+    });
+}

@@ -1,0 +1,184 @@
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::{Database, Message, Process, Redis, Vhost, binary, wait_until};
+
+/// How long anything may take that the tests wait for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The queue in which a world collects every notification.
+const SEEN: &str = "seen";
+
+/// A database, a vhost and a Redis of one test's own, and the programs it starts on them.
+pub struct World {
+    /// PostgreSQL, migrated.
+    pub database: Database,
+    /// RabbitMQ.
+    pub vhost: Vhost,
+    /// Redis, which the test may stop.
+    pub redis: Redis,
+    env: Vec<(String, String)>,
+    files: tempfile::TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+impl Answer {
+    /// The JSON document it printed.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+    }
+
+    /// The answer, if the command ended with `code`.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
+        self
+    }
+}
+
+impl World {
+    /// Fresh servers with the database migrated and a queue that collects notifications.
+    pub fn new() -> Self {
+        let world = Self::empty();
+        world.syncfleet(&["migrate"]).expect(0);
+        world
+    }
+
+    /// Fresh servers without tables.
+    pub fn empty() -> Self {
+        let database = Database::create().expect("a database");
+        let vhost = Vhost::create().expect("a vhost");
+        let redis = Redis::start().expect("a Redis");
+        vhost.declare_exchange("sync_notifications", "topic").expect("the exchange");
+        vhost.declare_queue(SEEN, &json!({})).expect("a queue");
+        vhost.bind("sync_notifications", SEEN, "#").expect("a binding");
+        let env = [
+            ("DATABASE_URL", database.url()),
+            ("RABBITMQ_URL", vhost.url()),
+            ("REDIS_URL", redis.url()),
+            ("RETRY_INITIAL_SECONDS", "1".to_owned()),
+            ("SYNC_INTERVAL_SECONDS", "3600".to_owned()),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        Self { database, vhost, redis, env, files: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// Sets a variable for every program started from now on.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A command with the world's environment and nothing of ours.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary(program).expect("the built binaries"));
+        command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a `syncfleet` command to its end.
+    pub fn syncfleet(&self, arguments: &[&str]) -> Answer {
+        answer(self.command("syncfleet", arguments))
+    }
+
+    /// Starts a worker and waits until it consumes.
+    pub fn worker(&self, variables: &[(&str, &str)]) -> Process {
+        let mut command = self.command("syncfleet-worker", &[]);
+        command.envs(variables.iter().copied());
+        let worker = Process::spawn(command).expect("a worker");
+        worker.wait_for_line("consuming from", PATIENCE).expect("a consuming worker");
+        worker
+    }
+
+    /// Starts a beat.
+    pub fn beat(&self, variables: &[(&str, &str)]) -> Process {
+        let mut command = self.command("syncfleet-beat", &[]);
+        command.envs(variables.iter().copied());
+        Process::spawn(command).expect("a beat")
+    }
+
+    /// Writes a file and returns its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path: PathBuf = self.files.path().join(name);
+        fs::write(&path, text).expect("a written file");
+        path.to_string_lossy().into_owned()
+    }
+
+    /// Imports JSON lines.
+    pub fn import(&self, lines: &str) -> Answer {
+        let file = self.file("orders.jsonl", lines);
+        self.syncfleet(&["import", "orders", &file, "--json"])
+    }
+
+    /// Says that an account's brokerage is the fake one at `base_url`.
+    pub fn add_kite(&self, account: &str, base_url: &str) {
+        let secret = format!("file:{}", self.file("secret", "top-secret-token\n"));
+        let words = ["brokerage", "add", account, "--kind", "kite", "--base-url", base_url, "--api-key", &secret,
+                     "--access-token", &secret];
+        self.syncfleet(&words).expect(0);
+    }
+
+    /// The single value of a query, as text.
+    pub fn sql(&self, query: &str) -> String {
+        self.database.sql(query).expect("SQL that runs").trim().to_owned()
+    }
+
+    /// The number a query counts.
+    pub fn count(&self, query: &str) -> usize {
+        self.sql(query).parse().expect("a number")
+    }
+
+    /// Waits until the query counts exactly so many.
+    #[track_caller]
+    pub fn wait_for_count(&self, query: &str, expected: usize) {
+        wait_until(&format!("{query} = {expected}"), PATIENCE, || self.count(query) == expected);
+    }
+
+    /// Waits until so many jobs have an outcome.
+    #[track_caller]
+    pub fn wait_for_outcomes(&self, expected: usize) {
+        self.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes", expected);
+    }
+
+    /// Takes every notification that has arrived so far.
+    pub fn notifications(&self) -> Vec<Message> {
+        self.vhost.get(SEEN, 10_000).expect("the collected notifications")
+    }
+
+    /// Waits for so many dead letters and takes them.
+    #[track_caller]
+    pub fn dead_letters(&self, expected: usize) -> Vec<Message> {
+        wait_until(&format!("{expected} dead letters"), PATIENCE, || {
+            self.vhost.queue_depth("periodic.dead").is_ok_and(|(ready, _)| ready >= expected as u64)
+        });
+        self.vhost.get("periodic.dead", expected + 100).expect("the dead letters")
+    }
+
+    /// The rows of an account as `syncfleet account show --json` prints them.
+    pub fn show(&self, account: &str) -> Value {
+        self.syncfleet(&["account", "show", account, "--json"]).expect(0).json()
+    }
+}
+
+fn answer(mut command: Command) -> Answer {
+    let output = command.output().expect("a command that starts");
+    Answer {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
