@@ -22,13 +22,24 @@ fn every_malformed_message_is_a_dead_letter_with_its_reason_and_the_worker_lives
         ("bad_body", good.clone(), br#"{"a": 1}"#.to_vec()),
         ("no_id", properties(&json!({"task": TASK})), body(json!([]), json!({}))),
         ("no_task", properties(&json!({"id": "x"})), body(json!([]), json!({}))),
-        ("unknown_task", properties(&json!({"id": "x", "task": "app.tasks.mystery"})), body(json!([]), json!({}))),
+        (
+            "unknown_task",
+            properties(&json!({"id": "x", "task": "app.tasks.mystery"})),
+            body(json!([]), json!({})),
+        ),
         ("bad_arguments", good.clone(), body(json!(["default"]), json!({}))),
         ("bad_arguments", good.clone(), body(json!(["default", 7]), json!({}))),
         ("bad_arguments", good.clone(), body(json!(["default", "a"]), json!({"colour": "red"}))),
-        ("bad_headers", properties(&json!({"id": "x", "task": TASK, "eta": "soon"})), body(json!(["o", "a"]), json!({}))),
-        ("unsupported_content_type", json!({"content_type": "application/x-python-serialize", "headers": {"id": "x", "task": TASK}}),
-         body(json!(["o", "a"]), json!({}))),
+        (
+            "bad_headers",
+            properties(&json!({"id": "x", "task": TASK, "eta": "soon"})),
+            body(json!(["o", "a"]), json!({})),
+        ),
+        (
+            "unsupported_content_type",
+            json!({"content_type": "application/x-python-serialize", "headers": {"id": "x", "task": TASK}}),
+            body(json!(["o", "a"]), json!({})),
+        ),
         ("too_large", good, huge),
     ];
     for (_, properties, payload) in &cases {
@@ -40,9 +51,16 @@ fn every_malformed_message_is_a_dead_letter_with_its_reason_and_the_worker_lives
         let letter = letters
             .iter()
             .find(|letter| letter.payload == *payload && letter.headers["syncfleet-reason"] == *reason)
-            .unwrap_or_else(|| panic!("no dead letter for {reason} {properties}: {:?}", letters.iter().map(|l| &l.headers).collect::<Vec<_>>()));
+            .unwrap_or_else(|| {
+                panic!(
+                    "no dead letter for {reason} {properties}: {:?}",
+                    letters.iter().map(|l| &l.headers).collect::<Vec<_>>()
+                )
+            });
         assert!(!letter.headers["syncfleet-error"].as_str().unwrap().is_empty());
-        assert!(letter.headers["syncfleet-worker"].is_string() && letter.headers["syncfleet-queue"] == "periodic");
+        assert!(
+            letter.headers["syncfleet-worker"].is_string() && letter.headers["syncfleet-queue"] == "periodic"
+        );
     }
     // Nothing comes back for ever, and the worker still works.
     world.syncfleet(&["sync", "Raghu", "--wait", "30"]).expect(0);
@@ -60,10 +78,16 @@ fn a_job_as_python_sends_it_is_run_and_its_result_can_be_read() {
                          "root_id": "e79f01d8-317b-45c5-bb9f-5c94f1906aa5", "replaced_task_nesting": 0});
     let body = json!([["default", "Raghu"], {"force_position_regeneration": true},
                       {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]);
-    assert!(world.vhost.publish("periodic", "periodic", &properties(&headers), body.to_string().as_bytes()).unwrap());
+    assert!(
+        world
+            .vhost
+            .publish("periodic", "periodic", &properties(&headers), body.to_string().as_bytes())
+            .unwrap()
+    );
     world.wait_for_outcomes(1);
     testbed::wait_until("a result", std::time::Duration::from_secs(10), || {
-        let result = world.redis.command("GET celery-task-meta-e79f01d8-317b-45c5-bb9f-5c94f1906aa5").unwrap();
+        let result =
+            world.redis.command("GET celery-task-meta-e79f01d8-317b-45c5-bb9f-5c94f1906aa5").unwrap();
         result.contains("\"status\":\"SUCCESS\"") && result.contains("\"sync_id\"")
     });
 }

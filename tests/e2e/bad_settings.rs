@@ -17,7 +17,8 @@ fn a_wrong_setting_is_named_with_what_was_expected_and_nothing_is_opened() {
         ("syncfleet", "DATABASE_URL", "mysql://u:s3cret@h/db", "postgres"),
         ("syncfleet", "RABBITMQ_URL", "amqp://u:s3cret@:x", "amqp"),
     ] {
-        let mut command = world.command(program, if program == "syncfleet" { &["account", "list"] } else { &[] });
+        let mut command =
+            world.command(program, if program == "syncfleet" { &["account", "list"] } else { &[] });
         let output = command.env(name, value).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(78), "{program} {name}: {text}");
@@ -48,7 +49,9 @@ fn commands_end_with_69_when_a_server_is_away() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let world = World::empty();
-    for command in [&["sync"][..], &["sync", "a", "--all"], &["nonsense"], &["import", "orders"], &["sync", ""]] {
+    for command in
+        [&["sync"][..], &["sync", "a", "--all"], &["nonsense"], &["import", "orders"], &["sync", ""]]
+    {
         world.syncfleet(command).expect(2);
     }
 }

@@ -10,7 +10,10 @@ fn two_beats_and_one_tick_publish_one_job_per_account() {
     world.import(&accounts(50)).expect(0);
     // A long interval, so that no second tick comes due while the test looks.
     let beats = [world.beat(&[]), world.beat(&[])];
-    world.wait_for_count("SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL AND accounts = 50", 1);
+    world.wait_for_count(
+        "SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL AND accounts = 50",
+        1,
+    );
     wait_until("50 jobs", Duration::from_secs(20), || {
         world.vhost.queue_depth("periodic").is_ok_and(|(ready, _)| ready >= 50)
     });
@@ -21,7 +24,8 @@ fn two_beats_and_one_tick_publish_one_job_per_account() {
     }
     let jobs = world.vhost.get("periodic", 1000).unwrap();
     assert_eq!(jobs.len(), 50);
-    let mut ids: Vec<String> = jobs.iter().map(|job| job.headers["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<String> =
+        jobs.iter().map(|job| job.headers["id"].as_str().unwrap().to_owned()).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 50, "job ids differ by account");
@@ -43,7 +47,10 @@ fn a_tick_whose_beat_died_while_publishing_is_made_good_by_another() {
                  'dead', now() + interval '3 seconds')",
     );
     let _beat = world.beat(&[]);
-    world.wait_for_count("SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL AND accounts = 1", 1);
+    world.wait_for_count(
+        "SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL AND accounts = 1",
+        1,
+    );
 }
 
 #[test]

@@ -18,7 +18,10 @@ fn a_tradebook_is_loaded_once_however_often_it_is_imported() {
     let first = world.syncfleet(&import).expect(0).json();
     assert_eq!((&first["orders_new"], &first["fills_new"]), (&1.into(), &2.into()));
     let second = world.syncfleet(&import).expect(0).json();
-    assert_eq!((&second["orders_new"], &second["orders_unchanged"], &second["fills_new"]), (&0.into(), &1.into(), &0.into()));
+    assert_eq!(
+        (&second["orders_new"], &second["orders_unchanged"], &second["fills_new"]),
+        (&0.into(), &1.into(), &0.into())
+    );
     let row = world.sql("SELECT filled_quantity, average_price, exchange_time FROM tradingdb.orders");
     assert!(row.starts_with("100|1480.8"), "{row}");
 }
@@ -41,7 +44,8 @@ fn watch_prints_each_notification_as_a_line_of_json() {
     let world = World::new();
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100"), fill("Asha", 2, 75, "100")])).expect(0);
     let _worker = world.worker(&[]);
-    let watch = Process::spawn(world.command("syncfleet", &["watch", "--account", "Ra*", "-n", "1"])).unwrap();
+    let watch =
+        Process::spawn(world.command("syncfleet", &["watch", "--account", "Ra*", "-n", "1"])).unwrap();
     watch.wait_for_line("watching", Duration::from_secs(20)).unwrap();
     let as_json = Process::spawn(world.command("syncfleet", &["watch", "--json", "-n", "2"])).unwrap();
     testbed::wait_until("both watchers", Duration::from_secs(20), || {
@@ -56,7 +60,8 @@ fn watch_prints_each_notification_as_a_line_of_json() {
     assert_eq!(watch.wait(Duration::from_secs(20)).unwrap().code(), Some(0));
     assert!(watch.output().contains("sync_completed Raghu: success") && !watch.output().contains("Asha"));
     assert_eq!(as_json.wait(Duration::from_secs(20)).unwrap().code(), Some(0));
-    let lines: Vec<Value> = as_json.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        as_json.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert!(lines.iter().all(|line| line["type"] == "sync_completed"));
 }
@@ -64,14 +69,26 @@ fn watch_prints_each_notification_as_a_line_of_json() {
 #[test]
 fn accounts_are_listed_with_their_age_and_shown_with_their_rows() {
     let world = World::new();
-    world.import(&jsonl(&[fill("Raghu", 1, 75, "100.25"), fill("Raghu", 2, -25, "101"), fill("Asha", 3, 75, "100")])).expect(0);
+    world
+        .import(&jsonl(&[
+            fill("Raghu", 1, 75, "100.25"),
+            fill("Raghu", 2, -25, "101"),
+            fill("Asha", 3, 75, "100"),
+        ]))
+        .expect(0);
     let listed = world.syncfleet(&["account", "list", "--json"]).expect(0).json();
-    assert_eq!(listed[1], json!({"organization_id": "default", "account": "Raghu", "status": null,
-                                 "last_sync_at": null, "staleness_seconds": null, "paused": false}));
+    assert_eq!(
+        listed[1],
+        json!({"organization_id": "default", "account": "Raghu", "status": null,
+                                 "last_sync_at": null, "staleness_seconds": null, "paused": false})
+    );
     let _worker = world.worker(&[]);
     world.syncfleet(&["sync", "--all", "--wait", "30"]).expect(0);
     let shown = world.show("Raghu");
-    assert_eq!((&shown["organization_id"], &shown["account"], &shown["status"]), (&"default".into(), &"Raghu".into(), &"success".into()));
+    assert_eq!(
+        (&shown["organization_id"], &shown["account"], &shown["status"]),
+        (&"default".into(), &"Raghu".into(), &"success".into())
+    );
     assert!(shown["staleness_seconds"].as_i64().unwrap() < 60 && shown["as_of"].is_string());
     let position = &shown["positions"][0];
     assert_eq!((&position["net_quantity"], &position["type"]), (&50.into(), &"NRML".into()));
@@ -87,7 +104,10 @@ fn queue_status_lists_every_queue_before_any_worker_ever_ran() {
     world.syncfleet(&["sync", "Raghu"]).expect(0);
     let rows = world.syncfleet(&["queue", "status", "--json"]).expect(0).json();
     let row = |name: &str| rows.as_array().unwrap().iter().find(|row| row["name"] == name).cloned().unwrap();
-    assert_eq!(row("adhoc"), json!({"name": "adhoc", "ready": 1, "unacked": null, "consumers": 0, "oldest_seconds": null}));
+    assert_eq!(
+        row("adhoc"),
+        json!({"name": "adhoc", "ready": 1, "unacked": null, "consumers": 0, "oldest_seconds": null})
+    );
     assert_eq!(row("periodic")["ready"], 0);
     assert_eq!(row("periodic.dead")["ready"], 0);
     assert_eq!(row("syncfleet.delay.512s")["ready"], 0);
@@ -97,7 +117,10 @@ fn queue_status_lists_every_queue_before_any_worker_ever_ran() {
 fn a_sync_nobody_runs_times_out_with_1() {
     let world = World::new();
     let answer = world.syncfleet(&["sync", "Raghu", "--wait", "1", "--json"]).expect(1).json();
-    assert_eq!(answer, json!({"requested": 1, "success": 0, "partial_success": 0, "failed": 0, "timed_out": 1, "results": []}));
+    assert_eq!(
+        answer,
+        json!({"requested": 1, "success": 0, "partial_success": 0, "failed": 0, "timed_out": 1, "results": []})
+    );
 }
 
 #[test]
@@ -105,10 +128,15 @@ fn a_celery_job_for_all_accounts_fans_out_as_a_tick_does() {
     let world = World::new();
     world.import(&crate::workers::accounts(5)).expect(0);
     let _worker = world.worker(&[]);
-    let headers = json!({"id": "all-1", "task": "app.tasks.comprehensive_sync_task.sync_all_accounts_comprehensive"});
-    let properties = json!({"content_type": "application/json", "content_encoding": "utf-8", "headers": headers});
+    let headers =
+        json!({"id": "all-1", "task": "app.tasks.comprehensive_sync_task.sync_all_accounts_comprehensive"});
+    let properties =
+        json!({"content_type": "application/json", "content_encoding": "utf-8", "headers": headers});
     assert!(world.vhost.publish("", "periodic", &properties, b"[[], {}, {}]").unwrap());
     world.wait_for_outcomes(5);
     let result = world.redis.command("GET celery-task-meta-all-1").unwrap();
-    assert!(result.contains("\"accounts_queued\":5") && result.contains("\"external_order_check_interval\":30"), "{result}");
+    assert!(
+        result.contains("\"accounts_queued\":5") && result.contains("\"external_order_check_interval\":30"),
+        "{result}"
+    );
 }

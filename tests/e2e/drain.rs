@@ -34,7 +34,11 @@ fn after_sigterm_running_jobs_are_finished_and_nothing_that_was_done_is_redelive
     assert!(done >= 4, "what ran was finished: {done}");
     assert_eq!(running(&world), 0, "every lease was given back");
 
-    let second = world.worker(&[("WORKER_NAME", "second"), ("WORKER_CONCURRENCY", "4"), ("RUST_LOG", "info,pipeline=debug")]);
+    let second = world.worker(&[
+        ("WORKER_NAME", "second"),
+        ("WORKER_CONCURRENCY", "4"),
+        ("RUST_LOG", "info,pipeline=debug"),
+    ]);
     world.wait_for_outcomes(12);
     assert_eq!(world.count("SELECT count(*) FROM tradingdb.account_sync_state WHERE fence <> 1"), 0);
     assert!(!second.output().contains("done before"), "{}", second.output());
@@ -52,7 +56,10 @@ fn jobs_that_outlast_the_grace_go_back_and_are_done_by_another_worker() {
     assert_eq!(running(&world), 0, "an interrupted run gives its lease back");
     kite.delay(Duration::ZERO);
     let _second = world.worker(&[("WORKER_NAME", "second")]);
-    world.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE worker = 'second' AND retries = 0", 2);
+    world.wait_for_count(
+        "SELECT count(*) FROM tradingdb.sync_outcomes WHERE worker = 'second' AND retries = 0",
+        2,
+    );
 }
 
 #[test]

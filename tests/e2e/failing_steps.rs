@@ -32,7 +32,10 @@ fn a_brokerage_that_fails_fails_only_its_step() {
     let world = World::new();
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);
     let kite = FakeKite::start().unwrap();
-    kite.respond(500, json!({"status": "error", "message": "oops", "error_type": "GeneralException"}).to_string());
+    kite.respond(
+        500,
+        json!({"status": "error", "message": "oops", "error_type": "GeneralException"}).to_string(),
+    );
     world.add_kite("Raghu", &kite.base_url());
     let worker = world.worker(&[]);
     let answer = world.syncfleet(&["sync", "Raghu", "--wait", "40", "--json"]).expect(1).json();
@@ -66,6 +69,9 @@ fn an_account_without_a_brokerage_and_without_rows_is_a_success_with_empty_keys(
     let _worker = world.worker(&[]);
     let answer = world.syncfleet(&["sync", "nobody", "--wait", "40", "--json"]).expect(0).json();
     let result = &answer["results"][0];
-    assert_eq!(result["external_detection"], json!({"status": "skipped", "reason": "the account has no brokerage"}));
+    assert_eq!(
+        result["external_detection"],
+        json!({"status": "skipped", "reason": "the account has no brokerage"})
+    );
     assert_eq!(world.redis.command("GET trade_data:default:nobody:positions").unwrap().trim(), "[]");
 }

@@ -28,15 +28,27 @@ fn an_account_may_have_any_name_the_whole_way_through() {
     for name in &names {
         let message = messages
             .iter()
-            .find(|message| serde_json::from_slice::<Value>(&message.payload).unwrap()["account"] == name.as_str())
+            .find(|message| {
+                serde_json::from_slice::<Value>(&message.payload).unwrap()["account"] == name.as_str()
+            })
             .unwrap_or_else(|| panic!("no notification for {name}"));
         let words: Vec<&str> = message.routing_key.split('.').collect();
-        assert_eq!((words.len(), words[0], words[2]), (3, "account", "sync_completed"), "{}", message.routing_key);
+        assert_eq!(
+            (words.len(), words[0], words[2]),
+            (3, "account", "sync_completed"),
+            "{}",
+            message.routing_key
+        );
         assert!(message.routing_key.len() <= 255);
         let shown = world.show(name);
-        assert_eq!((&shown["status"], &shown["positions"][0]["net_quantity"]), (&"success".into(), &75.into()), "{name}");
+        assert_eq!(
+            (&shown["status"], &shown["positions"][0]["net_quantity"]),
+            (&"success".into(), &75.into()),
+            "{name}"
+        );
         let key = format!("trade_data:default:{name}:positions");
-        let stored = world.redis.command(&format!("EVAL \"return redis.call('EXISTS', KEYS[1])\" 1 {}", quoted(&key)));
+        let stored =
+            world.redis.command(&format!("EVAL \"return redis.call('EXISTS', KEYS[1])\" 1 {}", quoted(&key)));
         assert_eq!(stored.unwrap().trim(), "1", "{name}");
     }
     let arguments: Vec<&str> = ["sync"].into_iter().chain(names.iter().map(String::as_str)).collect();

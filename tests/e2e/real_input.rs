@@ -40,9 +40,15 @@ fn nine_thousand_real_fills_end_in_the_known_net_quantities() {
     let nets: Vec<(String, i64)> = (shown["positions"].as_array().unwrap().iter())
         .map(|row| (row["symbol"].as_str().unwrap().to_owned(), row["net_quantity"].as_i64().unwrap()))
         .collect();
-    for (symbol, net) in
-        [("AMD", 2299), ("CERN", 484), ("COST", 955), ("DELL", 3817), ("GPS", 1466), ("INTC", 1120), ("MMM", -27)]
-    {
+    for (symbol, net) in [
+        ("AMD", 2299),
+        ("CERN", 484),
+        ("COST", 955),
+        ("DELL", 3817),
+        ("GPS", 1466),
+        ("INTC", 1120),
+        ("MMM", -27),
+    ] {
         assert!(nets.contains(&(symbol.to_owned(), net)), "{symbol}: {nets:?}");
     }
     assert_eq!(nets.len(), 7);
@@ -62,9 +68,13 @@ fn the_seven_orders_of_a_real_book_are_detected_and_in_the_same_runs_positions()
     assert_eq!(result["external_detection"]["total_broker_orders"], 7);
     assert!(result["position_generation"]["positions_updated"].as_u64().unwrap() > 0, "{result}");
     assert_eq!(kite.last_kite_version().as_deref(), Some("3"));
-    let announced = |message: &testbed::Message| message.routing_key == "account.DA0017.external_order_detected";
+    let announced =
+        |message: &testbed::Message| message.routing_key == "account.DA0017.external_order_detected";
     assert_eq!(world.notifications().iter().filter(|message| announced(message)).count(), 7);
-    assert_eq!(world.count("SELECT count(*) FROM tradingdb.orders WHERE source = 'EXTERNAL' AND raw IS NOT NULL"), 7);
+    assert_eq!(
+        world.count("SELECT count(*) FROM tradingdb.orders WHERE source = 'EXTERNAL' AND raw IS NOT NULL"),
+        7
+    );
 
     // The same book again: nothing is new, nothing is announced twice.
     let answer = world.syncfleet(&["sync", "DA0017", "--wait", "30", "--json"]).expect(0).json();

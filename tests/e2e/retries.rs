@@ -71,5 +71,8 @@ fn a_job_that_takes_longer_than_its_time_limit_is_tried_again() {
     world.syncfleet(&["sync", "Raghu"]).expect(0);
     worker.wait_for_line("time limit of 2 s exceeded", Duration::from_secs(30)).unwrap();
     kite.delay(Duration::ZERO);
-    world.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'success' AND retries > 0", 1);
+    world.wait_for_count(
+        "SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'success' AND retries > 0",
+        1,
+    );
 }

@@ -14,12 +14,17 @@ pub(crate) fn accounts(count: u32) -> String {
 fn three_workers_share_200_accounts_each_synced_once() {
     let world = World::new();
     world.import(&accounts(200)).expect(0);
-    let workers: Vec<_> =
-        (0..3).map(|n| world.worker(&[("WORKER_NAME", &format!("w{n}")), ("WORKER_CONCURRENCY", "4")])).collect();
+    let workers: Vec<_> = (0..3)
+        .map(|n| world.worker(&[("WORKER_NAME", &format!("w{n}")), ("WORKER_CONCURRENCY", "4")]))
+        .collect();
     let _beat = world.beat(&[]);
     world.wait_for_outcomes(200);
     assert_eq!(world.count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'success'"), 200);
-    assert_eq!(world.count("SELECT count(DISTINCT worker) FROM tradingdb.sync_outcomes"), 3, "all three worked");
+    assert_eq!(
+        world.count("SELECT count(DISTINCT worker) FROM tradingdb.sync_outcomes"),
+        3,
+        "all three worked"
+    );
     assert_eq!(world.count("SELECT count(*) FROM tradingdb.positions WHERE net_quantity = 75"), 200);
     // The fence counts runs: more than one would mean that a job ran twice.
     assert_eq!(world.count("SELECT count(*) FROM tradingdb.account_sync_state WHERE fence <> 1"), 0);
@@ -57,7 +62,8 @@ fn the_jobs_of_a_killed_worker_are_done_by_the_others() {
         world.worker(&[("WORKER_NAME", "survivor-2"), ("WORKER_CONCURRENCY", "4")]),
     ];
     world.wait_for_outcomes(20);
-    let by_survivors = "SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'success' AND worker LIKE 'survivor%'";
+    let by_survivors =
+        "SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'success' AND worker LIKE 'survivor%'";
     assert_eq!(world.count(by_survivors), 20);
     assert_eq!(world.vhost.queue_depth("periodic.dead").unwrap().0, 0);
     // A redelivered job takes over the lease of its own id: it does not wait for it to run out.
@@ -96,6 +102,9 @@ fn a_job_without_news_is_superseded_by_a_run_that_started_after_it_was_enqueued(
     }
     let _worker = world.worker(&[("WORKER_CONCURRENCY", "1")]);
     world.wait_for_outcomes(3);
-    assert_eq!(world.count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE superseded_by IS NOT NULL"), 2);
+    assert_eq!(
+        world.count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE superseded_by IS NOT NULL"),
+        2
+    );
     assert_eq!(world.sql("SELECT fence FROM tradingdb.account_sync_state"), "1", "only one ran");
 }

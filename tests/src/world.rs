@@ -48,6 +48,12 @@ impl Answer {
     }
 }
 
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl World {
     /// Fresh servers with the database migrated and a queue that collects notifications.
     pub fn new() -> Self {
@@ -127,8 +133,19 @@ impl World {
     /// Says that an account's brokerage is the fake one at `base_url`.
     pub fn add_kite(&self, account: &str, base_url: &str) {
         let secret = format!("file:{}", self.file("secret", "top-secret-token\n"));
-        let words = ["brokerage", "add", account, "--kind", "kite", "--base-url", base_url, "--api-key", &secret,
-                     "--access-token", &secret];
+        let words = [
+            "brokerage",
+            "add",
+            account,
+            "--kind",
+            "kite",
+            "--base-url",
+            base_url,
+            "--api-key",
+            &secret,
+            "--access-token",
+            &secret,
+        ];
         self.syncfleet(&words).expect(0);
     }
 

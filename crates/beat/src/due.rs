@@ -26,7 +26,9 @@ pub(crate) fn due_ticks(
         (_, CatchUp::Latest) | (None, CatchUp::All) => current,
         (Some(latest), CatchUp::All) => number(latest) + 1,
         // Only what came due while we were there.
-        (latest, CatchUp::Skip) => latest.map_or(i64::MIN, |latest| number(latest) + 1).max(number(started_at) + 1),
+        (latest, CatchUp::Skip) => {
+            latest.map_or(i64::MIN, |latest| number(latest) + 1).max(number(started_at) + 1)
+        }
     };
     (first.max(current - CAUGHT_UP_MAX)..=current).filter_map(at).collect()
 }
@@ -72,7 +74,10 @@ mod tests {
     #[test]
     fn missed_ticks_are_skipped_or_caught_up() {
         assert_eq!(due(Some("10:00:00"), "10:17:00", "10:17:00", CatchUp::Latest), ["10:15:00"]);
-        assert_eq!(due(Some("10:00:00"), "10:17:00", "10:17:00", CatchUp::All), ["10:05:00", "10:10:00", "10:15:00"]);
+        assert_eq!(
+            due(Some("10:00:00"), "10:17:00", "10:17:00", CatchUp::All),
+            ["10:05:00", "10:10:00", "10:15:00"]
+        );
         assert!(due(Some("10:00:00"), "10:17:00", "10:17:00", CatchUp::Skip).is_empty());
     }
 

@@ -6,8 +6,8 @@ mod scheduler;
 
 use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
-use queue::{Publisher, RabbitUrls};
-use service::{BeatArgs, Connections, LogArgs, Shutdown, exit};
+use queue::{GIVE_UP_AFTER, Publisher, RabbitUrls};
+use service::{BeatArgs, Connections, FanOutArgs, LogArgs, Shutdown, exit};
 use storage::Storage;
 use tracing::{error, info};
 
@@ -22,6 +22,8 @@ use crate::scheduler::Scheduler;
 struct Arguments {
     #[command(flatten)]
     connections: Connections,
+    #[command(flatten)]
+    fan_out: FanOutArgs,
     #[command(flatten)]
     beat: BeatArgs,
     #[command(flatten)]
@@ -38,7 +40,7 @@ async fn main() {
 }
 
 async fn run(arguments: Arguments) -> i32 {
-    service::init_logging(&arguments.log);
+    service::init_logging(&arguments.log, "info");
     service::install_tls();
     let shutdown = match Shutdown::listen() {
         Ok(shutdown) => shutdown,
@@ -60,7 +62,7 @@ async fn run(arguments: Arguments) -> i32 {
 }
 
 async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let Arguments { connections, beat, .. } = arguments;
+    let Arguments { connections, fan_out: schedule, beat, .. } = arguments;
     let name = service::process_name("beat");
     let storage =
         Storage::new(connections.database_url.expose(), 4, &name, &connections.default_organization_id)?;
@@ -81,19 +83,34 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<(
     let fan_out = FanOut {
         storage: storage.clone(),
         publisher,
-        interval: beat.sync_interval_seconds,
-        spread: beat.beat_spread_seconds,
+        interval: schedule.sync_interval_seconds,
+        spread: schedule.beat_spread_seconds,
         checks: CheckSchedule {
-            interval: beat.external_order_check_minutes,
-            hours: beat.external_order_check_hours.0.map(|hours| (hours.from, hours.to)),
+            interval: schedule.external_order_check_minutes,
+            hours: schedule.external_order_check_hours.0.map(|hours| (hours.from, hours.to)),
         },
         origin: name.clone(),
     };
-    info!(name, interval_seconds = beat.sync_interval_seconds.as_secs(),
-          "{name}: a tick every {} s", beat.sync_interval_seconds.as_secs());
-    Scheduler { storage, fan_out, owner: name, catch_up: beat.beat_catch_up, retention_days: beat.retention_days }
-        .run(&shutdown.requested)
-        .await;
+    info!(
+        name,
+        interval_seconds = schedule.sync_interval_seconds.as_secs(),
+        "{name}: a tick every {} s",
+        schedule.sync_interval_seconds.as_secs()
+    );
+    let publisher = fan_out.publisher.clone();
+    let scheduler = Scheduler {
+        storage,
+        fan_out,
+        owner: name,
+        catch_up: beat.beat_catch_up,
+        retention_days: beat.retention_days,
+    };
+    tokio::select! {
+        () = scheduler.run(&shutdown.requested) => {}
+        () = publisher.unreachable_for(GIVE_UP_AFTER) => {
+            anyhow::bail!("no connection with RabbitMQ for {GIVE_UP_AFTER:?}");
+        }
+    }
     info!("stopped");
     Ok(())
 }

@@ -36,7 +36,8 @@ async fn list(servers: &Servers, json: bool) -> Result<i32, Failure> {
         return Ok(exit::DONE);
     }
     let columns = ["organization_id", "account", "status", "last_sync_at", "staleness_seconds"];
-    let cells = rows.iter().map(|row| columns.iter().map(|name| output::cell(&row[*name])).collect()).collect();
+    let cells =
+        rows.iter().map(|row| columns.iter().map(|name| output::cell(&row[*name])).collect()).collect();
     output::table(&["organization", "account", "status", "last sync", "age (s)"], &[4], cells);
     Ok(exit::DONE)
 }
@@ -81,9 +82,20 @@ fn print_view(view: &AccountView) {
         output::cell(&row["staleness_seconds"]),
         if overview.paused { ", paused" } else { "" },
     ));
-    let positions = ["symbol", "exchange", "type", "net_quantity", "buy_quantity", "buy_avg_price", "sell_quantity",
-                     "sell_avg_price", "overnight_quantity", "realised_pnl"];
-    let heads = ["position", "exchange", "product", "net", "bought", "at", "sold", "at", "overnight", "realised"];
+    let positions = [
+        "symbol",
+        "exchange",
+        "type",
+        "net_quantity",
+        "buy_quantity",
+        "buy_avg_price",
+        "sell_quantity",
+        "sell_avg_price",
+        "overnight_quantity",
+        "realised_pnl",
+    ];
+    let heads =
+        ["position", "exchange", "product", "net", "bought", "at", "sold", "at", "overnight", "realised"];
     print_rows(&heads, &positions, &[3, 4, 5, 6, 7, 8, 9], &view.positions);
     let holdings = ["symbol", "exchange", "product", "isin", "quantity", "t1_qty", "avg_price"];
     let heads = ["holding", "exchange", "product", "isin", "quantity", "T1", "average"];
@@ -103,6 +115,7 @@ fn print_rows(heads: &[&str], columns: &[&str], numbers: &[usize], rows: &[Value
         output::say(&format!("no {}s", heads[0]));
         return;
     }
-    let cells = rows.iter().map(|row| columns.iter().map(|name| output::cell(&row[*name])).collect()).collect();
+    let cells =
+        rows.iter().map(|row| columns.iter().map(|name| output::cell(&row[*name])).collect()).collect();
     output::table(heads, numbers, cells);
 }

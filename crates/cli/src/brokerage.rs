@@ -53,7 +53,8 @@ async fn add(arguments: Add, servers: &Servers, json: bool) -> Result<i32, Failu
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
         return Err(Failure::usage("--base-url: expected an http:// or https:// URL without a password"));
     }
-    for (flag, reference) in [("--api-key", &arguments.api_key), ("--access-token", &arguments.access_token)] {
+    for (flag, reference) in [("--api-key", &arguments.api_key), ("--access-token", &arguments.access_token)]
+    {
         pipeline::check_reference(reference).map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
     }
     let entry = BrokerageAccount {
@@ -82,11 +83,21 @@ async fn list(servers: &Servers, json: bool) -> Result<i32, Failure> {
         .into_iter()
         .map(|entry| {
             let account = entry.account;
-            vec![account.organization_id, account.pseudo_account, entry.kind, entry.base_url, entry.api_key_ref,
-                 entry.access_token_ref]
+            vec![
+                account.organization_id,
+                account.pseudo_account,
+                entry.kind,
+                entry.base_url,
+                entry.api_key_ref,
+                entry.access_token_ref,
+            ]
         })
         .collect();
-    output::table(&["organization", "account", "brokerage", "base URL", "API key", "access token"], &[], rows);
+    output::table(
+        &["organization", "account", "brokerage", "base URL", "API key", "access token"],
+        &[],
+        rows,
+    );
     Ok(exit::DONE)
 }
 

@@ -53,7 +53,9 @@ impl From<StorageError> for Failure {
 impl From<QueueError> for Failure {
     fn from(error: QueueError) -> Self {
         match &error {
-            QueueError::BadUrl(text) => Self::setting(format!("setting RABBITMQ_URL (--rabbitmq-url): {text}")),
+            QueueError::BadUrl(text) => {
+                Self::setting(format!("setting RABBITMQ_URL (--rabbitmq-url): {text}"))
+            }
             _ => Self::unavailable(chain(&error)),
         }
     }
@@ -62,7 +64,9 @@ impl From<QueueError> for Failure {
 impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         match &error {
-            PublishError::TimedOut(_) | PublishError::Closed => Self::unavailable(format!("RabbitMQ: {error}")),
+            PublishError::TimedOut(_) | PublishError::Closed => {
+                Self::unavailable(format!("RabbitMQ: {error}"))
+            }
             _ => Self::operation(error.to_string()),
         }
     }

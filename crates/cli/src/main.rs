@@ -12,7 +12,7 @@ mod sync;
 mod watch;
 
 use clap::{Parser, Subcommand};
-use service::{Connections, LogArgs, exit};
+use service::{Connections, LogArgs, ManagementArgs, exit};
 
 use crate::failure::Failure;
 use crate::servers::Servers;
@@ -31,6 +31,8 @@ struct Arguments {
     json: bool,
     #[command(flatten)]
     connections: Connections,
+    #[command(flatten)]
+    management: ManagementArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -66,14 +68,11 @@ async fn main() {
     std::process::exit(code);
 }
 
-async fn start(mut arguments: Arguments) -> i32 {
-    if arguments.log.rust_log == "info" {
-        // Standard error belongs to the command's own words.
-        "warn".clone_into(&mut arguments.log.rust_log);
-    }
-    service::init_logging(&arguments.log);
+async fn start(arguments: Arguments) -> i32 {
+    // Standard error belongs to the command's own words.
+    service::init_logging(&arguments.log, "warn");
     service::install_tls();
-    let servers = Servers::new(arguments.connections);
+    let servers = Servers::new(arguments.connections, arguments.management);
     let json = arguments.json;
     let ended = tokio::select! {
         ended = dispatch(arguments.command, &servers, json) => ended,

@@ -20,7 +20,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(Command::Status: Command, servers: &Servers, json: bool) -> Result<i32, Failure> {
     let depths = queue_depths(&servers.rabbit_urls()?, &servers.client).await?;
-    let told = match &servers.settings.rabbitmq_management_url {
+    let told = match &servers.management_url {
         Some(url) => ask_management(url.expose(), servers).await.unwrap_or_else(|error| {
             output::complain(&format!("the management API did not answer, so less is known: {error}"));
             Vec::new()
@@ -33,7 +33,8 @@ pub(crate) async fn run(Command::Status: Command, servers: &Servers, json: bool)
         return Ok(exit::DONE);
     }
     let columns = ["name", "ready", "unacked", "consumers", "oldest_seconds"];
-    let cells = rows.iter().map(|row| columns.iter().map(|name| output::cell(&row[*name])).collect()).collect();
+    let cells =
+        rows.iter().map(|row| columns.iter().map(|name| output::cell(&row[*name])).collect()).collect();
     output::table(&["queue", "ready", "unacked", "consumers", "oldest (s)"], &[1, 2, 3, 4], cells);
     Ok(exit::DONE)
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ledger::Account;
 use queue::{Publisher, RabbitUrls};
-use service::Connections;
+use service::{Connections, ManagementArgs, SecretUrl};
 use storage::Storage;
 
 use crate::failure::Failure;
@@ -13,12 +13,14 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(8);
 /// Opens connections to servers when a command needs them.
 pub(crate) struct Servers {
     pub(crate) settings: Connections,
+    pub(crate) management_url: Option<SecretUrl>,
     pub(crate) client: String,
 }
 
 impl Servers {
-    pub(crate) fn new(settings: Connections) -> Self {
-        Self { settings, client: service::process_name("syncfleet-cli") }
+    pub(crate) fn new(settings: Connections, management: ManagementArgs) -> Self {
+        let management_url = management.rabbitmq_management_url.0;
+        Self { settings, management_url, client: service::process_name("syncfleet-cli") }
     }
 
     /// PostgreSQL, opened at the first statement.
@@ -26,7 +28,10 @@ impl Servers {
         let settings = &self.settings;
         Storage::new(settings.database_url.expose(), 4, &self.client, &settings.default_organization_id)
             .map_err(|error| {
-                Failure::setting(format!("setting DATABASE_URL (--database-url): {}", pipeline::chain(&error)))
+                Failure::setting(format!(
+                    "setting DATABASE_URL (--database-url): {}",
+                    pipeline::chain(&error)
+                ))
             })
     }
 

@@ -48,8 +48,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let named = named_accounts(&arguments, servers)?;
     let storage = servers.migrated_storage().await?;
-    let accounts = accounts(&arguments, servers, &storage).await?;
+    let accounts =
+        if arguments.all { all_accounts(&storage, arguments.org.as_deref()).await? } else { named };
     let publisher = servers.publisher().await?;
     let enqueued_at = Some(storage.now().await?);
     let jobs: Vec<SyncJob> = accounts
@@ -65,7 +67,9 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
         })
         .collect();
     let messages = (jobs.iter())
-        .map(|job| Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None, None)))
+        .map(|job| {
+            Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None, None))
+        })
         .collect();
     tokio::time::timeout(PUBLISH_LIMIT, publisher.publish_all(messages))
         .await
@@ -85,21 +89,19 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
     }
 }
 
-async fn accounts(
-    arguments: &Arguments,
-    servers: &Servers,
-    storage: &Storage,
-) -> Result<Vec<Account>, Failure> {
-    if !arguments.all {
-        let mut accounts: Vec<Account> = Vec::new();
-        for name in &arguments.accounts {
-            let account = servers.account(arguments.org.as_deref(), name)?;
-            if !accounts.contains(&account) {
-                accounts.push(account);
-            }
+/// The accounts of the command line, each once.
+fn named_accounts(arguments: &Arguments, servers: &Servers) -> Result<Vec<Account>, Failure> {
+    let mut accounts: Vec<Account> = Vec::new();
+    for name in &arguments.accounts {
+        let account = servers.account(arguments.org.as_deref(), name)?;
+        if !accounts.contains(&account) {
+            accounts.push(account);
         }
-        return Ok(accounts);
     }
+    Ok(accounts)
+}
+
+async fn all_accounts(storage: &Storage, organization: Option<&str>) -> Result<Vec<Account>, Failure> {
     let mut accounts = Vec::new();
     let mut scan = AccountScan::new();
     loop {
@@ -107,10 +109,10 @@ async fn accounts(
         if page.is_empty() {
             return Ok(accounts);
         }
-        let wanted = |account: &Account| {
-            arguments.org.as_ref().is_none_or(|organization| account.organization_id == *organization)
-        };
-        accounts.extend(page.into_iter().map(|due| due.account).filter(|account| wanted(account)));
+        accounts.extend(
+            (page.into_iter().map(|due| due.account))
+                .filter(|account| organization.is_none_or(|wanted| account.organization_id == wanted)),
+        );
     }
 }
 
@@ -205,7 +207,10 @@ fn print_summary(summary: &Value, json: bool) {
     }
     output::say(&format!(
         "{} requested: {} success, {} partial_success, {} failed, {} timed out",
-        summary["requested"], summary["success"], summary["partial_success"], summary["failed"],
+        summary["requested"],
+        summary["success"],
+        summary["partial_success"],
+        summary["failed"],
         summary["timed_out"]
     ));
 }

@@ -23,8 +23,7 @@ pub(crate) struct Arguments {
 
 /// Prints notifications as they arrive, until `-n` of them came, the output is closed, or RabbitMQ is gone.
 pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> Result<i32, Failure> {
-    let mut subscription =
-        Subscription::open(&servers.rabbit_urls()?, &servers.client, "account.#").await?;
+    let mut subscription = Subscription::open(&servers.rabbit_urls()?, &servers.client, "account.#").await?;
     if !json {
         output::complain("watching; notifications from now on are printed");
     }

@@ -67,7 +67,12 @@ async fn take_in(
     let days: Vec<NaiveDate> = days.into_iter().collect();
     let known = pipeline.storage.known_orders(&lease.account, &days).await?;
     let plan = ledger::plan(&known, reported);
-    debug!(new = plan.new.len(), changed = plan.updates.len(), stale = plan.stale.len(), "order book compared");
+    debug!(
+        new = plan.new.len(),
+        changed = plan.updates.len(),
+        stale = plan.stale.len(),
+        "order book compared"
+    );
     let changes = pipeline.storage.apply_external_orders(lease, reported, &plan, kind).await?;
     let unannounced = pipeline.storage.unannounced_orders(&lease.account).await?;
     Ok(DetectionReport::Completed {

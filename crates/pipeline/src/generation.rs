@@ -53,9 +53,9 @@ async fn replace_rows(
 
 /// New or changed fills always make a generation due, else the interval does.
 fn is_current(pipeline: &Pipeline, lease: &Lease, digest: &str, now: DateTime<Utc>) -> bool {
-    let recent = lease.last_generation_at.is_some_and(|at| {
-        (now - at).to_std().is_ok_and(|age| age < pipeline.settings.generation_interval)
-    });
+    let recent = lease
+        .last_generation_at
+        .is_some_and(|at| (now - at).to_std().is_ok_and(|age| age < pipeline.settings.generation_interval));
     recent && lease.generation_digest.as_deref() == Some(digest)
 }
 

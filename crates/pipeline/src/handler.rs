@@ -63,8 +63,11 @@ impl Handler for Pipeline {
             }
             End::Dead { reason, error, report } => {
                 if let Some(job) = &job {
-                    let notification = report.unwrap_or_else(|| failed_notification(job, &error));
-                    notification::notify_failure(self, &notification, &job.id)
+                    let (sequence, notification) = match report {
+                        Some(mut report) => (report["sequence"].as_i64(), report["notification"].take()),
+                        None => (None, failed_notification(job, &error)),
+                    };
+                    notification::notify_failure(self, job, sequence, &notification)
                         .await
                         .map_err(|error| format!("Notification failed: {}", chain(&error)))?;
                     self.record_end(job, "failed", &reason, Some(&notification["full_results"])).await;
@@ -106,9 +109,8 @@ impl Pipeline {
             RunEnd::Failed { error, report } => {
                 self.release(lease).await;
                 let report = report.map(|report| {
-                    let mut notification = report.notification();
-                    notification["full_results"]["sequence"] = json!(report.sequence);
-                    with_failure(notification, &error)
+                    let notification = with_failure(report.notification(), &error);
+                    json!({"sequence": report.sequence, "notification": notification})
                 });
                 Ending::Failed { error, retry_after: None, report }
             }

@@ -42,10 +42,7 @@ impl SyncJob {
         let arguments = celery::bind(task, &names).map_err(|error| error.to_string())?;
         Ok(Self {
             id: task.id.clone(),
-            account: Account::new(
-                text(&arguments, "organization_id")?,
-                text(&arguments, "pseudo_account")?,
-            ),
+            account: Account::new(text(&arguments, "organization_id")?, text(&arguments, "pseudo_account")?),
             force: flag(&arguments, "force_position_regeneration", false)?,
             check_external: flag(&arguments, "check_external_orders", true)?,
             enqueued_at: task.enqueued_at,
@@ -74,7 +71,12 @@ fn flag(arguments: &Map<String, Value>, name: &str, default: bool) -> Result<boo
 }
 
 /// The Celery message of a sync job, which a Python worker accepts as well.
-pub fn encode_sync(job: &SyncJob, origin: &str, eta: Option<DateTime<Utc>>, expires: Option<DateTime<Utc>>) -> celery::Encoded {
+pub fn encode_sync(
+    job: &SyncJob,
+    origin: &str,
+    eta: Option<DateTime<Utc>>,
+    expires: Option<DateTime<Utc>>,
+) -> celery::Encoded {
     let mut task = NewTask::new(&job.id, ACCOUNT_SYNC, origin);
     task.args = vec![json!(job.account.organization_id), json!(job.account.pseudo_account)];
     task.kwargs.insert("force_position_regeneration".to_owned(), json!(job.force));
@@ -118,8 +120,11 @@ mod tests {
     fn arguments_come_by_position_or_by_name() {
         for task in [
             task(json!(["org", "Raghu", true]), json!({})),
-            task(json!([]), json!({"organization_id": "org", "pseudo_account": "Raghu",
-                                   "force_position_regeneration": true})),
+            task(
+                json!([]),
+                json!({"organization_id": "org", "pseudo_account": "Raghu",
+                                   "force_position_regeneration": true}),
+            ),
             task(json!(["org"]), json!({"pseudo_account": "Raghu", "force_position_regeneration": true})),
         ] {
             let job = SyncJob::from_task(&task).unwrap();

@@ -21,9 +21,7 @@ mod sync;
 
 pub use error::chain;
 pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick};
-pub use job::{
-    ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SyncJob, encode_sync, job_id,
-};
+pub use job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SyncJob, encode_sync, job_id};
 pub use notification::routing_key;
 pub use report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
 pub use secret_ref::{Environment, SecretError, check_reference};

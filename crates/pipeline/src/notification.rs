@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use storage::UnannouncedOrder;
 
-use crate::Report;
 use crate::report::rfc3339;
 use crate::sync::Pipeline;
+use crate::{Report, SyncJob};
 
 /// How long a run waits for the confirm of its notification.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(30);
@@ -54,19 +54,23 @@ pub(crate) async fn notify(
     }
 }
 
-/// Tells that a job is given up.
-pub(crate) async fn notify_failure(pipeline: &Pipeline, notification: &Value, sync_id: &str) -> Result<(), PublishError> {
+/// Tells that a job is given up; `sequence` is that of its last run, if it ever had one.
+pub(crate) async fn notify_failure(
+    pipeline: &Pipeline,
+    job: &SyncJob,
+    sequence: Option<i64>,
+    notification: &Value,
+) -> Result<(), PublishError> {
     if !pipeline.settings.notifications_enabled {
         return Ok(());
     }
-    let account = notification["account"].as_str().unwrap_or_default();
-    let organization = &notification["full_results"]["organization_id"];
     let mut headers = Map::new();
-    headers.insert("organization_id".to_owned(), organization.clone());
-    if let Some(sequence) = notification["full_results"].get("sequence") {
-        headers.insert("sequence".to_owned(), sequence.clone());
+    headers.insert("organization_id".to_owned(), json!(job.account.organization_id));
+    if let Some(sequence) = sequence {
+        headers.insert("sequence".to_owned(), json!(sequence));
     }
-    let message = message(account, "sync_completed", sync_id.to_owned(), &headers, notification);
+    let message =
+        message(&job.account.pseudo_account, "sync_completed", job.id.clone(), &headers, notification);
     pipeline.publisher.publish_within(message, PUBLISH_LIMIT).await
 }
 

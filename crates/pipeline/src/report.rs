@@ -193,17 +193,21 @@ impl Report {
             GenerationReport::Skipped { reason, last_generation } => json!({
                 "regenerated": false, "reason": reason, "last_generation": last_generation.map(rfc3339),
             }),
-            GenerationReport::Failed(error) => json!({"regenerated": false, "reason": "failed", "error": error}),
+            GenerationReport::Failed(error) => {
+                json!({"regenerated": false, "reason": "failed", "error": error})
+            }
         }
     }
 
     fn detection_json(&self) -> Value {
         match &self.detection {
-            DetectionReport::Completed { external_orders, orders_updated, events_created, broker_orders } => json!({
-                "status": "completed", "external_orders_detected": external_orders,
-                "orders_updated": orders_updated, "events_created": events_created,
-                "total_broker_orders": broker_orders,
-            }),
+            DetectionReport::Completed { external_orders, orders_updated, events_created, broker_orders } => {
+                json!({
+                    "status": "completed", "external_orders_detected": external_orders,
+                    "orders_updated": orders_updated, "events_created": events_created,
+                    "total_broker_orders": broker_orders,
+                })
+            }
             DetectionReport::Skipped(reason) => json!({"status": "skipped", "reason": reason}),
             DetectionReport::Failed(error) => json!({"status": "failed", "error": error}),
         }

@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, select_all};
-use lapin::message::Delivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
-use lapin::types::FieldTable;
 use lapin::Channel;
+use lapin::message::Delivery;
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::handler::Handler;
 use crate::{Publisher, QueueError, RetryPolicy, WorkQueue, topology};
 
 /// After so long without a session a supervisor should start the process anew.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 
 /// What a consumer needs to know.
 #[derive(Debug, Clone)]
@@ -103,8 +103,8 @@ impl<H: Handler> Consumer<H> {
 
     /// Connects, declares, and starts consuming with prefetch = slots.
     async fn open(&self, attempt: usize) -> Result<(Link, Vec<Channel>, Deliveries), QueueError> {
-        let link =
-            Link::connect(&self.settings.urls, attempt, &format!("{} consumer", self.settings.worker)).await?;
+        let link = Link::connect(&self.settings.urls, attempt, &format!("{} consumer", self.settings.worker))
+            .await?;
         topology::declare(&link).await?;
         let (mut channels, mut streams) = (Vec::new(), Vec::new());
         for (queue, slots, _) in &self.slots {
@@ -188,10 +188,11 @@ impl<H: Handler> Consumer<H> {
             let _ = link.timed("cancel a consumer", cancelled).await;
         }
         // What came in between ends with the stream, since the consumers are cancelled.
-        while let Ok(Some((_, item))) = tokio::time::timeout(Duration::from_millis(200), deliveries.next()).await {
+        while let Ok(Some((_, item))) =
+            tokio::time::timeout(Duration::from_millis(200), deliveries.next()).await
+        {
             if let Some(Ok(delivery)) = item {
-                let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-                let _ = link.timed("give a job back", delivery.acker.nack(options)).await;
+                self.executor.give_back(&delivery, session).await;
             }
         }
         jobs.close();

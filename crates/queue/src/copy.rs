@@ -44,11 +44,9 @@ pub(crate) fn dead(
 ) -> Message {
     let mut copy = plain(delivery, Destination::Dead);
     mark_failure(&mut copy.headers, error, now);
-    for (name, text) in [
-        ("syncfleet-reason", reason),
-        ("syncfleet-worker", worker),
-        ("syncfleet-queue", queue.name()),
-    ] {
+    for (name, text) in
+        [("syncfleet-reason", reason), ("syncfleet-worker", worker), ("syncfleet-queue", queue.name())]
+    {
         set_text(&mut copy.headers, name, text);
     }
     let attempts = AMQPValue::LongInt(i32::try_from(attempts).unwrap_or(i32::MAX));
@@ -122,7 +120,9 @@ fn bound(headers: &mut FieldTable) {
         let largest = headers
             .inner()
             .iter()
-            .filter(|(key, _)| !matches!(key.as_str(), "id" | "task") && !key.as_str().starts_with("syncfleet-"))
+            .filter(|(key, _)| {
+                !matches!(key.as_str(), "id" | "task") && !key.as_str().starts_with("syncfleet-")
+            })
             .max_by_key(|(_, value)| value_size(value))
             .map(|(key, _)| key.clone());
         let Some(largest) = largest else { return };
@@ -177,7 +177,9 @@ mod tests {
 
     #[test]
     fn marks_of_the_broker_are_not_copied() {
-        for header in ["x-death", "x-first-death-queue", "x-last-death-reason", "x-delivery-count", "CC", "BCC"] {
+        for header in
+            ["x-death", "x-first-death-queue", "x-last-death-reason", "x-delivery-count", "CC", "BCC"]
+        {
             assert!(is_dropped(header), "{header}");
         }
         assert!(!is_dropped("x-tenant"));

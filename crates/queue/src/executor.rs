@@ -108,11 +108,7 @@ impl<H: Handler> Executor<H> {
     }
 
     /// Runs the handler within the time limit, guarding against its panics.
-    async fn attempt(
-        &self,
-        attempt: &Arc<Attempt>,
-        session: &Session,
-    ) -> (Event, Option<serde_json::Value>) {
+    async fn attempt(&self, attempt: &Arc<Attempt>, session: &Session) -> (Event, Option<serde_json::Value>) {
         let limit = attempt.task.time_limit.map_or(self.time_limit, |asked| asked.min(self.time_limit));
         let stop = session.lost.child_token();
         let (handler, job, token) = (Arc::clone(&self.handler), Arc::clone(attempt), stop.clone());
@@ -144,7 +140,9 @@ impl<H: Handler> Executor<H> {
                 (Event::Failed { error, retry_after }, report)
             }
             Ok(Ending::Interrupted) => (Event::Interrupted, None),
-            Err(join) => (Event::Failed { error: format!("panicked: {}", panic_text(join)), retry_after: None }, None),
+            Err(join) => {
+                (Event::Failed { error: format!("panicked: {}", panic_text(join)), retry_after: None }, None)
+            }
         }
     }
 
@@ -176,11 +174,18 @@ impl<H: Handler> Executor<H> {
                 self.conclude(attempt, End::Dead { reason: "expired".to_owned(), error, report }).await
             }
             Disposition::Retry { retries, due, delay, error } => {
-                warn!(id, retry = retries, delay_seconds = delay.as_secs_f64(), error,
-                      "attempt failed, retry {retries} of {} in {:.1} s: {error}",
-                      self.policy.retries, delay.as_secs_f64());
+                warn!(
+                    id,
+                    retry = retries,
+                    delay_seconds = delay.as_secs_f64(),
+                    error,
+                    "attempt failed, retry {retries} of {} in {:.1} s: {error}",
+                    self.policy.retries,
+                    delay.as_secs_f64()
+                );
                 let step = DelayStep::towards(delay);
-                self.publish(copy::delayed(delivery, queue, step, Some((retries, due, &error, now))), session).await
+                self.publish(copy::delayed(delivery, queue, step, Some((retries, due, &error, now))), session)
+                    .await
             }
             Disposition::Park { delay } => {
                 let step = DelayStep::towards(delay);
@@ -193,7 +198,10 @@ impl<H: Handler> Executor<H> {
                 let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, now);
                 let told = match (attempt, known_id(delivery)) {
                     (Some(_), _) => self.conclude(attempt, End::Dead { reason, error, report }).await,
-                    (None, Some(id)) => { self.handler.refuse(&id, &reason, &error).await; Ok(()) }
+                    (None, Some(id)) => {
+                        self.handler.refuse(&id, &reason, &error).await;
+                        Ok(())
+                    }
                     (None, None) => Ok(()),
                 };
                 match told {
@@ -231,17 +239,14 @@ impl<H: Handler> Executor<H> {
         self.check_sent(tokio::time::timeout(STOP_LIMIT, sent).await, session);
     }
 
-    async fn give_back(&self, delivery: &Delivery, session: &Session) {
+    /// Gives a delivery back to its queue, uncharged; also one that has not started when a shutdown begins.
+    pub(crate) async fn give_back(&self, delivery: &Delivery, session: &Session) {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         self.check_sent(tokio::time::timeout(STOP_LIMIT, delivery.acker.nack(options)).await, session);
     }
 
     /// `Ok(false)` means that the channel was dead and nothing was sent: the session is over.
-    fn check_sent(
-        &self,
-        sent: Result<lapin::Result<bool>, tokio::time::error::Elapsed>,
-        session: &Session,
-    ) {
+    fn check_sent(&self, sent: Result<lapin::Result<bool>, tokio::time::error::Elapsed>, session: &Session) {
         if !matches!(sent, Ok(Ok(true))) && !session.lost.is_cancelled() {
             warn!("an acknowledgement could not be sent: the session is over");
             session.lost.cancel();

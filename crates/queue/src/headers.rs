@@ -24,9 +24,7 @@ fn value_to_json(value: &AMQPValue) -> Value {
         AMQPValue::FieldArray(values) => values.as_slice().iter().map(value_to_json).collect(),
         AMQPValue::Timestamp(value) => (*value).into(),
         AMQPValue::FieldTable(table) => Value::Object(to_json(table)),
-        AMQPValue::ByteArray(bytes) => {
-            Value::String(String::from_utf8_lossy(bytes.as_slice()).into_owned())
-        }
+        AMQPValue::ByteArray(bytes) => Value::String(String::from_utf8_lossy(bytes.as_slice()).into_owned()),
         AMQPValue::Void => Value::Null,
     }
 }
@@ -47,8 +45,9 @@ pub(crate) fn value_from_json(value: &Value) -> AMQPValue {
         Value::Null => AMQPValue::Void,
         Value::Bool(value) => AMQPValue::Boolean(*value),
         Value::Number(number) => match number.as_i64() {
-            Some(integer) => i32::try_from(integer)
-                .map_or(AMQPValue::LongLongInt(integer), AMQPValue::LongInt),
+            Some(integer) => {
+                i32::try_from(integer).map_or(AMQPValue::LongLongInt(integer), AMQPValue::LongInt)
+            }
             None => AMQPValue::Double(number.as_f64().unwrap_or(f64::NAN)),
         },
         Value::String(text) => AMQPValue::LongString(text.as_str().into()),

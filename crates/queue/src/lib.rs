@@ -31,7 +31,7 @@ mod topology;
 
 pub use backoff::RetryPolicy;
 pub use connection::RabbitUrls;
-pub use consumer::{Consumer, ConsumerSettings};
+pub use consumer::{Consumer, ConsumerSettings, GIVE_UP_AFTER};
 pub use decide::{Disposition, Event, Facts, decide};
 pub use delay::DelayStep;
 pub use error::{PublishError, QueueError};

@@ -66,6 +66,19 @@ impl Publisher {
         }
     }
 
+    /// Returns when there has been no connection for as long as `limit`.
+    pub async fn unreachable_for(&self, limit: Duration) {
+        let mut state = self.state.clone();
+        loop {
+            if state.wait_for(|state| !state.connected).await.is_err() {
+                return;
+            }
+            if tokio::time::timeout(limit, state.wait_for(|state| state.connected)).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Publishes one message; returns when it is confirmed, however many connections that takes.
     ///
     /// # Errors
@@ -119,7 +132,11 @@ async fn run(
                 match ended {
                     Ok(()) => return,
                     Err(error) => {
-                        warn!(error, "connection for publishing lost, {} unconfirmed: {error}", waiting.len());
+                        warn!(
+                            error,
+                            "connection for publishing lost, {} unconfirmed: {error}",
+                            waiting.len()
+                        );
                     }
                 }
             }
@@ -224,10 +241,7 @@ async fn publish_batch(
 }
 
 /// Waits for lapin as long as RabbitMQ is blocked, else not longer than a confirm may take.
-async fn patiently<T>(
-    link: &Link,
-    answer: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, String> {
+async fn patiently<T>(link: &Link, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, String> {
     let mut answer = std::pin::pin!(answer);
     loop {
         match tokio::time::timeout(CONFIRM_LIMIT, &mut answer).await {

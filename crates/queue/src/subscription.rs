@@ -48,7 +48,8 @@ impl Subscription {
         );
         link.timed("bind a queue", bound).await?;
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let consuming = channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default());
+        let consuming =
+            channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default());
         let consumer = link.timed("consume", consuming).await?;
         Ok(Self { link, consumer })
     }
@@ -58,8 +59,7 @@ impl Subscription {
     /// # Errors
     /// When the connection is lost; what is published until the next subscription is not seen.
     pub async fn next(&mut self) -> Result<Notice, QueueError> {
-        let unavailable =
-            |source| QueueError::Unavailable { server: self.link.server().to_owned(), source };
+        let unavailable = |source| QueueError::Unavailable { server: self.link.server().to_owned(), source };
         match self.consumer.next().await {
             Some(Ok(delivery)) => Ok(Notice {
                 routing_key: delivery.routing_key.to_string(),

@@ -18,8 +18,8 @@ pub use names::{host_name, process_name};
 pub use parse::{ParseFailure, parse};
 pub use secret::SecretUrl;
 pub use settings::{
-    BeatArgs, CatchUp, ClusterHosts, Connections, MaybeHours, QueueNames, ResultArgs, ResultUrl, RetryArgs, SyncArgs,
-    WorkerArgs, postgres_pool_size,
+    BeatArgs, CatchUp, ClusterHosts, Connections, FanOutArgs, ManagementArgs, ManagementUrl, MaybeHours,
+    QueueNames, RedisArgs, ResultArgs, ResultUrl, RetryArgs, SyncArgs, WorkerArgs, postgres_pool_size,
 };
 pub use signals::Shutdown;
 pub use startup::{START_LIMIT, wait_for};

@@ -8,10 +8,9 @@ pub struct LogArgs {
     /// For people or for machines
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", global = true, default_value = "pretty")]
     pub log_format: LogFormat,
-    /// What is logged: a level, or directives such as `info,queue=debug`
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", global = true, default_value = "info",
-          value_parser = parse_filter)]
-    pub rust_log: String,
+    /// What is logged: a level, or directives such as `info,queue=debug` [default: info; syncfleet itself: warn]
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", global = true, value_parser = parse_filter)]
+    pub rust_log: Option<String>,
 }
 
 /// The shape of a log line.
@@ -29,10 +28,10 @@ fn parse_filter(text: &str) -> Result<String, String> {
         .map_err(|_| "expected a level (error, warn, info, debug, trace) or directives".to_owned())
 }
 
-/// Starts logging to standard error; call it once.
-pub fn init_logging(arguments: &LogArgs) {
+/// Starts logging to standard error, at `default` unless the settings say otherwise; call it once.
+pub fn init_logging(arguments: &LogArgs, default: &str) {
     // lapin logs each returned message and each lost connection; our own lines say the same with their consequence.
-    let filter = EnvFilter::new(format!("lapin=off,{}", arguments.rust_log));
+    let filter = EnvFilter::new(format!("lapin=off,{}", arguments.rust_log.as_deref().unwrap_or(default)));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match arguments.log_format {
         LogFormat::Pretty => subscriber

@@ -50,7 +50,9 @@ fn classify(error: clap::Error, command: &Command) -> ParseFailure {
         return ParseFailure::Usage(error);
     };
     let expected = match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(values)) if !values.is_empty() => format!("expected {}", values.join(", ")),
+        Some(ContextValue::Strings(values)) if !values.is_empty() => {
+            format!("expected {}", values.join(", "))
+        }
         _ => std::error::Error::source(&error).map_or("not understood".to_owned(), ToString::to_string),
     };
     ParseFailure::Setting(format!("setting {variable} ({flag}): {expected}"))
@@ -99,7 +101,9 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_not_repeated() {
-        let ParseFailure::Setting(text) = failure(&["--database-url", "mysql://u:secret@h"]) else { panic!() };
+        let ParseFailure::Setting(text) = failure(&["--database-url", "mysql://u:secret@h"]) else {
+            panic!()
+        };
         assert!(text.starts_with("setting DATABASE_URL") && !text.contains("secret"), "{text}");
     }
 

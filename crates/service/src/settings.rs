@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::secret::SecretUrl;
 use crate::values::{self, CheckHours, RabbitUrlList};
 
-/// Where the servers are.
+/// Where PostgreSQL and RabbitMQ are, and whose the rows are that name nobody: what every program needs.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Servers")]
 pub struct Connections {
@@ -17,25 +17,49 @@ pub struct Connections {
     #[arg(long, env = "RABBITMQ_URL", hide_env_values = true, value_name = "URLS", global = true,
           default_value = "amqp://guest:guest@localhost:5672/%2f", value_parser = values::rabbit_urls)]
     pub rabbitmq_url: RabbitUrlList,
-    /// RabbitMQ's management API; with it queue listings tell more
-    #[arg(long, env = "RABBITMQ_MANAGEMENT_URL", hide_env_values = true, value_name = "URL", global = true,
-          value_parser = values::http_url)]
-    pub rabbitmq_management_url: Option<SecretUrl>,
-    /// Redis
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", global = true,
-          default_value = "redis://localhost:6379/0", value_parser = values::redis_url)]
-    pub redis_url: SecretUrl,
-    /// `production` with REDIS_CLUSTER_HOSTS uses the Redis Cluster
-    #[arg(long, env = "ENVIRONMENT", value_name = "NAME", global = true, default_value = "local")]
-    pub environment: String,
-    /// Nodes of a Redis Cluster
-    #[arg(long, env = "REDIS_CLUSTER_HOSTS", value_name = "HOST:PORT,…", global = true, default_value = "",
-          value_parser = parse_hosts)]
-    pub redis_cluster_hosts: ClusterHosts,
     /// The organization of rows that name none
     #[arg(long, env = "DEFAULT_ORGANIZATION_ID", value_name = "ID", global = true, default_value = "default",
           value_parser = values::name)]
     pub default_organization_id: String,
+}
+
+/// RabbitMQ's management API.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Servers")]
+pub struct ManagementArgs {
+    /// RabbitMQ's management API: with it `queue status` tells unacknowledged messages too
+    #[arg(long, env = "RABBITMQ_MANAGEMENT_URL", hide_env_values = true, value_name = "URL", global = true,
+          default_value = "", value_parser = parse_management_url)]
+    pub rabbitmq_management_url: ManagementUrl,
+}
+
+/// The management API, or none.
+#[derive(Debug, Clone)]
+pub struct ManagementUrl(pub Option<SecretUrl>);
+
+fn parse_management_url(text: &str) -> Result<ManagementUrl, String> {
+    if text.is_empty() {
+        Ok(ManagementUrl(None))
+    } else {
+        values::http_url(text).map(|url| ManagementUrl(Some(url)))
+    }
+}
+
+/// Where Redis is.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Redis")]
+pub struct RedisArgs {
+    /// Redis
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL",
+          default_value = "redis://localhost:6379/0", value_parser = values::redis_url)]
+    pub redis_url: SecretUrl,
+    /// `production` with REDIS_CLUSTER_HOSTS uses the Redis Cluster
+    #[arg(long, env = "ENVIRONMENT", value_name = "NAME", default_value = "local")]
+    pub environment: String,
+    /// Nodes of a Redis Cluster
+    #[arg(long, env = "REDIS_CLUSTER_HOSTS", value_name = "HOST:PORT,…", default_value = "",
+          value_parser = parse_hosts)]
+    pub redis_cluster_hosts: ClusterHosts,
 }
 
 /// Nodes of a Redis Cluster, perhaps none.
@@ -46,7 +70,7 @@ fn parse_hosts(text: &str) -> Result<ClusterHosts, String> {
     values::cluster_hosts(text).map(ClusterHosts)
 }
 
-impl Connections {
+impl RedisArgs {
     /// The nodes of the Redis Cluster that the settings ask for; empty: single Redis.
     pub fn cluster_hosts(&self) -> Vec<String> {
         if self.environment == "production" { self.redis_cluster_hosts.0.clone() } else { Vec::new() }
@@ -71,11 +95,11 @@ pub struct SyncArgs {
     pub rabbitmq_notifications_enabled: bool,
 }
 
-/// What the beat does.
+/// What a tick publishes; also what a worker does with a job for all accounts.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Schedule")]
-pub struct BeatArgs {
-    /// Seconds between ticks
+pub struct FanOutArgs {
+    /// Seconds between ticks, and how long a job of a tick is worth running
     #[arg(long, env = "SYNC_INTERVAL_SECONDS", value_name = "SECONDS", default_value = "300",
           value_parser = values::seconds)]
     pub sync_interval_seconds: Duration,
@@ -83,12 +107,6 @@ pub struct BeatArgs {
     #[arg(long, env = "BEAT_SPREAD_SECONDS", value_name = "SECONDS", default_value = "0",
           value_parser = values::seconds_or_zero)]
     pub beat_spread_seconds: Duration,
-    /// What becomes of ticks that no beat was there for
-    #[arg(long, env = "BEAT_CATCH_UP", value_name = "POLICY", default_value = "latest")]
-    pub beat_catch_up: CatchUp,
-    /// How long ticks and outcomes are kept
-    #[arg(long, env = "RETENTION_DAYS", value_name = "DAYS", default_value = "30", value_parser = values::days)]
-    pub retention_days: u32,
     /// An account's brokerage is looked at when its last look is this long ago; 0: at every tick
     #[arg(long, env = "EXTERNAL_ORDER_CHECK_MINUTES", value_name = "MINUTES", default_value = "30",
           value_parser = values::minutes)]
@@ -97,6 +115,18 @@ pub struct BeatArgs {
     #[arg(long, env = "EXTERNAL_ORDER_CHECK_HOURS", value_name = "HH:MM-HH:MM", default_value = "",
           value_parser = parse_hours)]
     pub external_order_check_hours: MaybeHours,
+}
+
+/// What the beat does beside.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Beat")]
+pub struct BeatArgs {
+    /// What becomes of ticks that no beat was there for
+    #[arg(long, env = "BEAT_CATCH_UP", value_name = "POLICY", default_value = "latest")]
+    pub beat_catch_up: CatchUp,
+    /// How long ticks and outcomes are kept
+    #[arg(long, env = "RETENTION_DAYS", value_name = "DAYS", default_value = "30", value_parser = values::days)]
+    pub retention_days: u32,
 }
 
 /// Hours, or always (a type of its own, because clap gives `Option` another meaning).

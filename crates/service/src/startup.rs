@@ -25,7 +25,12 @@ pub async fn wait_for<T>(
             Ok(connected) => return Ok(connected),
             Err(error) if Instant::now() + pause >= deadline => return Err(format!("{server}: {error}")),
             Err(error) => {
-                warn!(server, error, "{server} is not ready, trying again in {:.1} s: {error}", pause.as_secs_f64());
+                warn!(
+                    server,
+                    error,
+                    "{server} is not ready, trying again in {:.1} s: {error}",
+                    pause.as_secs_f64()
+                );
             }
         }
         sleep(pause).await;

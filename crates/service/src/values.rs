@@ -56,8 +56,10 @@ pub(crate) fn http_url(text: &str) -> Result<SecretUrl, String> {
 }
 
 pub(crate) fn rabbit_urls(text: &str) -> Result<RabbitUrlList, String> {
-    let urls: Vec<SecretUrl> =
-        text.split(',').map(|part| SecretUrl::parse(part.trim(), &["amqp", "amqps"])).collect::<Result<_, _>>()?;
+    let urls: Vec<SecretUrl> = text
+        .split(',')
+        .map(|part| SecretUrl::parse(part.trim(), &["amqp", "amqps"]))
+        .collect::<Result<_, _>>()?;
     let shown: Vec<String> = urls.iter().map(ToString::to_string).collect();
     Ok(RabbitUrlList { text: text.to_owned(), shown: shown.join(",") })
 }
@@ -185,7 +187,10 @@ mod tests {
     #[test]
     fn a_shown_url_has_no_user_and_no_password() {
         let url = postgres_url("postgres://u:secret@h:5433/db").unwrap();
-        assert_eq!((url.to_string(), format!("{url:?}")), ("postgres://h:5433".into(), "SecretUrl(postgres://h:5433)".into()));
+        assert_eq!(
+            (url.to_string(), format!("{url:?}")),
+            ("postgres://h:5433".into(), "SecretUrl(postgres://h:5433)".into())
+        );
         assert_eq!(url.expose(), "postgres://u:secret@h:5433/db");
     }
 

@@ -38,9 +38,10 @@ impl Storage {
         let organizations = self.organization_keys(account);
         let positions = Value::Array(rows.book.positions.iter().map(position_row).collect());
         let holdings = Value::Array(rows.book.holdings.iter().map(holding_row).collect());
-        let withheld: Vec<String> = (rows.book.withheld.iter())
-            .flat_map(|queue| queue.instrument_keys.iter().cloned())
-            .collect();
+        let withheld: Vec<String> =
+            (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
+        let withheld_isins: Vec<String> =
+            (rows.book.withheld.iter()).filter_map(|queue| queue.isin.clone()).collect();
         let mut transaction = self.begin_fenced(lease).await?;
         sqlx::query!(
             "INSERT INTO tradingdb.symbols (instrument_key, stock_code)
@@ -80,7 +81,8 @@ impl Storage {
                 account.pseudo_account,
                 &organizations,
                 holdings,
-                &withheld
+                &withheld,
+                &withheld_isins
             ),
             sqlx::query_file!(
                 "src/update_holdings.sql",

@@ -1,8 +1,9 @@
--- Rows that vanished, and later twins of a row (the replaced system could leave some). Instruments whose rows the
--- ledger withholds ($4) keep their last good ones.
+-- Rows that vanished, and later twins of a row (the replaced system could leave some). Instruments ($4) and ISINs ($5)
+-- whose rows the ledger withholds keep their last good ones, under whatever key an ISIN's row was stored.
 DELETE FROM tradingdb.holdings t
 WHERE t.pseudo_account = $1 AND coalesce(t.organization_id, '') = ANY($2::text[])
   AND (t.instrument_key = ANY($4::text[])) IS NOT TRUE
+  AND (t.isin = ANY($5::text[])) IS NOT TRUE
   AND (NOT EXISTS (
           SELECT FROM jsonb_to_recordset($3::jsonb) AS x (isin text, instrument_key text, product text)
           WHERE t.isin IS NOT DISTINCT FROM x.isin AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.product IS NOT DISTINCT FROM x.product)

@@ -119,9 +119,8 @@ impl Storage {
     ) -> Result<usize, StorageError> {
         let account = &lease.account;
         let new: Vec<&ReportedOrder> = plan.new.iter().filter_map(|&index| reported.get(index)).collect();
-        let names: Vec<Value> = (new.iter())
-            .map(|order| json!({"exchange": order.exchange, "symbol": order.symbol}))
-            .collect();
+        let names: Vec<Value> =
+            (new.iter()).map(|order| json!({"exchange": order.exchange, "symbol": order.symbol})).collect();
         let keys = sqlx::query_file!(
             "src/resolve_instruments.sql",
             Value::Array(names),

@@ -151,7 +151,11 @@ impl Storage {
             row.insert("order_day".into(), json!(order.day));
             row.insert("source".into(), json!("IMPORT"));
             row.entry("variety").or_insert_with(|| json!("REGULAR"));
-            if known.exists { updates.push(Value::Object(row)) } else { inserts.push(Value::Object(row)) }
+            if known.exists {
+                updates.push(Value::Object(row))
+            } else {
+                inserts.push(Value::Object(row))
+            }
             fills.extend(order.fills.iter().map(|fill| {
                 json!({"order_id": id, "trade_id": fill.trade_id, "quantity": fill.quantity,
                        "price": fill.price, "at": fill.at})

@@ -23,7 +23,7 @@ pub struct LedgerInputs {
     pub orders: usize,
     /// Ids of filled orders whose side is neither BUY nor SELL: they count nowhere and must be reported.
     pub unreadable_orders: Vec<i32>,
-    /// Equal digests mean equal inputs.
+    /// Equal digests mean equal inputs, but for orders of which nothing is filled.
     pub digest: String,
 }
 
@@ -40,9 +40,10 @@ impl Storage {
             .fetch_all(&self.pool)
             .await?;
         for row in rows {
-            digest.update(format!("{row:?}"));
             inputs.orders += usize::from(row.first_of_order);
             let Some(quantity) = row.quantity.filter(|quantity| !quantity.is_zero()) else { continue };
+            // Not before: an order of which nothing is filled makes no generation due.
+            digest.update(format!("{row:?}"));
             let Some(side) = row.trade_type.as_deref().and_then(Side::parse) else {
                 inputs.unreadable_orders.push(row.id);
                 continue;
@@ -53,9 +54,7 @@ impl Storage {
                 at: row.at.unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
                 trade_id: row.trade_id,
                 order_id: row.exchange_order_id.or(row.broker_order_id),
-                instrument_key: row
-                    .instrument_key
-                    .unwrap_or_else(|| ledger::key_for(&exchange, &symbol)),
+                instrument_key: row.instrument_key.unwrap_or_else(|| ledger::key_for(&exchange, &symbol)),
                 exchange,
                 symbol,
                 isin: row.isin,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +22,17 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: &str = "60s";
 
 /// A pool of connections with every statement of the product as a method. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Storage {
     pub(crate) pool: PgPool,
     pub(crate) default_organization: Arc<str>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The pool knows the password.
+        f.debug_struct("Storage").field("connections", &self.pool.size()).finish_non_exhaustive()
+    }
 }
 
 impl Storage {
@@ -43,7 +51,12 @@ impl Storage {
     ) -> Result<Self, StorageError> {
         let options = PgConnectOptions::from_str(url)?
             .application_name(application_name)
-            .options([("statement_timeout", STATEMENT_TIMEOUT), ("TimeZone", "UTC")]);
+            // The search path is ours too: sqlx names the table of its migrations without a schema.
+            .options([
+                ("statement_timeout", STATEMENT_TIMEOUT),
+                ("TimeZone", "UTC"),
+                ("search_path", "public"),
+            ]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -65,7 +78,13 @@ impl Storage {
     /// [`StorageError::Migration`] names the migration; those before it stay done.
     pub async fn migrate(&self) -> Result<usize, StorageError> {
         let before = self.applied_migrations().await?;
-        migrator().run(&self.pool).await?;
+        let mut connection = self.pool.acquire().await?;
+        // An index over a large table may take longer than any statement of ours may.
+        sqlx::query!("SET statement_timeout = 0").execute(&mut *connection).await?;
+        let migrated = migrator().run(&mut *connection).await;
+        // Not back into the pool: its time limit is gone.
+        connection.close().await?;
+        migrated?;
         Ok(self.applied_migrations().await?.saturating_sub(before))
     }
 

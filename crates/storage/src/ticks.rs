@@ -21,7 +21,7 @@ impl Storage {
                VALUES ($1, $2, $3, now() + make_interval(secs => $4))
                ON CONFLICT (schedule, tick_at) DO UPDATE
                    SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until
-                   WHERE t.published_at IS NULL AND (t.claimed_until < now() OR t.claimed_by = excluded.claimed_by)
+                   WHERE t.published_at IS NULL AND t.claimed_until < now()
                RETURNING true AS "claimed!""#,
             schedule,
             tick_at,

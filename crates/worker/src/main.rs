@@ -11,7 +11,8 @@ use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, c
 use queue::{Consumer, ConsumerSettings, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
-    BeatArgs, Connections, LogArgs, ResultArgs, RetryArgs, SecretUrl, Shutdown, SyncArgs, WorkerArgs, exit,
+    Connections, FanOutArgs, LogArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl, Shutdown, SyncArgs,
+    WorkerArgs, exit,
 };
 use storage::Storage;
 use tracing::{error, info};
@@ -29,6 +30,8 @@ struct Arguments {
     #[command(flatten)]
     connections: Connections,
     #[command(flatten)]
+    redis: RedisArgs,
+    #[command(flatten)]
     worker: WorkerArgs,
     #[command(flatten)]
     sync: SyncArgs,
@@ -36,9 +39,8 @@ struct Arguments {
     retry: RetryArgs,
     #[command(flatten)]
     results: ResultArgs,
-    /// What a job for all accounts publishes.
     #[command(flatten)]
-    beat: BeatArgs,
+    fan_out: FanOutArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -53,7 +55,7 @@ async fn main() {
 }
 
 async fn run(arguments: Arguments) -> i32 {
-    service::init_logging(&arguments.log);
+    service::init_logging(&arguments.log, "info");
     service::install_tls();
     let shutdown = match Shutdown::listen() {
         Ok(shutdown) => shutdown,
@@ -138,7 +140,7 @@ async fn connect(
     })
     .await
     .map_err(anyhow::Error::msg)?;
-    let cache = open_cache(&connections.redis_url, connections.cluster_hosts(), concurrency).await?;
+    let cache = open_cache(&arguments.redis.redis_url, arguments.redis.cluster_hosts(), concurrency).await?;
     let results = match &arguments.results.result_backend_url {
         None => Some(cache.clone()),
         Some(url) => match &url.0 {
@@ -147,11 +149,7 @@ async fn connect(
         },
     };
     let publisher = Publisher::start(urls.clone(), name);
-    publisher
-        .connected(service::START_LIMIT)
-        .await
-        .map_err(anyhow::Error::msg)
-        .context("RabbitMQ")?;
+    publisher.connected(service::START_LIMIT).await.map_err(anyhow::Error::msg).context("RabbitMQ")?;
     let environment: Environment = Arc::new(|variable| std::env::var(variable).ok());
     Ok(Pipeline {
         settings: PipelineSettings {
@@ -164,11 +162,11 @@ async fn connect(
         fan_out: FanOut {
             storage: storage.clone(),
             publisher: publisher.clone(),
-            interval: arguments.beat.sync_interval_seconds,
-            spread: arguments.beat.beat_spread_seconds,
+            interval: arguments.fan_out.sync_interval_seconds,
+            spread: arguments.fan_out.beat_spread_seconds,
             checks: CheckSchedule {
-                interval: arguments.beat.external_order_check_minutes,
-                hours: arguments.beat.external_order_check_hours.0.map(|hours| (hours.from, hours.to)),
+                interval: arguments.fan_out.external_order_check_minutes,
+                hours: arguments.fan_out.external_order_check_hours.0.map(|hours| (hours.from, hours.to)),
             },
             origin: name.to_owned(),
         },
@@ -181,7 +179,11 @@ async fn connect(
     })
 }
 
-async fn open_cache(url: &SecretUrl, cluster_hosts: Vec<String>, concurrency: usize) -> anyhow::Result<Cache> {
+async fn open_cache(
+    url: &SecretUrl,
+    cluster_hosts: Vec<String>,
+    concurrency: usize,
+) -> anyhow::Result<Cache> {
     let config = CacheConfig {
         redis_url: SecretString::from(url.expose().to_owned()),
         cluster_hosts,

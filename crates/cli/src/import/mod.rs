@@ -55,13 +55,11 @@ pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Resu
 fn read(file: &PathBuf) -> Result<String, Failure> {
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::operation(format!("{} cannot be read: {error}", file.display())))?;
-    String::from_utf8(bytes)
-        .map(|text| text.trim_start_matches('\u{feff}').to_owned())
-        .map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Failure::operation(format!("line {line}: not UTF-8; nothing was loaded"))
-        })
+    String::from_utf8(bytes).map(|text| text.trim_start_matches('\u{feff}').to_owned()).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::operation(format!("line {line}: not UTF-8; nothing was loaded"))
+    })
 }
 
 fn refuse(bad_rows: &[BadRow]) -> Failure {

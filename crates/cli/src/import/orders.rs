@@ -11,10 +11,27 @@ use super::{BadRow, instant};
 
 /// Columns of text.
 const TEXTS: &[&str] = &[
-    "client_id", "comments", "independent_exchange", "independent_symbol", "isin", "nest_request_id", "order_type",
-    "platform", "position_category", "position_type", "publisher_id", "status_message", "stock_broker",
-    "strategy_id", "trading_account", "transition_type", "validity", "variety", "broker_order_id",
-    "broker_parent_id", "instrument_key",
+    "client_id",
+    "comments",
+    "independent_exchange",
+    "independent_symbol",
+    "isin",
+    "nest_request_id",
+    "order_type",
+    "platform",
+    "position_category",
+    "position_type",
+    "publisher_id",
+    "status_message",
+    "stock_broker",
+    "strategy_id",
+    "trading_account",
+    "transition_type",
+    "validity",
+    "variety",
+    "broker_order_id",
+    "broker_parent_id",
+    "instrument_key",
 ];
 /// Columns of whole numbers.
 const INTEGERS: &[&str] = &["disclosed_quantity", "parent_order_id", "pending_quantity"];
@@ -24,8 +41,21 @@ const DECIMALS: &[&str] = &["price", "trigger_price", "target", "stoploss", "tra
 const INSTANTS: &[&str] = &["modified_time", "platform_time", "timestamp"];
 /// Read for themselves below; `id` and `source` are ours to give and are ignored.
 const OWN: &[&str] = &[
-    "organization_id", "pseudo_account", "exchange", "symbol", "trade_type", "product_type", "quantity",
-    "filled_quantity", "average_price", "status", "exchange_time", "exchange_order_id", "trade_id", "amo", "id",
+    "organization_id",
+    "pseudo_account",
+    "exchange",
+    "symbol",
+    "trade_type",
+    "product_type",
+    "quantity",
+    "filled_quantity",
+    "average_price",
+    "status",
+    "exchange_time",
+    "exchange_order_id",
+    "trade_id",
+    "amo",
+    "id",
     "source",
 ];
 
@@ -81,7 +111,9 @@ fn read_line(text: &str, default_organization: &str) -> Result<Line, String> {
     let at = instant_of(&fields, "exchange_time")?.ok_or("exchange_time is missing")?;
     let trade_id = optional_text(&fields, "trade_id")?;
     if trade_id.is_some() && (filled == 0 || price.is_none()) {
-        return Err("a line with trade_id is one execution and needs filled_quantity and average_price".to_owned());
+        return Err(
+            "a line with trade_id is one execution and needs filled_quantity and average_price".to_owned()
+        );
     }
     let mut columns = other_columns(&fields)?;
     columns.insert("exchange".to_owned(), json!(exchange));
@@ -136,7 +168,11 @@ fn other_columns(fields: &Map<String, Value>) -> Result<Map<String, Value>, Stri
             name if INTEGERS.contains(&name) => json!(integer(fields, name)?),
             name if DECIMALS.contains(&name) => json!(decimal(fields, name)?),
             name if INSTANTS.contains(&name) => json!(instant_of(fields, name)?),
-            _ => return Err(format!("unknown field {name:?}: fields are the columns of orders, and trade_id")),
+            _ => {
+                return Err(format!(
+                    "unknown field {name:?}: fields are the columns of orders, and trade_id"
+                ));
+            }
         };
         if !value.is_null() {
             columns.insert(name.clone(), value);
@@ -219,7 +255,10 @@ fn group(lines: Vec<Line>) -> Vec<ImportedOrder> {
         });
         group.push(line);
     }
-    order_of_appearance.into_iter().filter_map(|identity| merge(grouped.remove(&identity)?, identity.3)).collect()
+    order_of_appearance
+        .into_iter()
+        .filter_map(|identity| merge(grouped.remove(&identity)?, identity.3))
+        .collect()
 }
 
 /// What tells a line without `exchange_order_id` apart: its whole content.
@@ -313,9 +352,15 @@ mod tests {
         let reasons = reasons(&text);
         let lines: Vec<u64> = reasons.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [2, 3, 5, 6, 7, 8, 9]);
-        for ((_, reason), word) in
-            reasons.iter().zip(["JSON", "trade_type", "quantity", "exchange_time", "colour", "pseudo_account", "negative"])
-        {
+        for ((_, reason), word) in reasons.iter().zip([
+            "JSON",
+            "trade_type",
+            "quantity",
+            "exchange_time",
+            "colour",
+            "pseudo_account",
+            "negative",
+        ]) {
             assert!(reason.contains(word), "{reason}");
         }
     }
@@ -323,8 +368,12 @@ mod tests {
     #[test]
     fn lines_with_trade_ids_are_executions_of_one_order() {
         let execution = |trade: &str, quantity: i32, price: f64| {
-            line(&[("exchange_order_id", json!("1100")), ("trade_id", json!(trade)),
-                   ("filled_quantity", json!(quantity)), ("average_price", json!(price))])
+            line(&[
+                ("exchange_order_id", json!("1100")),
+                ("trade_id", json!(trade)),
+                ("filled_quantity", json!(quantity)),
+                ("average_price", json!(price)),
+            ])
         };
         let text = [execution("7", 4, 311.0), execution("8", 6, 312.0), execution("7", 4, 311.5)].join("\n");
         let orders = parse(&text, "default").unwrap();
@@ -337,27 +386,39 @@ mod tests {
     #[test]
     fn of_two_states_the_larger_filled_quantity_wins_then_the_later() {
         let state = |filled: i32, status: &str, time: &str| {
-            line(&[("exchange_order_id", json!("1")), ("filled_quantity", json!(filled)), ("status", json!(status)),
-                   ("exchange_time", json!(time))])
+            line(&[
+                ("exchange_order_id", json!("1")),
+                ("filled_quantity", json!(filled)),
+                ("status", json!(status)),
+                ("exchange_time", json!(time)),
+            ])
         };
-        let text = [state(6, "OPEN", "2025-06-10 09:40:00"), state(10, "COMPLETE", "2025-06-10 09:35:00"),
-                    state(3, "OPEN", "2025-06-10 09:50:00")]
+        let text = [
+            state(6, "OPEN", "2025-06-10 09:40:00"),
+            state(10, "COMPLETE", "2025-06-10 09:35:00"),
+            state(3, "OPEN", "2025-06-10 09:50:00"),
+        ]
         .join("\n");
         assert_eq!(parse(&text, "default").unwrap()[0].columns["status"], "COMPLETE");
-        let text = [state(6, "CANCELLED", "2025-06-10 09:40:00"), state(6, "OPEN", "2025-06-10 09:35:00")].join("\n");
+        let text = [state(6, "CANCELLED", "2025-06-10 09:40:00"), state(6, "OPEN", "2025-06-10 09:35:00")]
+            .join("\n");
         assert_eq!(parse(&text, "default").unwrap()[0].columns["status"], "CANCELLED");
     }
 
     #[test]
     fn two_equal_lines_without_an_id_are_one_and_different_ones_are_two() {
-        let text = [line(&[]), line(&[("average_price", json!("311.050"))]), line(&[("quantity", json!(11))])].join("\n");
+        let text =
+            [line(&[]), line(&[("average_price", json!("311.050"))]), line(&[("quantity", json!(11))])]
+                .join("\n");
         assert_eq!(parse(&text, "default").unwrap().len(), 2);
     }
 
     #[test]
     fn the_same_id_on_another_day_is_another_order() {
-        let text = [line(&[("exchange_order_id", json!("1"))]),
-                    line(&[("exchange_order_id", json!("1")), ("exchange_time", json!("2025-06-11 09:30:00"))])]
+        let text = [
+            line(&[("exchange_order_id", json!("1"))]),
+            line(&[("exchange_order_id", json!("1")), ("exchange_time", json!("2025-06-11 09:30:00"))]),
+        ]
         .join("\n");
         assert_eq!(parse(&text, "default").unwrap().len(), 2);
     }

@@ -29,8 +29,17 @@ pub(crate) struct Arguments {
 }
 
 /// Heads without which a file is no tradebook.
-const REQUIRED: [&str; 9] =
-    ["symbol", "trade_date", "exchange", "segment", "trade_type", "quantity", "price", "trade_id", "order_id"];
+const REQUIRED: [&str; 9] = [
+    "symbol",
+    "trade_date",
+    "exchange",
+    "segment",
+    "trade_type",
+    "quantity",
+    "price",
+    "trade_id",
+    "order_id",
+];
 
 /// One execution.
 struct Trade {
@@ -42,13 +51,19 @@ struct Trade {
 }
 
 /// Orders from a Console tradebook, each with its executions. Times without a zone are IST.
-pub(super) fn parse(text: &str, account: &Account, arguments: &Arguments) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+pub(super) fn parse(
+    text: &str,
+    account: &Account,
+    arguments: &Arguments,
+) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let heads = match reader.headers() {
         Ok(heads) => heads.iter().map(str::to_lowercase).collect::<Vec<_>>(),
         Err(error) => return Err(vec![BadRow { line: 1, reason: error.to_string() }]),
     };
-    let missing: Vec<&str> = REQUIRED.into_iter().filter(|head| !heads.iter().any(|known| known == head)).collect();
+    let missing: Vec<&str> =
+        REQUIRED.into_iter().filter(|head| !heads.iter().any(|known| known == head)).collect();
     if !missing.is_empty() {
         let reason = format!("not a tradebook: no column {}", missing.join(", "));
         return Err(vec![BadRow { line: 1, reason }]);
@@ -96,7 +111,9 @@ fn read_trade(fields: &HashMap<&str, &str>, arguments: &Arguments) -> Result<Tra
     let day = NaiveDate::parse_from_str(required("trade_date")?, "%Y-%m-%d")
         .map_err(|_| "trade_date must be YYYY-MM-DD")?;
     let at = match field("order_execution_time") {
-        Some(text) => instant::parse(text).ok_or("order_execution_time must be a time such as 2025-06-10T09:15:30")?,
+        Some(text) => {
+            instant::parse(text).ok_or("order_execution_time must be a time such as 2025-06-10T09:15:30")?
+        }
         None => ist::start_of(day),
     };
     if ist::day_of(at) != day {
@@ -161,7 +178,9 @@ fn contract_key(exchange: &str, symbol: &str, expiry: Option<&str>) -> Option<St
     let weekly = format!("{}{month}{}", expiry.format("%y"), expiry.format("%d"));
     let date = expiry.format("%d-%b-%Y").to_string().to_uppercase();
     for code in [monthly, weekly] {
-        let Some((name, rest)) = symbol.rsplit_once(&code).filter(|(name, _)| !name.is_empty()) else { continue };
+        let Some((name, rest)) = symbol.rsplit_once(&code).filter(|(name, _)| !name.is_empty()) else {
+            continue;
+        };
         let option = |suffix: &str, right: &str| {
             let strike = decimal_from(rest.strip_suffix(suffix)?)?;
             Some(format!("{exchange}@{name}@options@{date}@{right}@{}", strike.normalize()))
@@ -230,8 +249,13 @@ mod tests {
 
     fn read(rows: &[&str]) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
         let text = std::iter::once(HEADS).chain(rows.iter().copied()).collect::<Vec<_>>().join("\n");
-        let arguments =
-            Arguments { file: PathBuf::new(), account: String::new(), org: None, strategy: None, product: None };
+        let arguments = Arguments {
+            file: PathBuf::new(),
+            account: String::new(),
+            org: None,
+            strategy: None,
+            product: None,
+        };
         parse(&text, &Account::new("default", "Raghu"), &arguments)
     }
 
@@ -255,9 +279,14 @@ mod tests {
         assert_eq!(key("NIFTY2561224500CE", "2025-06-12"), "NFO@NIFTY@options@12-JUN-2025@call@24500");
         assert_eq!(key("M&M25OCT3000.5PE", "2025-10-28"), "NFO@M&M@options@28-OCT-2025@put@3000.5");
         assert_eq!(contract_key("NFO", "ODD", Some("2025-10-28")), None);
-        let orders = read(&["NIFTY25JUNFUT,,2025-06-10,NSE,FO,,sell,false,75,25000,1,2,2025-06-10T09:15:30,2025-06-26"]);
+        let orders = read(&[
+            "NIFTY25JUNFUT,,2025-06-10,NSE,FO,,sell,false,75,25000,1,2,2025-06-10T09:15:30,2025-06-26",
+        ]);
         let orders = orders.unwrap();
-        assert_eq!((orders[0].exchange.as_str(), &orders[0].columns["product_type"]), ("NFO", &json!("NRML")));
+        assert_eq!(
+            (orders[0].exchange.as_str(), &orders[0].columns["product_type"]),
+            ("NFO", &json!("NRML"))
+        );
     }
 
     #[test]
@@ -277,8 +306,13 @@ mod tests {
 
     #[test]
     fn a_file_of_another_kind_is_refused_at_its_first_line() {
-        let arguments =
-            Arguments { file: PathBuf::new(), account: String::new(), org: None, strategy: None, product: None };
+        let arguments = Arguments {
+            file: PathBuf::new(),
+            account: String::new(),
+            org: None,
+            strategy: None,
+            product: None,
+        };
         let bad = parse("a,b\n1,2\n", &Account::new("d", "a"), &arguments).unwrap_err();
         assert_eq!(bad[0].line, 1);
         assert!(bad[0].reason.contains("trade_id"));

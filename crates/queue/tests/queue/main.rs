@@ -1,0 +1,10 @@
+//! Against a real RabbitMQ, each test in a vhost of its own.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+mod consumer;
+mod dispositions;
+mod drain;
+mod publisher;
+mod refusals;
+mod support;
+mod topology;

@@ -1,0 +1,219 @@
+use std::time::Duration;
+
+use ledger::{KnownOrder, Plan, ReportedOrder, Side};
+use serde_json::json;
+use storage::{ExternalChanges, Lease, LeaseAnswer, LeaseRequest, StorageError};
+
+use crate::support::{Bed, SBIN, day, decimal, imported, raghu, request, success, time};
+
+/// Ten of SBIN bought on 10 June 2025, as a brokerage's book tells it.
+pub(crate) fn reported(broker_order_id: &str, exchange_order_id: &str) -> ReportedOrder {
+    ReportedOrder {
+        broker_order_id: broker_order_id.into(),
+        exchange_order_id: Some(exchange_order_id.into()),
+        broker_parent_id: None,
+        client_tag: None,
+        exchange: "NSE".into(),
+        symbol: "SBIN".into(),
+        side: Side::Buy,
+        product: "CNC".into(),
+        order_type: Some("LIMIT".into()),
+        variety: "REGULAR".into(),
+        validity: Some("DAY".into()),
+        quantity: decimal("10"),
+        filled_quantity: decimal("10"),
+        pending_quantity: Some(decimal("0")),
+        disclosed_quantity: None,
+        average_price: Some(decimal("311.05")),
+        price: Some(decimal("312")),
+        trigger_price: None,
+        status: "COMPLETE".into(),
+        status_message: None,
+        placed_at: Some(time("2025-06-10T04:00:00Z")),
+        exchange_at: Some(time("2025-06-10T04:00:01Z")),
+        raw: json!({"order_id": broker_order_id, "meta": {"x": 1.10}}).to_string(),
+    }
+}
+
+pub(crate) fn plan(known: &[KnownOrder], reported: &[ReportedOrder]) -> Plan {
+    ledger::plan(known, reported)
+}
+
+/// What a run does with a brokerage's book.
+async fn take_in(bed: &Bed, lease: &Lease, book: &[ReportedOrder]) -> Result<ExternalChanges, StorageError> {
+    let known = bed.storage.known_orders(&lease.account, &[day("2025-06-10")]).await?;
+    bed.storage.apply_external_orders(lease, book, &plan(&known, book), "kite").await
+}
+
+#[tokio::test]
+async fn an_external_order_is_stored_with_its_source_the_raw_answer_and_events() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    let changes = take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
+    assert_eq!(changes, ExternalChanges { inserted: 1, updated: 0, events: 2 });
+    let shown =
+        "SELECT organization_id, pseudo_account, source, broker_order_id, exchange_order_id, order_day,
+                 instrument_key, trade_type, filled_quantity, average_price, raw, platform,
+                 platform_time AT TIME ZONE 'UTC', announced_at IS NULL FROM tradingdb.orders";
+    assert_eq!(
+        bed.sql(shown),
+        format!(
+            "default|Raghu|EXTERNAL|b-1|e-1|2025-06-10|{}|BUY|10|311.05|{}|KITE|2025-06-10 04:00:00|t",
+            ledger::key_for("NSE", "SBIN"),
+            r#"{"meta": {"x": 1.1}, "order_id": "b-1"}"#
+        )
+    );
+    let events = "SELECT string_agg(event_type, ' ' ORDER BY e.id), bool_and(e.order_id = o.id)
+                  FROM tradingdb.order_events e, tradingdb.orders o";
+    assert_eq!(bed.sql(events), "placed filled|t");
+    let view = bed
+        .sql("SELECT last_external_check_at > now() - interval '1 minute' FROM tradingdb.account_sync_state");
+    assert_eq!(view, "t");
+}
+
+#[tokio::test]
+async fn an_external_order_gets_the_instrument_that_the_accounts_own_orders_know() {
+    let bed = Bed::migrated().await;
+    let mut own = imported(&raghu(), "1");
+    own.columns.insert("instrument_key".into(), json!("NSE@STATE BANK@equities"));
+    own.columns.insert("isin".into(), json!("INE062A01020"));
+    bed.storage.import_orders(&[own]).await.unwrap();
+    let lease = bed.lease(&raghu(), "job").await;
+    take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
+    let shown = "SELECT instrument_key, isin FROM tradingdb.orders WHERE source = 'EXTERNAL'";
+    assert_eq!(bed.sql(shown), "NSE@STATE BANK@equities|INE062A01020");
+}
+
+#[tokio::test]
+async fn the_same_book_again_inserts_nothing() {
+    let bed = Bed::migrated().await;
+    let book = [reported("b-1", "e-1"), reported("b-2", "e-2")];
+    let lease = bed.lease(&raghu(), "job").await;
+    assert_eq!(take_in(&bed, &lease, &book).await.unwrap().inserted, 2);
+    let tables = ["orders", "order_events", "symbols", "instruments"];
+    let before = bed.dump(&tables);
+    for _ in 0..2 {
+        assert_eq!(take_in(&bed, &lease, &book).await.unwrap(), ExternalChanges::default());
+        assert_eq!(bed.dump(&tables), before);
+    }
+}
+
+#[tokio::test]
+async fn a_known_order_moves_on_and_keeps_what_the_book_does_not_say() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    let mut open = reported("b-1", "e-1");
+    (open.status, open.filled_quantity) = ("OPEN".into(), decimal("4"));
+    take_in(&bed, &lease, std::slice::from_ref(&open)).await.unwrap();
+    let mut complete = reported("b-1", "e-1");
+    complete.average_price = None;
+    let changes = take_in(&bed, &lease, &[complete]).await.unwrap();
+    assert_eq!(changes, ExternalChanges { inserted: 0, updated: 1, events: 1 });
+    let shown = "SELECT status, filled_quantity, average_price FROM tradingdb.orders";
+    assert_eq!(bed.sql(shown), "COMPLETE|10|311.05");
+    let events = "SELECT string_agg(event_type, ' ' ORDER BY id) FROM tradingdb.order_events";
+    assert_eq!(bed.sql(events), "placed partially_filled filled");
+    // A late answer does not bring it back to life.
+    assert_eq!(take_in(&bed, &lease, &[open]).await.unwrap(), ExternalChanges::default());
+    assert_eq!(bed.sql(shown), "COMPLETE|10|311.05");
+}
+
+#[tokio::test]
+async fn an_order_that_was_imported_is_not_external() {
+    let bed = Bed::migrated().await;
+    bed.storage.import_orders(&[imported(&raghu(), "e-1")]).await.unwrap();
+    let lease = bed.lease(&raghu(), "job").await;
+    let changes = take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
+    assert_eq!((changes.inserted, changes.updated), (0, 1), "only the brokerage's id is new");
+    assert_eq!(
+        bed.sql("SELECT source, broker_order_id, instrument_key FROM tradingdb.orders"),
+        format!("IMPORT|b-1|{SBIN}")
+    );
+    assert!(bed.storage.unannounced_orders(&raghu()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_import_finds_an_order_that_was_detected_before() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
+    let summary = bed.storage.import_orders(&[imported(&raghu(), "e-1")]).await.unwrap();
+    assert_eq!(summary.orders_new, 0);
+    assert_eq!(bed.sql("SELECT source, broker_order_id FROM tradingdb.orders"), "EXTERNAL|b-1");
+}
+
+#[tokio::test]
+async fn an_order_imported_between_the_look_and_the_writing_is_not_doubled() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    let book = [reported("b-1", "e-1")];
+    let stale_plan = plan(&[], &book);
+    bed.storage.import_orders(&[imported(&raghu(), "e-1")]).await.unwrap();
+    let refused = bed.storage.apply_external_orders(&lease, &book, &stale_plan, "kite").await;
+    assert!(matches!(refused, Err(StorageError::Rejected(_))), "{refused:?}");
+    // The next look sees it.
+    assert_eq!(take_in(&bed, &lease, &book).await.unwrap().inserted, 0);
+    assert_eq!(bed.sql("SELECT count(*), min(source) FROM tradingdb.orders"), "1|IMPORT");
+}
+
+#[tokio::test]
+async fn an_external_order_is_announced_once_by_the_end_of_a_run() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job-1").await;
+    take_in(&bed, &lease, &[reported("b-1", "e-1"), reported("b-2", "e-2")]).await.unwrap();
+    let waiting = bed.storage.unannounced_orders(&raghu()).await.unwrap();
+    let ids: Vec<i32> = waiting.iter().map(|order| order.id).collect();
+    assert_eq!(waiting.len(), 2);
+    assert_eq!(waiting[0].row["broker_order_id"], "b-1");
+    assert!(
+        waiting[0].row.get("raw").is_none()
+            && waiting[0].row["exchange_time"].as_str().unwrap().ends_with("+00:00")
+    );
+
+    // A run that dies before its end announces nothing; the same job again sees both.
+    let again = bed.lease(&raghu(), "job-1").await;
+    let refused = bed.storage.finish_run(&lease, &success(&lease), false, true, &ids).await;
+    assert!(matches!(refused, Err(StorageError::LeaseLost)));
+    assert_eq!(bed.storage.unannounced_orders(&raghu()).await.unwrap().len(), 2);
+
+    bed.storage.finish_run(&again, &success(&again), false, true, &ids[..1]).await.unwrap();
+    let left = bed.storage.unannounced_orders(&raghu()).await.unwrap();
+    assert_eq!(left.iter().map(|order| order.id).collect::<Vec<_>>(), ids[1..]);
+    let next = bed.lease(&raghu(), "job-2").await;
+    bed.storage.finish_run(&next, &success(&next), false, true, &ids).await.unwrap();
+    assert!(bed.storage.unannounced_orders(&raghu()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_take_the_account_from_each_other_store_each_order_once() {
+    let bed = std::sync::Arc::new(Bed::migrated().await);
+    let book: Vec<_> = (0..20).map(|id| reported(&format!("b-{id}"), &format!("e-{id}"))).collect();
+    let runs: Vec<_> = (0..8)
+        .map(|run| {
+            let (bed, book) = (std::sync::Arc::clone(&bed), book.clone());
+            tokio::spawn(async move {
+                let (account, job) = (raghu(), format!("job-{run}"));
+                // A lease that is over at once, as if each run believed the others dead.
+                let wanted = LeaseRequest { hold: Duration::ZERO, ..request(&account, &job) };
+                let lease = match bed.storage.lease_account(&wanted).await.unwrap() {
+                    LeaseAnswer::Taken(lease) => lease,
+                    // Within the microsecond of another.
+                    LeaseAnswer::Held { .. } => return false,
+                    other => panic!("{other:?}"),
+                };
+                match take_in(&bed, &lease, &book).await {
+                    Ok(_) => true,
+                    Err(StorageError::LeaseLost) => false,
+                    Err(error) => panic!("{error:?}"),
+                }
+            })
+        })
+        .collect();
+    let mut applied = 0;
+    for run in runs {
+        applied += usize::from(run.await.unwrap());
+    }
+    assert!(applied >= 1);
+    assert_eq!(bed.sql("SELECT count(*), count(DISTINCT broker_order_id) FROM tradingdb.orders"), "20|20");
+    assert_eq!(bed.sql("SELECT count(*) FROM tradingdb.order_events"), "40");
+}

@@ -1,0 +1,264 @@
+use std::time::Duration;
+
+use ledger::Account;
+use serde_json::{Value, json};
+use storage::{EndedJob, GeneratedRows, Lease, LeaseAnswer, LeaseRequest, StorageError};
+
+use crate::external::{plan, reported};
+use crate::support::{Bed, HOUR, empty_book, raghu, request, success};
+
+const TABLES: [&str; 7] =
+    ["account_sync_state", "sync_outcomes", "orders", "order_events", "positions", "holdings", "symbols"];
+
+#[tokio::test]
+async fn two_live_jobs_exclude_each_other() {
+    let bed = Bed::migrated().await;
+    bed.lease(&raghu(), "job-1").await;
+    let until = match bed.storage.lease_account(&request(&raghu(), "job-2")).await.unwrap() {
+        LeaseAnswer::Held { until } => until,
+        other => panic!("{other:?}"),
+    };
+    let left = until - bed.storage.now().await.unwrap();
+    assert!(left > chrono::Duration::minutes(50) && left <= chrono::Duration::minutes(60), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twenty_jobs_at_once_one_gets_the_account() {
+    let bed = Bed::migrated().await;
+    let requests: Vec<_> = (0..20)
+        .map(|job| {
+            let storage = bed.storage.clone();
+            tokio::spawn(async move {
+                let (account, job) = (raghu(), format!("job-{job}"));
+                matches!(
+                    storage.lease_account(&request(&account, &job)).await.unwrap(),
+                    LeaseAnswer::Taken(_)
+                )
+            })
+        })
+        .collect();
+    let mut taken = 0;
+    for request in requests {
+        taken += usize::from(request.await.unwrap());
+    }
+    assert_eq!(taken, 1);
+}
+
+#[tokio::test]
+async fn accounts_of_one_name_in_two_organizations_are_leased_apart() {
+    let bed = Bed::migrated().await;
+    bed.lease(&raghu(), "job-1").await;
+    bed.lease(&Account::new("acme", "Raghu"), "job-2").await;
+}
+
+#[tokio::test]
+async fn a_redelivered_job_takes_over_its_own_lease_at_once_with_a_higher_fence() {
+    let bed = Bed::migrated().await;
+    let first = bed.lease(&raghu(), "job-1").await;
+    let again = bed.lease(&raghu(), "job-1").await;
+    assert_eq!(again.fence, first.fence + 1);
+    assert!(matches!(bed.storage.renew_lease(&first, HOUR).await, Err(StorageError::LeaseLost)));
+    bed.storage.renew_lease(&again, HOUR).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_expired_lease_is_taken_by_the_next_job() {
+    let bed = Bed::migrated().await;
+    let dead = bed.lease_for(&raghu(), "job-1", Duration::ZERO).await;
+    let next = bed.lease(&raghu(), "job-2").await;
+    assert_eq!(next.fence, dead.fence + 1);
+}
+
+#[tokio::test]
+async fn a_renewed_lease_has_not_expired() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease_for(&raghu(), "job-1", Duration::ZERO).await;
+    bed.storage.renew_lease(&lease, HOUR).await.unwrap();
+    let answer = bed.storage.lease_account(&request(&raghu(), "job-2")).await.unwrap();
+    assert!(matches!(answer, LeaseAnswer::Held { .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_released_lease_is_free_and_leaves_no_outcome() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job-1").await;
+    bed.storage.release_lease(&lease).await.unwrap();
+    assert_eq!(bed.sql("SELECT count(*) FROM tradingdb.sync_outcomes"), "0");
+    // The same job may run again, and so may another.
+    let again = bed.lease(&raghu(), "job-1").await;
+    bed.storage.release_lease(&again).await.unwrap();
+    bed.lease(&raghu(), "job-2").await;
+}
+
+#[tokio::test]
+async fn a_job_with_an_outcome_is_done() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job-1").await;
+    let report = json!({"status": "success", "positions": 3});
+    let ended = EndedJob { report: Some(&report), retries: 2, ..success(&lease) };
+    bed.storage.finish_run(&lease, &ended, false, false, &[]).await.unwrap();
+    let answer = bed.storage.lease_account(&request(&raghu(), "job-1")).await.unwrap();
+    assert!(matches!(answer, LeaseAnswer::Done), "{answer:?}");
+    let outcomes = bed.storage.outcomes(&["job-1".into(), "job-2".into()]).await.unwrap();
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!((outcomes[0].status.as_str(), outcomes[0].report.as_ref()), ("success", Some(&report)));
+    // It released the account with the same statement.
+    let next = bed.lease(&raghu(), "job-2").await;
+    assert_eq!(next.fence, lease.fence + 1);
+}
+
+#[tokio::test]
+async fn a_job_that_ended_without_a_run_is_done_and_its_first_outcome_stands() {
+    let bed = Bed::migrated().await;
+    let account = raghu();
+    let ended = |status| EndedJob {
+        sync_id: "job-1",
+        account: &account,
+        status,
+        reason: Some("retries_exhausted"),
+        worker: "worker-1",
+        retries: 5,
+        report: None,
+    };
+    bed.storage.record_end(&ended("failed")).await.unwrap();
+    bed.storage.record_end(&ended("expired")).await.unwrap();
+    let outcomes = bed.storage.outcomes(&["job-1".into()]).await.unwrap();
+    assert_eq!(
+        (outcomes[0].status.as_str(), outcomes[0].reason.as_deref()),
+        ("failed", Some("retries_exhausted"))
+    );
+    assert!(matches!(
+        bed.storage.lease_account(&request(&account, "job-1")).await.unwrap(),
+        LeaseAnswer::Done
+    ));
+    let view = bed.storage.account_view(&account).await.unwrap();
+    assert_eq!(view.overview.status.as_deref(), Some("failed"));
+}
+
+#[tokio::test]
+async fn a_run_whose_lease_another_took_writes_nothing_more() {
+    let bed = Bed::migrated().await;
+    let stale = bed.lease_for(&raghu(), "job-1", Duration::ZERO).await;
+    let live = bed.lease(&raghu(), "job-2").await;
+    nothing_can_be_written(&bed, &stale).await;
+    // And the live one can.
+    bed.storage.store_book(&live, &rows(&empty_book())).await.unwrap();
+    bed.storage.finish_run(&live, &success(&live), false, false, &[]).await.unwrap();
+    // After the end of the live run the stale one still cannot.
+    nothing_can_be_written(&bed, &stale).await;
+    nothing_can_be_written(&bed, &live).await;
+}
+
+#[tokio::test]
+async fn a_run_whose_own_job_was_delivered_again_writes_nothing_more() {
+    let bed = Bed::migrated().await;
+    let stale = bed.lease(&raghu(), "job-1").await;
+    bed.lease(&raghu(), "job-1").await;
+    nothing_can_be_written(&bed, &stale).await;
+}
+
+async fn nothing_can_be_written(bed: &Bed, stale: &Lease) {
+    let before = bed.dump(&TABLES);
+    let reported = [reported("b-1", "e-1")];
+    let plan = plan(&[], &reported);
+    let mut book = empty_book();
+    book.positions.push(crate::book::position("NSE@TCS@equities"));
+    let refusals = [
+        bed.storage.store_book(stale, &rows(&book)).await.map(drop),
+        bed.storage.apply_external_orders(stale, &reported, &plan, "kite").await.map(drop),
+        bed.storage.finish_run(stale, &success(stale), true, true, &[]).await,
+        bed.storage.renew_lease(stale, HOUR).await,
+    ];
+    for (number, refusal) in refusals.into_iter().enumerate() {
+        assert!(matches!(refusal, Err(StorageError::LeaseLost)), "{number}: {refusal:?}");
+    }
+    bed.storage.release_lease(stale).await.unwrap();
+    assert_eq!(bed.dump(&TABLES), before);
+}
+
+fn rows(book: &ledger::Book) -> GeneratedRows<'_> {
+    static NONE: Value = Value::Null;
+    GeneratedRows { book, digest: "digest", discrepancies: &NONE }
+}
+
+/// A run of `status` that ended, and the instants just before and after its start.
+async fn ended_run(
+    bed: &Bed,
+    status: &str,
+    forced: bool,
+    external: bool,
+) -> [chrono::DateTime<chrono::Utc>; 2] {
+    let before = bed.storage.now().await.unwrap();
+    let lease = bed.lease(&raghu(), "run").await;
+    let after = bed.storage.now().await.unwrap();
+    let ended = EndedJob { status, ..success(&lease) };
+    bed.storage.finish_run(&lease, &ended, forced, external, &[]).await.unwrap();
+    [before, after]
+}
+
+async fn is_superseded(bed: &Bed, wanted: &LeaseRequest<'_>) -> bool {
+    match bed.storage.lease_account(wanted).await.unwrap() {
+        LeaseAnswer::Superseded { by } => {
+            assert_eq!(by, "run");
+            true
+        }
+        LeaseAnswer::Taken(lease) => {
+            bed.storage.release_lease(&lease).await.unwrap();
+            false
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_superseded_by_a_run_that_began_after_it_was_enqueued() {
+    let bed = Bed::migrated().await;
+    let [before, after] = ended_run(&bed, "success", false, false).await;
+    let account = raghu();
+    let job = |enqueued_at| LeaseRequest { enqueued_at, ..request(&account, "job") };
+    assert!(is_superseded(&bed, &job(Some(before))).await);
+    assert!(!is_superseded(&bed, &job(Some(after))).await, "the run had begun before");
+    assert!(!is_superseded(&bed, &job(None)).await, "nobody knows when it was enqueued");
+}
+
+#[tokio::test]
+async fn a_job_is_superseded_only_by_a_run_that_did_at_least_as_much() {
+    for (forced, external) in [(false, false), (true, false), (false, true), (true, true)] {
+        let bed = Bed::migrated().await;
+        let [before, _] = ended_run(&bed, "success", forced, external).await;
+        let account = raghu();
+        for (force, check_external) in [(false, false), (true, false), (false, true), (true, true)] {
+            let job =
+                LeaseRequest { enqueued_at: Some(before), force, check_external, ..request(&account, "job") };
+            let covered = (forced || !force) && (external || !check_external);
+            let what = format!("run {forced} {external}, job {force} {check_external}");
+            assert_eq!(is_superseded(&bed, &job).await, covered, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_did_not_succeed_supersedes_nothing() {
+    for status in ["partial_success", "failed"] {
+        let bed = Bed::migrated().await;
+        let [before, _] = ended_run(&bed, status, true, true).await;
+        let account = raghu();
+        let job = LeaseRequest { enqueued_at: Some(before), ..request(&account, "job") };
+        assert!(!is_superseded(&bed, &job).await, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_superseded_job_gets_the_outcome_of_the_run_that_did_its_work() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "run").await;
+    let report = json!({"positions": 3});
+    let ended = EndedJob { report: Some(&report), ..success(&lease) };
+    bed.storage.finish_run(&lease, &ended, false, false, &[]).await.unwrap();
+    let returned = bed.storage.record_superseded("job", "run", "worker-2").await.unwrap();
+    assert_eq!(returned.as_ref(), Some(&report));
+    let outcomes = bed.storage.outcomes(&["job".into()]).await.unwrap();
+    assert_eq!((outcomes[0].status.as_str(), outcomes[0].report.as_ref()), ("success", Some(&report)));
+    assert_eq!(bed.sql("SELECT superseded_by FROM tradingdb.sync_outcomes WHERE sync_id = 'job'"), "run");
+    assert!(matches!(bed.storage.lease_account(&request(&raghu(), "job")).await.unwrap(), LeaseAnswer::Done));
+}

@@ -1,0 +1,13 @@
+//! Against a real PostgreSQL, each test in a database of its own.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod accounts;
+mod book;
+mod external;
+mod imports;
+mod inputs;
+mod lease;
+mod migrations;
+mod support;
+mod ticks;
