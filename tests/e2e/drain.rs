@@ -9,7 +9,7 @@ use crate::workers::accounts;
 fn slow_world(count: u32, delay: Duration) -> (World, FakeKite) {
     let world = World::new();
     world.import(&accounts(count)).expect(0);
-    let kite = FakeKite::start().unwrap();
+    let kite = FakeKite::start().expect("a fake Kite");
     kite.respond(200, json!({"status": "success", "data": []}).to_string());
     kite.delay(delay);
     for n in 0..count {

@@ -150,9 +150,9 @@ impl Storage {
         sqlx::query_file!("src/insert_instruments.sql", rows).execute(&mut **transaction).await?;
         sqlx::query!(
             r#"INSERT INTO tradingdb.orders
-               SELECT (jsonb_populate_record(NULL::tradingdb.orders,
-                       jsonb_build_object('timestamp', to_jsonb(now())) || row)).*
-               FROM jsonb_array_elements($1::jsonb) AS row"#,
+               SELECT o.* FROM jsonb_array_elements($1::jsonb) AS row
+               CROSS JOIN LATERAL jsonb_populate_record(
+                   NULL::tradingdb.orders, jsonb_build_object('timestamp', to_jsonb(now())) || row) AS o"#,
             rows
         )
         .execute(&mut **transaction)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger::Account;
+use sqlx::ConnectOptions as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
@@ -57,6 +58,8 @@ impl Storage {
                 ("TimeZone", "UTC"),
                 ("search_path", "public"),
             ]);
+        // What a statement costs is for metrics; a log line with its whole text helps nobody.
+        let options = options.disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)

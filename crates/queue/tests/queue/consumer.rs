@@ -34,9 +34,7 @@ async fn each_queue_is_consumed_with_its_slots_as_prefetch_also_in_the_next_sess
         bed.publisher.publish(job_for(queue, id)).await.unwrap();
     }
     worker.script.wait_for_runs(2);
-    bed.wait_until_done();
-    bed.wait_for_depth("adhoc", (0, 0));
-    worker.stop().await;
+    bed.done(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,8 +51,7 @@ async fn a_worker_holds_no_more_than_it_runs_and_another_gets_the_rest() {
     second.script.wait_for_runs(1);
     bed.wait_for_depth("periodic", (0, 2));
     first.script.gate.cancel();
-    bed.wait_until_done();
-    let first = first.stop().await.ids();
+    let first = bed.done(first).await.ids();
     assert_eq!(BTreeSet::from_iter(first), BTreeSet::from(["a".to_owned(), "b".to_owned()]));
     assert_eq!(second.stop().await.ids(), ["c"]);
 }
@@ -72,11 +69,9 @@ async fn a_slow_adhoc_job_does_not_hold_up_periodic_ones() {
     for id in ["a", "b"] {
         bed.enqueue(id).await;
     }
-    bed.wait_until_done();
-    assert_eq!(worker.script.finished(), ["a", "b"]);
+    wait_until("both have run", SOON, || worker.script.finished() == ["a", "b"]);
     worker.script.gate.cancel();
-    bed.wait_for_depth("adhoc", (0, 0));
-    worker.stop().await;
+    assert_eq!(bed.done(worker).await.finished(), ["a", "b", "slow"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,8 +83,7 @@ async fn a_run_of_a_lost_connection_is_cancelled_and_its_job_runs_again() {
     worker.script.wait_for_runs(1);
     bed.vhost.close_all_connections().unwrap();
     worker.script.wait_for_runs(2);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert_eq!(script.finished(), ["a"], "the first run was told to stop");
     assert!(
         script.runs().iter().all(|run| run.retries == 0 && run.last_error.is_none()),
@@ -111,16 +105,16 @@ async fn a_delivery_of_a_lost_connection_is_never_acked() {
     // Tag 1 of the old channel is tag 1 of the new one: an ack of it would close the new session.
     let connections = bed.vhost.connections().unwrap();
     worker.script.gate.cancel();
-    bed.wait_until_done();
+    bed.wait_for_depth("periodic", (0, 0));
     bed.enqueue("b").await;
-    worker.script.wait_for_runs(3);
-    bed.wait_until_done();
+    wait_until("it takes further jobs", SOON, || worker.script.finished() == ["a", "a", "b"]);
     assert_eq!(bed.vhost.connections().unwrap(), connections, "the session lives on");
-    assert_eq!(worker.stop().await.ids(), ["a", "a", "b"]);
+    bed.done(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_is_back_after_its_queue_was_deleted() {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).init();
     let bed = Bed::new().await;
     let worker = bed.worker(3, Script::new(|_, _| finished()));
     wait_for_consumers(&bed, "periodic", &worker_1(3));
@@ -133,8 +127,7 @@ async fn a_consumer_is_back_after_its_queue_was_deleted() {
         bed.enqueue(&format!("job {round}")).await;
         worker.script.wait_for_runs(round);
     }
-    bed.wait_until_done();
-    worker.stop().await;
+    bed.done(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,8 +151,7 @@ async fn jobs_are_neither_lost_nor_charged_when_connections_are_closed_again_and
     tokio::time::timeout(SOON, publishing).await.unwrap().unwrap();
     let all = BTreeSet::from_iter(ids);
     wait_until("every job has run", SOON, || BTreeSet::from_iter(worker.script.finished()) == all);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert!(script.runs().iter().all(|run| run.retries == 0));
     assert!(bed.dead_letters(0).is_empty());
 }

@@ -20,8 +20,7 @@ async fn a_finished_job_is_acked_and_runs_once() {
     }
     let worker = bed.worker(1, Script::new(|_, _| finished()));
     worker.script.wait_for_runs(3);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert_eq!(script.ids(), ["a", "b", "c"]);
     assert!(script.concluded().is_empty());
     assert!(bed.dead_letters(0).is_empty());
@@ -37,7 +36,7 @@ async fn a_failed_job_waits_on_a_delay_step_with_one_more_retry() {
     let settings = ConsumerSettings { policy: on_step(64), ..settings(&bed.vhost, 1) };
     let worker = Worker::start(&bed, settings, Script::new(|_, _| failed("boom")));
     bed.wait_for_depth("syncfleet.delay.64s", (1, 0));
-    bed.wait_until_done();
+    bed.wait_for_depth("periodic", (0, 0));
     let copy = bed.vhost.get("syncfleet.delay.64s", 1).unwrap().remove(0);
     let eta = celery::parse_time(copy.headers["eta"].as_str().unwrap()).unwrap();
     let due = worker.script.runs()[0].began + chrono::Duration::seconds(64);
@@ -62,8 +61,7 @@ async fn a_failed_job_comes_back_by_itself_and_may_succeed() {
     let worker =
         bed.worker(1, Script::new(|_, before| if before == 0 { failed("boom") } else { finished() }));
     worker.script.wait_for_runs(2);
-    bed.wait_until_done();
-    let runs = worker.stop().await.runs();
+    let runs = bed.done(worker).await.runs();
     assert_eq!((runs[0].retries, runs[0].eta, runs[0].last_error.as_deref()), (0, None, None));
     assert_eq!((runs[1].retries, runs[1].last_error.as_deref()), (1, Some("boom")));
     assert!(runs[1].eta.unwrap() <= runs[1].began);
@@ -82,8 +80,7 @@ async fn a_job_comes_back_to_the_queue_it_came_from() {
     });
     let worker = Worker::start(&bed, settings, script);
     worker.script.wait_for_runs(2);
-    bed.wait_for_depth("adhoc", (0, 0));
-    assert_eq!(worker.stop().await.finished().len(), 2);
+    assert_eq!(bed.done(worker).await.finished().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,8 +105,7 @@ async fn a_job_without_retries_left_is_told_as_dead_and_kept_with_its_story() {
         ConsumerSettings { policy: RetryPolicy { retries: 1, ..quick() }, ..settings(&bed.vhost, 1) };
     let worker = Worker::start(&bed, settings, Script::new(|_, before| failed(&format!("boom {before}"))));
     let letter = bed.dead_letters(1).remove(0);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert_eq!(script.runs().len(), 2);
     assert_eq!(
         json!(script.concluded()),
@@ -151,8 +147,7 @@ async fn a_held_job_is_parked_and_spends_no_attempt() {
         ConsumerSettings { policy: RetryPolicy { retries: 0, ..quick() }, ..settings(&bed.vhost, 1) };
     let worker = Worker::start(&bed, settings, Script::new(plan));
     worker.script.wait_for_runs(3);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     let runs = script.runs();
     assert!(
         runs.iter().all(|run| run.retries == 0 && run.eta.is_none() && run.last_error.is_none()),
@@ -171,8 +166,7 @@ async fn a_refused_job_is_dead_at_once() {
     };
     let worker = bed.worker(1, Script::new(plan));
     let letter = bed.dead_letters(1).remove(0);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert_eq!(letter.headers["syncfleet-reason"], "bad_arguments");
     assert_eq!(
         (&letter.headers["syncfleet-error"], &letter.headers["syncfleet-attempts"]),
@@ -192,8 +186,7 @@ async fn a_panic_is_a_failed_attempt_and_harms_nobody_else() {
     };
     let worker = bed.worker(2, Script::new(plan));
     worker.script.wait_for_runs(3);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     let again = script.runs().into_iter().find(|run| run.retries == 1).unwrap();
     assert_eq!((again.id.as_str(), again.last_error.as_deref()), ("a", Some("panicked: as told")));
     let mut finished = script.finished();
@@ -209,8 +202,7 @@ async fn a_run_over_its_time_limit_is_cut_and_counts_as_failed() {
     let plan = |_: &queue::Attempt, before| if before == 0 { Step::Deaf } else { finished() };
     let worker = Worker::start(&bed, settings, Script::new(plan));
     worker.script.wait_for_runs(2);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert_eq!(script.runs()[1].retries, 1);
     assert!(script.runs()[1].last_error.as_deref().unwrap().starts_with("time limit"));
     assert_eq!(script.finished().len(), 1, "the first run never came to its end");
@@ -239,8 +231,7 @@ async fn an_expired_job_is_told_and_acked_and_does_not_run() {
     bed.enqueue("b").await;
     let worker = bed.worker(1, Script::new(|_, _| finished()));
     worker.script.wait_for_runs(1);
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert_eq!(script.ids(), ["b"]);
     assert_eq!(json!(script.concluded()), json!([{"id": "a", "end": "expired"}]));
     assert!(bed.dead_letters(0).is_empty());
@@ -254,8 +245,7 @@ async fn a_job_that_expires_between_retries_is_told_as_failed_and_is_no_dead_let
     let settings = ConsumerSettings { policy: on_step(4), ..settings(&bed.vhost, 1) };
     let worker = Worker::start(&bed, settings, Script::new(|_, _| failed("boom")));
     testbed::wait_until("its end is told", crate::support::SOON, || !worker.script.concluded().is_empty());
-    bed.wait_until_done();
-    let script = worker.stop().await;
+    let script = bed.done(worker).await;
     assert_eq!(script.runs().len(), 1);
     let expected = json!([{"id": "a", "end": "dead", "reason": "expired", "error": "boom", "report": null}]);
     assert_eq!(json!(script.concluded()), expected);
@@ -280,8 +270,7 @@ async fn an_early_job_runs_not_before_its_time_and_soon_after() {
         );
         assert_eq!(run.retries, 0);
     }
-    bed.wait_until_done();
-    worker.stop().await;
+    bed.done(worker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,8 +282,7 @@ async fn an_early_job_takes_no_slot_while_it_waits() {
     let worker = bed.worker(1, Script::new(|_, _| finished()));
     worker.script.wait_for_runs(1);
     bed.wait_for_depth("syncfleet.delay.512s", (1, 0));
-    bed.wait_until_done();
-    assert_eq!(worker.stop().await.ids(), ["b"]);
+    assert_eq!(bed.done(worker).await.ids(), ["b"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,6 +292,5 @@ async fn an_end_that_could_not_be_told_is_told_another_time() {
     bed.enqueue_task(NewTask { expires, ..task("a") }).await;
     let worker = bed.worker(1, Script::new(|_, _| finished()).failing_conclusions(2));
     testbed::wait_until("its end is told", crate::support::SOON, || !worker.script.concluded().is_empty());
-    bed.wait_until_done();
-    assert_eq!(worker.stop().await.concluded().len(), 1);
+    assert_eq!(bed.done(worker).await.concluded().len(), 1);
 }

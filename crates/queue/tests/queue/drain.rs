@@ -39,8 +39,7 @@ async fn is_given_to_another(running: fn() -> Step) {
     let other = ConsumerSettings { worker: "worker-2".into(), ..settings(&bed.vhost, 1) };
     let other = Worker::start(&bed, other, Script::new(|_, _| finished()));
     other.script.wait_for_runs(1);
-    bed.wait_until_done();
-    let runs = other.stop().await.runs();
+    let runs = bed.done(other).await.runs();
     assert_eq!((runs.len(), runs[0].retries, runs[0].last_error.as_deref()), (1, 0, None));
 }
 
@@ -69,8 +68,7 @@ async fn a_failure_during_the_grace_is_still_retried() {
     let other = bed.worker(1, Script::new(|_, _| finished()));
     other.script.wait_for_runs(1);
     assert_eq!(other.script.runs()[0].retries, 1);
-    bed.wait_until_done();
-    other.stop().await;
+    bed.done(other).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,9 +55,17 @@ impl Bed {
         wait_until(&what, SOON, || self.vhost.queue_depth(queue).is_ok_and(|found| found == depth));
     }
 
-    /// Waits until every message of the work queue is done with.
-    pub(crate) fn wait_until_done(&self) {
-        self.wait_for_depth("periodic", (0, 0));
+    /// Waits until every message of the work queues is done with, stops the worker, and makes sure that it gave none
+    /// back: depths may be half a second old, what can be fetched is not.
+    pub(crate) async fn done(&self, worker: Worker) -> Arc<Script> {
+        for queue in WorkQueue::ALL {
+            self.wait_for_depth(queue.name(), (0, 0));
+        }
+        let script = worker.stop().await;
+        for queue in WorkQueue::ALL {
+            assert_eq!(self.vhost.get(queue.name(), 10).unwrap(), [], "{}", queue.name());
+        }
+        script
     }
 
     /// The dead letters, once there are so many.

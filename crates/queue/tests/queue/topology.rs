@@ -151,8 +151,7 @@ async fn what_the_old_system_left_works() {
         }),
     );
     worker.script.wait_for_runs(2);
-    bed.wait_until_done();
-    assert_eq!(worker.stop().await.runs()[1].retries, 1);
+    assert_eq!(bed.done(worker).await.runs()[1].retries, 1);
     assert!(
         bed.vhost.publish("periodic", "periodic", &json!({}), b"").unwrap(),
         "the exchange is bound to it"

@@ -149,7 +149,8 @@ async fn what_the_fleet_knows_of_an_account_comes_along() {
     assert_eq!(found[1].last_external_check_at, None);
 }
 
-#[tokio::test]
+// More than one thread: a pool ends in the background while the test waits for it.
+#[tokio::test(flavor = "multi_thread")]
 async fn the_cost_grows_with_accounts_and_not_with_orders() {
     const ACCOUNTS: usize = 50;
     let bed = Bed::migrated().await;
