@@ -97,9 +97,11 @@ impl<H: Handler> Executor<H> {
             let error = format!("this worker has no task {:?}", task.task);
             return Some(Event::Refused { reason: "unknown_task".to_owned(), error });
         }
-        if task.embed.chord.is_some() {
-            let error = "chords are not supported".to_owned();
-            return Some(Event::Refused { reason: "unsupported_chord".to_owned(), error });
+        if !task.embed.is_empty() {
+            // Dropping what should follow would leave its caller waiting for ever.
+            let what = if task.embed.has_chord() { "chord" } else { "callbacks" };
+            let error = "chords, chains, callbacks and errbacks are not supported".to_owned();
+            return Some(Event::Refused { reason: format!("unsupported_{what}"), error });
         }
         if task.expires.is_some_and(|expires| expires <= now) {
             return Some(Event::Expired);
