@@ -7,9 +7,9 @@ mod scheduler;
 use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
 use queue::{GIVE_UP_AFTER, Publisher, RabbitUrls};
-use service::{BeatArgs, Connections, FanOutArgs, LogArgs, Shutdown, exit};
+use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, Shutdown};
 use storage::Storage;
-use tracing::{error, info};
+use tracing::info;
 
 use crate::scheduler::Scheduler;
 
@@ -33,40 +33,23 @@ struct Arguments {
 #[tokio::main]
 async fn main() {
     let code = match service::parse::<Arguments>() {
-        Ok(arguments) => run(arguments).await,
+        Ok(arguments) => {
+            let log = arguments.log.clone();
+            service::run(&log, async |shutdown| schedule(arguments, shutdown).await).await
+        }
         Err(failure) => failure.report(),
     };
     std::process::exit(code);
 }
 
-async fn run(arguments: Arguments) -> i32 {
-    service::init_logging(&arguments.log, "info");
-    service::install_tls();
-    let shutdown = match Shutdown::listen() {
-        Ok(shutdown) => shutdown,
-        Err(error) => {
-            error!("cannot listen for signals: {error}");
-            return exit::FAILED;
-        }
-    };
-    tokio::select! {
-        started = schedule(arguments, &shutdown) => match started {
-            Ok(()) => exit::DONE,
-            Err(error) => {
-                error!("{error:#}");
-                exit::UNAVAILABLE
-            }
-        },
-        () = shutdown.forced.cancelled() => exit::INTERRUPTED,
-    }
-}
-
-async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<()> {
+async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let Arguments { connections, fan_out: schedule, beat, .. } = arguments;
     let name = service::process_name("beat");
     let storage =
-        Storage::new(connections.database_url.expose(), 4, &name, &connections.default_organization_id)?;
-    let urls = RabbitUrls::parse(connections.rabbitmq_url.expose())?;
+        Storage::new(connections.database_url.expose(), 4, &name, &connections.default_organization_id)
+            .map_err(|error| Fatal::setting("DATABASE_URL", chain(&error)))?;
+    let urls = RabbitUrls::parse(connections.rabbitmq_url.expose())
+        .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?;
     let ready = async {
         service::wait_for("PostgreSQL", service::START_LIMIT, async || {
             storage.check_migrated().await.map_err(|error| chain(&error))
@@ -77,7 +60,7 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<(
         Ok::<_, String>(publisher)
     };
     let publisher = tokio::select! {
-        publisher = ready => publisher.map_err(anyhow::Error::msg)?,
+        publisher = ready => publisher.map_err(Fatal::unavailable)?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
     let fan_out = FanOut {
@@ -108,7 +91,7 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<(
     tokio::select! {
         () = scheduler.run(&shutdown.requested) => {}
         () = publisher.unreachable_for(GIVE_UP_AFTER) => {
-            anyhow::bail!("no connection with RabbitMQ for {GIVE_UP_AFTER:?}");
+            return Err(Fatal::unavailable(format!("no connection with RabbitMQ for {GIVE_UP_AFTER:?}")));
         }
     }
     info!("stopped");

@@ -14,10 +14,12 @@ use crate::decide::{Disposition, Event, Facts, decide};
 use crate::delay::DelayStep;
 use crate::handler::{Attempt, End, Ending, Handler};
 use crate::headers;
-use crate::{Publisher, RetryPolicy, WorkQueue};
+use crate::{PublishError, Publisher, RetryPolicy, WorkQueue};
 
 /// How long a run that was told to stop may take to reach a safe point before it is dropped.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a queue that refused a copy is left alone.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// How long a job waits whose account is held by another run.
 const HOLD_DELAY: Duration = Duration::from_secs(1);
 
@@ -168,12 +170,13 @@ impl<H: Handler> Executor<H> {
             }
             Disposition::Expire => {
                 info!(id, "expired before it could run");
-                self.conclude(attempt, End::Expired).await
+                self.conclude(attempt, End::Expired, session).await
             }
             Disposition::FailExpired => {
                 let error = attempt.and_then(|attempt| attempt.last_error.clone()).unwrap_or_default();
                 warn!(id, error, "expired between retries: {error}");
-                self.conclude(attempt, End::Dead { reason: "expired".to_owned(), error, report }).await
+                self.conclude(attempt, End::Dead { reason: "expired".to_owned(), error, report }, session)
+                    .await
             }
             Disposition::Retry { retries, due, delay, error } => {
                 warn!(
@@ -199,7 +202,9 @@ impl<H: Handler> Executor<H> {
                 let attempts = attempt.map_or(0, |attempt| attempt.task.retries + 1);
                 let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, now);
                 let told = match (attempt, known_id(delivery)) {
-                    (Some(_), _) => self.conclude(attempt, End::Dead { reason, error, report }).await,
+                    (Some(_), _) => {
+                        self.conclude(attempt, End::Dead { reason, error, report }, session).await
+                    }
                     (None, Some(id)) => {
                         self.handler.refuse(&id, &reason, &error).await;
                         Ok(())
@@ -221,17 +226,27 @@ impl<H: Handler> Executor<H> {
         }
     }
 
-    async fn conclude(&self, attempt: Option<&Attempt>, end: End) -> Result<(), String> {
-        match attempt {
-            Some(attempt) => self.handler.conclude(attempt, end).await,
-            None => Ok(()),
+    async fn conclude(&self, attempt: Option<&Attempt>, end: End, session: &Session) -> Result<(), String> {
+        let Some(attempt) = attempt else { return Ok(()) };
+        tokio::select! {
+            concluded = self.handler.conclude(attempt, end) => concluded,
+            () = session.lost.cancelled() => Err("the connection was lost".to_owned()),
         }
     }
 
-    /// Publishes and waits for the confirm, for as long as the delivery is ours.
+    /// Publishes and waits for the confirm, for as long as the delivery is ours. A queue that refuses (it is full, or
+    /// has no majority) is asked again, since giving the job back would only bring it here again at once.
     async fn publish(&self, message: crate::Message, session: &Session) -> Result<(), String> {
+        let publish = async {
+            loop {
+                match self.publisher.publish(message.clone()).await {
+                    Err(PublishError::Nacked) => tokio::time::sleep(REFUSED_PAUSE).await,
+                    published => return published.map_err(|error| error.to_string()),
+                }
+            }
+        };
         tokio::select! {
-            published = self.publisher.publish(message) => published.map_err(|error| error.to_string()),
+            published = publish => published,
             () = session.lost.cancelled() => Err("the connection was lost".to_owned()),
         }
     }

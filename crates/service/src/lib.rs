@@ -7,6 +7,7 @@ pub mod exit;
 mod logging;
 mod names;
 mod parse;
+mod run;
 mod secret;
 mod settings;
 mod signals;
@@ -16,6 +17,7 @@ mod values;
 pub use logging::{LogArgs, LogFormat, init_logging};
 pub use names::{host_name, process_name};
 pub use parse::{ParseFailure, parse};
+pub use run::{Fatal, run};
 pub use secret::SecretUrl;
 pub use settings::{
     BeatArgs, CatchUp, ClusterHosts, Connections, FanOutArgs, ManagementArgs, ManagementUrl, MaybeHours,

@@ -42,8 +42,10 @@ impl Storage {
         sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .execute(&mut *transaction)
             .await?;
-        let orders = sqlx::query!(
-            r#"SELECT o.id, o.status, o.instrument_key, o.strategy_id,
+        let orders = sqlx::query_as!(
+            StoredRow,
+            r#"SELECT o.id::bigint AS "id!", o.status, o.instrument_key, NULL::text AS product, o.strategy_id,
+                      NULL::bigint AS quantity,
                       (to_jsonb(o) - '{raw,line_digest,order_day,announced_at}'::text[])::text AS "json!"
                FROM tradingdb.orders o
                WHERE o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
@@ -53,8 +55,10 @@ impl Storage {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let positions = sqlx::query!(
-            r#"SELECT p.id, p.instrument_key, p.type AS product, p.strategy_id, p.net_quantity,
+        let positions = sqlx::query_as!(
+            StoredRow,
+            r#"SELECT p.id::bigint AS "id!", NULL::text AS status, p.instrument_key, p.type AS product, p.strategy_id,
+                      p.net_quantity::bigint AS quantity,
                       to_jsonb(p)::text AS "json!"
                FROM tradingdb.positions p
                WHERE p.pseudo_account = $1 AND coalesce(p.organization_id, '') = ANY($2)
@@ -64,8 +68,10 @@ impl Storage {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let holdings = sqlx::query!(
-            r#"SELECT h.id, h.instrument_key, h.product, h.strategy_id, h.quantity, to_jsonb(h)::text AS "json!"
+        let holdings = sqlx::query_as!(
+            StoredRow,
+            r#"SELECT h.id::bigint AS "id!", NULL::text AS status, h.instrument_key, h.product, h.strategy_id,
+                      h.quantity::bigint AS quantity, to_jsonb(h)::text AS "json!"
                FROM tradingdb.holdings h
                WHERE h.pseudo_account = $1 AND coalesce(h.organization_id, '') = ANY($2)
                ORDER BY h.id"#,
@@ -74,8 +80,11 @@ impl Storage {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let margins = sqlx::query!(
-            r#"SELECT DISTINCT ON (m.category) m.id, to_jsonb(m)::text AS "json!"
+        let margins = sqlx::query_as!(
+            StoredRow,
+            r#"SELECT DISTINCT ON (m.category) m.id::bigint AS "id!", NULL::text AS status,
+                      NULL::text AS instrument_key, NULL::text AS product, NULL::text AS strategy_id,
+                      NULL::bigint AS quantity, to_jsonb(m)::text AS "json!"
                FROM tradingdb.margins m
                WHERE m.pseudo_account = $1 AND coalesce(m.organization_id, '') = ANY($2)
                ORDER BY m.category, m.margin_date DESC NULLS LAST, m.id DESC"#,
@@ -85,55 +94,6 @@ impl Storage {
         .fetch_all(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(AccountRows {
-            orders: orders
-                .into_iter()
-                .map(|row| StoredRow {
-                    id: row.id.into(),
-                    status: row.status,
-                    instrument_key: row.instrument_key,
-                    product: None,
-                    strategy_id: row.strategy_id,
-                    quantity: None,
-                    json: row.json,
-                })
-                .collect(),
-            positions: positions
-                .into_iter()
-                .map(|row| StoredRow {
-                    id: row.id.into(),
-                    status: None,
-                    instrument_key: row.instrument_key,
-                    product: row.product,
-                    strategy_id: row.strategy_id,
-                    quantity: row.net_quantity.map(i64::from),
-                    json: row.json,
-                })
-                .collect(),
-            holdings: holdings
-                .into_iter()
-                .map(|row| StoredRow {
-                    id: row.id.into(),
-                    status: None,
-                    instrument_key: row.instrument_key,
-                    product: row.product,
-                    strategy_id: row.strategy_id,
-                    quantity: row.quantity.map(i64::from),
-                    json: row.json,
-                })
-                .collect(),
-            margins: margins
-                .into_iter()
-                .map(|row| StoredRow {
-                    id: row.id.into(),
-                    status: None,
-                    instrument_key: None,
-                    product: None,
-                    strategy_id: None,
-                    quantity: None,
-                    json: row.json,
-                })
-                .collect(),
-        })
+        Ok(AccountRows { orders, positions, holdings, margins })
     }
 }

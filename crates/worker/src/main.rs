@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig};
 use clap::Parser;
@@ -11,11 +10,11 @@ use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, c
 use queue::{Consumer, ConsumerSettings, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
-    Connections, FanOutArgs, LogArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl, Shutdown, SyncArgs,
-    WorkerArgs, exit,
+    Connections, FanOutArgs, Fatal, LogArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl, Shutdown, SyncArgs,
+    WorkerArgs,
 };
 use storage::Storage;
-use tracing::{error, info};
+use tracing::info;
 
 /// How long Redis may take over one operation.
 const REDIS_LIMIT: Duration = Duration::from_secs(5);
@@ -48,41 +47,22 @@ struct Arguments {
 #[tokio::main]
 async fn main() {
     let code = match service::parse::<Arguments>() {
-        Ok(arguments) => run(arguments).await,
+        Ok(arguments) => {
+            service::run(&arguments.log, async |shutdown| work(&arguments, shutdown).await).await
+        }
         Err(failure) => failure.report(),
     };
     std::process::exit(code);
 }
 
-async fn run(arguments: Arguments) -> i32 {
-    service::init_logging(&arguments.log, "info");
-    service::install_tls();
-    let shutdown = match Shutdown::listen() {
-        Ok(shutdown) => shutdown,
-        Err(error) => {
-            error!("cannot listen for signals: {error}");
-            return exit::FAILED;
-        }
-    };
-    tokio::select! {
-        ended = work(arguments, &shutdown) => match ended {
-            Ok(()) => exit::DONE,
-            Err(error) => {
-                error!("{error:#}");
-                exit::UNAVAILABLE
-            }
-        },
-        () = shutdown.forced.cancelled() => exit::INTERRUPTED,
-    }
-}
-
-async fn work(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<()> {
+async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let name = arguments.worker.worker_name.clone().unwrap_or_else(|| service::process_name("syncfleet"));
     let queues = slots(&arguments.worker);
     let concurrency: usize = queues.iter().map(|(_, slots)| slots).sum();
-    let urls = RabbitUrls::parse(arguments.connections.rabbitmq_url.expose())?;
+    let urls = RabbitUrls::parse(arguments.connections.rabbitmq_url.expose())
+        .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?;
     let pipeline = tokio::select! {
-        pipeline = connect(&arguments, &name, concurrency, &urls) => pipeline?,
+        pipeline = connect(arguments, &name, concurrency, &urls) => pipeline?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
     let settings = ConsumerSettings {
@@ -101,7 +81,8 @@ async fn work(arguments: Arguments, shutdown: &Shutdown) -> anyhow::Result<()> {
     };
     let publisher = pipeline.publisher.clone();
     info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
-    Consumer::new(settings, Arc::new(pipeline), publisher).run(shutdown.requested.clone()).await?;
+    let consumer = Consumer::new(settings, Arc::new(pipeline), publisher);
+    consumer.run(shutdown.requested.clone()).await.map_err(Fatal::unavailable)?;
     info!("stopped");
     Ok(())
 }
@@ -127,19 +108,20 @@ async fn connect(
     name: &str,
     concurrency: usize,
     urls: &RabbitUrls,
-) -> anyhow::Result<Pipeline> {
+) -> Result<Pipeline, Fatal> {
     let connections = &arguments.connections;
     let storage = Storage::new(
         connections.database_url.expose(),
         service::postgres_pool_size(concurrency),
         name,
         &connections.default_organization_id,
-    )?;
+    )
+    .map_err(|error| Fatal::setting("DATABASE_URL", chain(&error)))?;
     service::wait_for("PostgreSQL", service::START_LIMIT, async || {
         storage.check_migrated().await.map_err(|error| chain(&error))
     })
     .await
-    .map_err(anyhow::Error::msg)?;
+    .map_err(Fatal::unavailable)?;
     let cache = open_cache(&arguments.redis.redis_url, arguments.redis.cluster_hosts(), concurrency).await?;
     let results = match &arguments.results.result_backend_url {
         None => Some(cache.clone()),
@@ -149,7 +131,8 @@ async fn connect(
         },
     };
     let publisher = Publisher::start(urls.clone(), name);
-    publisher.connected(service::START_LIMIT).await.map_err(anyhow::Error::msg).context("RabbitMQ")?;
+    (publisher.connected(service::START_LIMIT).await)
+        .map_err(|error| Fatal::unavailable(format!("RabbitMQ: {error}")))?;
     let environment: Environment = Arc::new(|variable| std::env::var(variable).ok());
     Ok(Pipeline {
         settings: PipelineSettings {
@@ -179,18 +162,14 @@ async fn connect(
     })
 }
 
-async fn open_cache(
-    url: &SecretUrl,
-    cluster_hosts: Vec<String>,
-    concurrency: usize,
-) -> anyhow::Result<Cache> {
+async fn open_cache(url: &SecretUrl, cluster_hosts: Vec<String>, concurrency: usize) -> Result<Cache, Fatal> {
     let config = CacheConfig {
         redis_url: SecretString::from(url.expose().to_owned()),
         cluster_hosts,
         pool_size: concurrency.clamp(4, 64),
         timeout: REDIS_LIMIT,
     };
-    Cache::connect(config).await.context("Redis")
+    Cache::connect(config).await.map_err(|error| Fatal::setting("REDIS_URL", chain(&error)))
 }
 
 #[cfg(test)]

@@ -101,6 +101,7 @@ async fn a_run_that_ends_after_its_connection_was_lost_is_not_acked_and_its_job_
     assert_eq!(bed.vhost.close_all_connections().unwrap(), 2);
     worker.script.gate.cancel();
     wait_until("it has run twice", SOON, || worker.script.finished() == ["a", "a"]);
+    wait_until("the publisher is back too", SOON, || bed.vhost.connections().unwrap().len() == 2);
     // Tag 1 of the old channel is tag 1 of the new one: an ack of it there would close the new session.
     let connections = bed.vhost.connections().unwrap();
     bed.enqueue("b").await;

@@ -27,6 +27,7 @@ async fn what_can_never_run_lands_among_the_dead_letters_and_later_jobs_still_ru
     };
     let two_mib = format!("[[\"{}\"],{{}},{{}}]", "x".repeat(2 << 20)).into_bytes();
     let chord = br#"[[],{},{"chord":{"task":"t"}}]"#.as_slice();
+    let chain = br#"[[],{},{"chain":[{"task":"t"}]}]"#.as_slice();
     let unknown = |id: &str| properties(json!({"task": "tests.unknown", "id": id}));
     let cases: Vec<(&str, Value, &[u8])> = vec![
         ("not_json", properties(headers("not_json")), b"{'a': 1}"),
@@ -39,6 +40,7 @@ async fn what_can_never_run_lands_among_the_dead_letters_and_later_jobs_still_ru
         ("unsupported_encoding", binary("unsupported_encoding"), GOOD_BODY),
         ("too_large", properties(headers("too_large")), &two_mib),
         ("unsupported_chord", properties(headers("unsupported_chord")), chord),
+        ("unsupported_callbacks", properties(headers("unsupported_callbacks")), chain),
     ];
     for (_, properties, body) in &cases {
         assert!(bed.vhost.publish("", "periodic", properties, body).unwrap());
@@ -68,7 +70,7 @@ async fn what_can_never_run_lands_among_the_dead_letters_and_later_jobs_still_ru
 
     // Who waits for an id is told: of what could be decoded by its job, of the rest by its id alone.
     let concluded: Vec<_> = script.concluded().iter().map(|end| end["reason"].clone()).collect();
-    assert_eq!(json!(concluded), json!(["unknown_task", "unsupported_chord"]));
+    assert_eq!(json!(concluded), json!(["unknown_task", "unsupported_chord", "unsupported_callbacks"]));
     let refused = script.refused();
     assert!(refused.iter().all(|(id, reason)| id == reason), "{refused:?}");
     let refused: Vec<_> = refused.into_iter().map(|(id, _)| id).collect();
