@@ -1,5 +1,8 @@
 -- What we add to the adopted tables. Every column is nullable and has no default, so old writers go on working
 -- and no row is rewritten.
+-- Behind a long transaction each of these would make everybody else wait too: better to fail and be run again.
+SET LOCAL lock_timeout = '10s';
+
 ALTER TABLE tradingdb.orders
     ADD COLUMN IF NOT EXISTS organization_id text,
     ADD COLUMN IF NOT EXISTS isin text,

@@ -26,7 +26,7 @@ COMMENT ON COLUMN tradingdb.account_sync_state.generation_digest IS 'What the st
 COMMENT ON COLUMN tradingdb.account_sync_state.last_started_at IS 'Start of the last finished run: jobs enqueued before it may be superseded';
 
 CREATE TABLE IF NOT EXISTS tradingdb.sync_outcomes (
-    sync_id text PRIMARY KEY,
+    sync_id text NOT NULL,
     organization_id text NOT NULL,
     pseudo_account text NOT NULL,
     status text NOT NULL CONSTRAINT sync_outcomes_status_known
@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS tradingdb.sync_outcomes (
     retries integer NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone NOT NULL DEFAULT now(),
-    report jsonb
+    report jsonb,
+    PRIMARY KEY (sync_id, organization_id, pseudo_account)
 );
 CREATE INDEX IF NOT EXISTS sync_outcomes_account_idx
     ON tradingdb.sync_outcomes (pseudo_account, organization_id, finished_at DESC);

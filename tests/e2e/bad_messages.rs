@@ -69,6 +69,60 @@ fn every_malformed_message_is_a_dead_letter_with_its_reason_and_the_worker_lives
 }
 
 #[test]
+fn hostile_headers_and_names_are_dead_letters_and_block_nobody() {
+    let world = World::new();
+    let worker = world.worker(&[("RETRY_MAX", "0"), ("WORKER_CONCURRENCY", "2")]);
+    let body = |args: Value| json!([args, {}, {}]).to_string().into_bytes();
+    let cases: Vec<(&str, Value, Vec<u8>)> = vec![
+        // Any one of these, copied as it is, would make RabbitMQ close the connection for publishing.
+        (
+            "bad_headers",
+            properties(&json!({"id": "x".repeat(120_000), "task": TASK})),
+            body(json!(["o", "a"])),
+        ),
+        (
+            "unknown_task",
+            properties(&json!({"id": "x", "task": "t", "syncfleet-x": "y".repeat(120_000)})),
+            body(json!([])),
+        ),
+        (
+            "bad_arguments",
+            properties(&json!({"id": "x", "task": TASK})),
+            body(json!(["o".repeat(150_000), "a"])),
+        ),
+        (
+            "unknown_task",
+            properties(&json!({"id": "x", "task": "t", "retries": 4_294_967_295u32})),
+            body(json!([])),
+        ),
+        (
+            "bad_arguments",
+            properties(
+                &json!({"id": "x", "task": "app.tasks.comprehensive_sync_task.sync_all_accounts_comprehensive"}),
+            ),
+            body(json!(["surplus"])),
+        ),
+        (
+            "unsupported_callbacks",
+            properties(&json!({"id": "x", "task": TASK})),
+            json!([["o", "a"], {}, {"chain": [{"task": "next"}]}]).to_string().into_bytes(),
+        ),
+    ];
+    for (_, properties, payload) in &cases {
+        assert!(world.vhost.publish("", "periodic", properties, payload).unwrap());
+    }
+    let letters = world.dead_letters(cases.len());
+    let mut reasons: Vec<&str> =
+        letters.iter().filter_map(|letter| letter.headers["syncfleet-reason"].as_str()).collect();
+    let mut expected: Vec<&str> = cases.iter().map(|(reason, ..)| *reason).collect();
+    reasons.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(reasons, expected, "{}", worker.output());
+    world.syncfleet(&["sync", "Raghu", "--wait", "30"]).expect(0);
+    assert!(!worker.output().contains("connection for publishing lost"), "{}", worker.output());
+}
+
+#[test]
 fn a_job_as_python_sends_it_is_run_and_its_result_can_be_read() {
     let world = World::new();
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);

@@ -69,6 +69,12 @@ fn from_body(
     fields: &mut Map<String, Value>,
     headers: &Map<String, Value>,
 ) -> Result<TaskMessage, DecodeError> {
+    // A copy of ours (a retry) says in headers what has changed since.
+    for name in ["retries", "eta"] {
+        if let Some(value) = headers.get(name) {
+            fields.insert(name.to_owned(), value.clone());
+        }
+    }
     let message = from_fields(fields, headers)?;
     Ok(TaskMessage {
         args: nullable_list("args", take(fields, "args"))?,

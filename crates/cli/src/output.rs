@@ -1,5 +1,6 @@
 //! The only place that writes to the terminal.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::presets::NOTHING;
@@ -8,13 +9,20 @@ use serde_json::Value;
 
 /// Prints a line to standard output; `false` when nobody reads it any more (a closed pipe).
 pub(crate) fn say(line: &str) -> bool {
+    let line = harmless(line);
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }
 
 /// Prints a line to standard error.
 pub(crate) fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", harmless(line));
+}
+
+/// A control character of a name or an error must not move the cursor.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let moves = |character: char| character.is_control() && character != '\n';
+    if text.contains(moves) { text.replace(moves, "\u{fffd}").into() } else { text.into() }
 }
 
 /// Prints one JSON document.
@@ -32,8 +40,9 @@ pub(crate) fn table(heads: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_style(TableComponent::HeaderLines, '─').set_header(heads.to_vec());
     for row in rows {
-        // A control character of a name must not move the cursor.
-        table.add_row(row.into_iter().map(|cell| cell.replace(char::is_control, "�")).collect::<Vec<_>>());
+        table.add_row(
+            row.into_iter().map(|cell| cell.replace(char::is_control, "\u{fffd}")).collect::<Vec<_>>(),
+        );
     }
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {

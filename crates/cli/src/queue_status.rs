@@ -59,7 +59,8 @@ async fn ask_management(base: &str, servers: &Servers) -> Result<Vec<Value>, Str
         path.pop_if_empty().extend(["api", "queues", &vhost_of(servers)]);
     }
     url.set_query(Some("columns=name,messages_unacknowledged"));
-    let answer = reqwest::Client::new()
+    let client = reqwest::Client::builder().build().map_err(|error| pipeline::chain(&error))?;
+    let answer = client
         .get(url)
         .basic_auth(user, Some(password))
         .timeout(MANAGEMENT_LIMIT)
@@ -77,7 +78,7 @@ fn first_url(servers: &Servers) -> Option<Url> {
 }
 
 fn decoded(text: &str) -> String {
-    url::form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes())
+    url::form_urlencoded::parse(format!("x={}", text.replace('+', "%2B").replace('&', "%26")).as_bytes())
         .next()
         .map_or_else(String::new, |(_, value)| value.into_owned())
 }

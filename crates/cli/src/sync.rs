@@ -17,6 +17,8 @@ use crate::servers::Servers;
 
 /// How long `--wait` waits unless it says otherwise.
 const WAIT_SECONDS: &str = "300";
+/// A week: longer is a mistake.
+const WAIT_SECONDS_MAX: u64 = 7 * 86_400;
 /// How often outcomes are asked for.
 const POLL: Duration = Duration::from_millis(200);
 /// How long RabbitMQ may take to confirm all jobs.
@@ -43,7 +45,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_external: bool,
     /// Wait for the outcomes, so many seconds at most
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = WAIT_SECONDS)]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = WAIT_SECONDS,
+          value_parser = clap::value_parser!(u64).range(0..=WAIT_SECONDS_MAX))]
     wait: Option<u64>,
 }
 

@@ -91,10 +91,13 @@ fn pairs<'a>(
     let place = |index: usize| {
         let state = &reported[index];
         let (exchange, id) = (state.exchange.as_str(), id(state)?);
-        let position = match day_of(state) {
-            Some(day) => places.get(&(exchange, day, id))?,
+        // An order placed after hours is stored under its placement's day until the exchange has taken it.
+        let days = [state.exchange_at, state.placed_at].into_iter().flatten().map(ist::day_of);
+        let position = if time_of(state).is_some() {
+            days.into_iter().find_map(|day| places.get(&(exchange, day, id)))?
+        } else {
             // Without any time the latest order of that id is the likeliest; keys are sorted by day.
-            None => places.iter().rfind(|((at, _, known), _)| *at == exchange && *known == id)?.1,
+            places.iter().rfind(|((at, _, known), _)| *at == exchange && *known == id)?.1
         };
         Some((index, *position))
     };
@@ -142,7 +145,7 @@ pub(crate) fn normalised(status: &str) -> String {
 }
 
 fn time_of(state: &ReportedOrder) -> Option<DateTime<Utc>> {
-    state.placed_at.or(state.exchange_at)
+    state.exchange_at.or(state.placed_at)
 }
 
 fn day_of(state: &ReportedOrder) -> Option<NaiveDate> {

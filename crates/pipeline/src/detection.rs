@@ -4,39 +4,50 @@ use brokerage::kite::Kite;
 use brokerage::{Brokerage, BrokerageError};
 use chrono::NaiveDate;
 use ledger::ReportedOrder;
-use storage::{BrokerageAccount, Lease};
+use storage::{BrokerageAccount, Lease, StorageError};
 use tracing::{debug, warn};
 use url::Url;
 
 use crate::report::DetectionReport;
-use crate::sync::Pipeline;
+use crate::sync::{LeaseLost, Pipeline};
 use crate::{SyncJob, chain, secret_ref};
 
 /// Orders placed elsewhere: the brokerage's own book is read, compared with what is stored, and taken in.
-pub(crate) async fn detect(pipeline: &Pipeline, job: &SyncJob, lease: &Lease) -> DetectionReport {
+pub(crate) async fn detect(
+    pipeline: &Pipeline,
+    job: &SyncJob,
+    lease: &Lease,
+) -> Result<DetectionReport, LeaseLost> {
     if !job.check_external {
-        return DetectionReport::Skipped("not due".to_owned());
+        return Ok(DetectionReport::Skipped("not due".to_owned()));
     }
-    let entry = match pipeline.storage.brokerage_account(&job.account).await {
-        Ok(Some(entry)) => entry,
-        Ok(None) => return DetectionReport::Skipped("the account has no brokerage".to_owned()),
-        Err(error) => return DetectionReport::Failed(chain(&error)),
+    match look(pipeline, job, lease).await {
+        Ok(report) => Ok(report),
+        Err(StorageError::LeaseLost) => Err(LeaseLost),
+        Err(error) => Ok(DetectionReport::Failed(chain(&error))),
+    }
+}
+
+async fn look(pipeline: &Pipeline, job: &SyncJob, lease: &Lease) -> Result<DetectionReport, StorageError> {
+    let Some(entry) = pipeline.storage.brokerage_account(&job.account).await? else {
+        return Ok(DetectionReport::NoBrokerage);
     };
     let brokerage = match client(pipeline, &entry).await {
         Ok(brokerage) => brokerage,
-        Err(error) => return DetectionReport::Failed(error),
+        Err(error) => return Ok(DetectionReport::Failed(error)),
     };
     let reported = match brokerage.orders().await {
         Ok(reported) => reported,
         Err(BrokerageError::Auth { message }) => {
             warn!(account = %job.account, "login needed at {}: {message}", brokerage.name());
-            return DetectionReport::Skipped(format!("login needed at {}: {message}", brokerage.name()));
+            // Asking again at every tick helps nobody: the next look is due after the usual interval.
+            pipeline.storage.mark_external_check(lease).await?;
+            let reason = format!("login needed at {}: {message}", brokerage.name());
+            return Ok(DetectionReport::Skipped(reason));
         }
-        Err(error) => return DetectionReport::Failed(chain(&error)),
+        Err(error) => return Ok(DetectionReport::Failed(chain(&error))),
     };
-    take_in(pipeline, lease, &reported, brokerage.name())
-        .await
-        .unwrap_or_else(|error| DetectionReport::Failed(chain(&error)))
+    take_in(pipeline, lease, &reported, brokerage.name()).await
 }
 
 async fn client(pipeline: &Pipeline, entry: &BrokerageAccount) -> Result<Box<dyn Brokerage>, String> {
@@ -59,9 +70,10 @@ async fn take_in(
     lease: &Lease,
     reported: &[ReportedOrder],
     kind: &str,
-) -> Result<DetectionReport, storage::StorageError> {
+) -> Result<DetectionReport, StorageError> {
     let days: BTreeSet<NaiveDate> = (reported.iter())
-        .filter_map(|order| order.placed_at.or(order.exchange_at))
+        .flat_map(|order| [order.placed_at, order.exchange_at])
+        .flatten()
         .map(ledger::ist::day_of)
         .collect();
     let days: Vec<NaiveDate> = days.into_iter().collect();
@@ -74,9 +86,7 @@ async fn take_in(
         "order book compared"
     );
     let changes = pipeline.storage.apply_external_orders(lease, reported, &plan, kind).await?;
-    let unannounced = pipeline.storage.unannounced_orders(&lease.account).await?;
     Ok(DetectionReport::Completed {
-        external_orders: unannounced.len(),
         orders_updated: changes.updated,
         events_created: changes.events,
         broker_orders: reported.len(),

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc, Weekday};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc, Weekday};
 use ledger::Account;
 use queue::{Message, PublishError, Publisher, WorkQueue};
 use sha2::{Digest, Sha256};
@@ -52,7 +52,8 @@ impl CheckSchedule {
         let ist = now.with_timezone(&ledger::ist::OFFSET);
         let day = ist.date_naive();
         let trading = !matches!(day.weekday(), Weekday::Sat | Weekday::Sun) && !holidays.contains(&day);
-        let time = ist.time();
+        // The last minute counts to its end.
+        let time = ist.time().with_second(0).unwrap_or_default().with_nanosecond(0).unwrap_or_default();
         let inside = if from <= to { (from..=to).contains(&time) } else { time >= from || time <= to };
         trading && inside
     }

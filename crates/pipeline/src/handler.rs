@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD};
 use crate::report::rfc3339;
-use crate::sync::{LEASE_HOLD, Pipeline, RunEnd};
+use crate::sync::{LEASE_HOLD, LeaseLost, Pipeline, RunEnd};
 use crate::{SyncJob, chain, notification};
 
 /// How long an interrupted run may take to give its lease back.
@@ -24,7 +24,12 @@ impl Handler for Pipeline {
 
     async fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> Ending {
         if attempt.task.task != ACCOUNT_SYNC {
-            return self.run_fan_out(&attempt, &stop).await;
+            return match celery::bind(&attempt.task, &[]) {
+                Ok(_) => self.run_fan_out(&attempt, &stop).await,
+                Err(error) => {
+                    Ending::Refused { reason: "bad_arguments".to_owned(), error: error.to_string() }
+                }
+            };
         }
         let job = match SyncJob::from_task(&attempt.task) {
             Ok(job) => job,
@@ -53,6 +58,12 @@ impl Handler for Pipeline {
 
     async fn conclude(&self, attempt: &Attempt, end: End) -> Result<(), String> {
         let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
+        if let Some(job) = &job
+            && let Ok(Some(_)) = self.storage.outcome(&job.id, &job.account).await
+        {
+            // A duplicate of a job that ended: what was told stands.
+            return Ok(());
+        }
         match end {
             End::Expired => {
                 if let Some(job) = &job {
@@ -79,13 +90,7 @@ impl Handler for Pipeline {
     }
 
     async fn refuse(&self, id: &str, reason: &str, error: &str) {
-        let (kind, module) = match reason {
-            "unknown_task" => ("NotRegistered", "celery.exceptions"),
-            "bad_arguments" => ("TypeError", "builtins"),
-            _ => ("SyncFailed", "syncfleet"),
-        };
-        let meta = result::failure(id, kind, module, &[error], None, Utc::now());
-        self.store_result(id, true, &meta).await;
+        self.store_result(id, true, &failure(id, reason, error)).await;
     }
 }
 
@@ -94,27 +99,25 @@ impl Pipeline {
     async fn run_leased(&self, job: &SyncJob, lease: &Lease, stop: &CancellationToken) -> Ending {
         let ended = tokio::select! {
             ended = self.sync_account(job, lease) => ended,
-            () = self.keep_lease(lease) => RunEnd::LeaseLost,
+            () = self.keep_lease(lease) => Err(LeaseLost),
             () = stop.cancelled() => {
                 self.release(lease).await;
                 return Ending::Interrupted;
             }
         };
         match ended {
-            RunEnd::Finished(report) => {
+            Ok(RunEnd::Finished(report)) => {
                 let meta = result::success(&job.id, report.to_json(), Utc::now());
                 self.store_result(&job.id, job.wants_result, &meta).await;
                 Ending::Finished
             }
-            RunEnd::Failed { error, report } => {
+            Ok(RunEnd::Failed { error, report }) => {
                 self.release(lease).await;
-                let report = report.map(|report| {
-                    let notification = with_failure(report.notification(), &error);
-                    json!({"sequence": report.sequence, "notification": notification})
-                });
-                Ending::Failed { error, retry_after: None, report }
+                let notification = with_failure(report.notification(), &error);
+                let report = json!({"sequence": report.sequence, "notification": notification});
+                Ending::Failed { error, retry_after: None, report: Some(report) }
             }
-            RunEnd::LeaseLost => {
+            Err(LeaseLost) => {
                 warn!(account = %job.account, "another run took the account over: this one does not count");
                 Ending::Held
             }
@@ -141,10 +144,23 @@ impl Pipeline {
 
     /// The job has an outcome: a worker died between writing it and the ack. Only the result may be missing.
     async fn done_before(&self, job: &SyncJob) -> Ending {
-        match self.storage.outcomes(std::slice::from_ref(&job.id)).await {
-            Ok(outcomes) => {
-                if let Some(report) = outcomes.into_iter().next().and_then(|outcome| outcome.report) {
-                    let meta = result::success(&job.id, report, Utc::now());
+        match self.storage.outcome(&job.id, &job.account).await {
+            Ok(outcome) => {
+                if let Some(outcome) = outcome {
+                    let meta = match (outcome.status.as_str(), outcome.report) {
+                        ("success" | "partial_success", Some(report)) => {
+                            result::success(&job.id, report, Utc::now())
+                        }
+                        ("expired", _) => result::revoked(&job.id, result::Revocation::Expired, Utc::now()),
+                        (_, report) => {
+                            let errors = report.map_or(Value::Null, |report| report["errors"].clone());
+                            failure(
+                                &job.id,
+                                outcome.reason.as_deref().unwrap_or("failed"),
+                                &errors.to_string(),
+                            )
+                        }
+                    };
                     self.store_result(&job.id, job.wants_result, &meta).await;
                 }
                 debug!(account = %job.account, "done before");
@@ -155,7 +171,7 @@ impl Pipeline {
     }
 
     async fn superseded(&self, job: &SyncJob, by: &str) -> Ending {
-        match self.storage.record_superseded(&job.id, by, &self.settings.worker).await {
+        match self.storage.record_superseded(&job.id, &job.account, by, &self.settings.worker).await {
             Ok(report) => {
                 debug!(account = %job.account, by, "superseded");
                 let mut result_value = report.unwrap_or_else(|| json!({}));
@@ -200,6 +216,16 @@ impl Pipeline {
     }
 }
 
+/// A FAILURE result whose exception tells a Python caller what kind of failure it is.
+fn failure(id: &str, reason: &str, error: &str) -> Value {
+    let (kind, module) = match reason {
+        "unknown_task" => ("NotRegistered", "celery.exceptions"),
+        "bad_arguments" => ("TypeError", "builtins"),
+        _ => ("SyncFailed", "syncfleet"),
+    };
+    result::failure(id, kind, module, &[error], None, Utc::now())
+}
+
 fn failed_by(error: &StorageError) -> Ending {
     Ending::Failed { error: chain(error), retry_after: None, report: None }
 }
@@ -227,9 +253,12 @@ fn with_failure(mut notification: Value, error: &str) -> Value {
     notification["summary"]["status"] = json!("failed");
     let full = &mut notification["full_results"];
     full["status"] = json!("failed");
-    if full["errors"].as_array().is_none_or(Vec::is_empty) {
-        full["errors"] = json!([error]);
-        notification["summary"]["errors"] = json!(1);
+    if let Some(errors) = full["errors"].as_array_mut() {
+        // A failed step is named already; a failed telling is not.
+        if !errors.iter().any(|known| known.as_str().is_some_and(|known| error.contains(known))) {
+            errors.push(json!(error));
+        }
+        notification["summary"]["errors"] = json!(errors.len());
     }
     notification
 }

@@ -52,10 +52,16 @@ impl SyncJob {
     }
 }
 
+/// Longest name of an account or organization: names are keys of indexes, headers and Redis.
+const NAME_BYTES_MAX: usize = 1000;
+
 fn text(arguments: &Map<String, Value>, name: &str) -> Result<String, String> {
     match arguments.get(name) {
         Some(Value::String(text)) if text.is_empty() => Err(format!("{name} must not be empty")),
         Some(Value::String(text)) if text.contains('\0') => Err(format!("{name} must not contain NUL")),
+        Some(Value::String(text)) if text.len() > NAME_BYTES_MAX => {
+            Err(format!("{name} must not be longer than {NAME_BYTES_MAX} bytes"))
+        }
         Some(Value::String(text)) => Ok(text.clone()),
         Some(_) => Err(format!("{name} must be a string")),
         None => Err(format!("missing required argument: {name}")),

@@ -116,7 +116,7 @@ fn message(
 ) -> Message {
     let destination = Destination::Notification { routing_key: routing_key(pseudo_account, event) };
     let mut message = Message::json(destination, message_id, headers, body.to_string().into_bytes());
-    message.kind = Some(event);
+    message.kind = Some(event.to_owned());
     message
 }
 

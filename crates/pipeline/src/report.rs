@@ -31,8 +31,6 @@ impl Status {
 pub enum DetectionReport {
     /// The brokerage's book was read and taken in.
     Completed {
-        /// External orders not yet announced, including those of a run that died before it could.
-        external_orders: usize,
         /// Known orders that the book says more about.
         orders_updated: usize,
         /// Rows written to `order_events`.
@@ -40,10 +38,19 @@ pub enum DetectionReport {
         /// Orders in the book.
         broker_orders: usize,
     },
+    /// The account has no brokerage: there is nothing to look at.
+    NoBrokerage,
     /// Not done, and why.
     Skipped(String),
     /// Tried and failed.
     Failed(String),
+}
+
+impl DetectionReport {
+    /// Whether a job that asks for a look at the brokerage could find no more than this run did.
+    pub(crate) fn is_all_there_is(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::NoBrokerage)
+    }
 }
 
 /// What became of the generation of positions and holdings.
@@ -106,6 +113,8 @@ pub struct Report {
     pub generation: GenerationReport,
     /// Third step.
     pub snapshot: SnapshotReport,
+    /// External orders that this run announces, among them those of a run that died before it could.
+    pub external_orders: usize,
 }
 
 impl Report {
@@ -146,10 +155,6 @@ impl Report {
             }
             _ => json!({"regenerated": false, "positions_updated": 0, "holdings_updated": 0}),
         };
-        let external_orders = match self.detection {
-            DetectionReport::Completed { external_orders, .. } => external_orders,
-            _ => 0,
-        };
         json!({
             "type": "sync_completed",
             "account": self.account.pseudo_account,
@@ -157,7 +162,7 @@ impl Report {
             "summary": {
                 "status": self.status(),
                 "position_generation": generation,
-                "external_orders": external_orders,
+                "external_orders": self.external_orders,
                 "redis_status": full["redis_sync"]["status"],
                 "errors": self.errors().len(),
             },
@@ -201,12 +206,15 @@ impl Report {
 
     fn detection_json(&self) -> Value {
         match &self.detection {
-            DetectionReport::Completed { external_orders, orders_updated, events_created, broker_orders } => {
+            DetectionReport::Completed { orders_updated, events_created, broker_orders } => {
                 json!({
-                    "status": "completed", "external_orders_detected": external_orders,
+                    "status": "completed", "external_orders_detected": self.external_orders,
                     "orders_updated": orders_updated, "events_created": events_created,
                     "total_broker_orders": broker_orders,
                 })
+            }
+            DetectionReport::NoBrokerage => {
+                json!({"status": "skipped", "reason": "the account has no brokerage"})
             }
             DetectionReport::Skipped(reason) => json!({"status": "skipped", "reason": reason}),
             DetectionReport::Failed(error) => json!({"status": "failed", "error": error}),
@@ -242,12 +250,8 @@ mod tests {
             at: "2025-06-17T10:30:00Z".parse().unwrap(),
             sequence: 7,
             redis_type: "single",
-            detection: DetectionReport::Completed {
-                external_orders: 2,
-                orders_updated: 1,
-                events_created: 3,
-                broker_orders: 40,
-            },
+            external_orders: 2,
+            detection: DetectionReport::Completed { orders_updated: 1, events_created: 3, broker_orders: 40 },
             generation: GenerationReport::Done {
                 positions: 15,
                 holdings: 8,
@@ -307,7 +311,7 @@ mod tests {
     #[test]
     fn a_sync_without_work_is_success() {
         let mut report = report();
-        report.detection = DetectionReport::Skipped("no brokerage".into());
+        report.detection = DetectionReport::NoBrokerage;
         report.generation = GenerationReport::Current { last_generation: None };
         assert_eq!(report.status(), Status::Success);
     }

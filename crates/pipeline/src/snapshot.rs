@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cache::{Row, Snapshot, StrategyRows};
 use chrono::{DateTime, Utc};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use storage::{Lease, LedgerInputs, StoredRow};
 
 use crate::chain;
-use crate::generation::book_of;
+use crate::generation::{book_of, off_the_runtime};
 use crate::report::SnapshotReport;
 use crate::sync::Pipeline;
 
@@ -16,7 +17,7 @@ use crate::sync::Pipeline;
 pub(crate) async fn store(
     pipeline: &Pipeline,
     lease: &Lease,
-    inputs: Option<LedgerInputs>,
+    inputs: Option<Arc<LedgerInputs>>,
 ) -> SnapshotReport {
     match snapshot_of(pipeline, lease, inputs).await {
         Ok(snapshot) => match pipeline.cache.write_snapshot(&snapshot).await {
@@ -30,18 +31,20 @@ pub(crate) async fn store(
 async fn snapshot_of(
     pipeline: &Pipeline,
     lease: &Lease,
-    inputs: Option<LedgerInputs>,
+    inputs: Option<Arc<LedgerInputs>>,
 ) -> Result<Snapshot, String> {
     let account = &lease.account;
     let inputs = match inputs {
         Some(inputs) => inputs,
-        None => pipeline.storage.ledger_inputs(account).await.map_err(|error| chain(&error))?,
+        None => Arc::new(pipeline.storage.ledger_inputs(account).await.map_err(|error| chain(&error))?),
     };
     let rows = pipeline.storage.account_rows(account).await.map_err(|error| chain(&error))?;
     let now = pipeline.storage.now().await.map_err(|error| chain(&error))?;
-    let strategies = strategies(account, &inputs, &rows.orders, now)?;
+    let (of_thread, orders) = (account.clone(), rows.orders);
+    let (strategies, orders) =
+        off_the_runtime(move || Ok((strategies(&of_thread, &inputs, &orders, now)?, orders))).await?;
     let instruments_seen: BTreeSet<String> =
-        rows.orders.iter().filter_map(|order| order.instrument_key.clone()).collect();
+        orders.iter().filter_map(|order| order.instrument_key.clone()).collect();
     Ok(Snapshot {
         organization_id: account.organization_id.clone(),
         pseudo_account: account.pseudo_account.clone(),
@@ -49,7 +52,7 @@ async fn snapshot_of(
         at: now,
         positions: rows.positions.into_iter().map(stored_row).collect(),
         holdings: rows.holdings.into_iter().map(stored_row).collect(),
-        orders: rows.orders.into_iter().map(stored_row).collect(),
+        orders: orders.into_iter().map(stored_row).collect(),
         margins: rows.margins.into_iter().map(stored_row).collect(),
         strategies,
         instruments_seen: instruments_seen.into_iter().collect(),
@@ -82,14 +85,15 @@ fn strategies(
             by_strategy.entry(strategy).or_default().push(stored_row(order.clone()));
         }
     }
+    let mut fills: BTreeMap<&str, Vec<Fill>> = BTreeMap::new();
+    for fill in &inputs.fills {
+        fills.entry(fill.strategy_id.as_deref().unwrap_or_default()).or_default().push(fill.clone());
+    }
     by_strategy
         .into_iter()
         .map(|(strategy, orders)| {
-            let fills: Vec<Fill> = (inputs.fills.iter())
-                .filter(|fill| fill.strategy_id.as_deref() == Some(strategy))
-                .cloned()
-                .collect();
-            let book = book_of(inputs, &fills, &[], now)?;
+            let fills = fills.get(strategy).map_or(&[][..], Vec::as_slice);
+            let book = book_of(inputs, fills, &[], now)?;
             Ok(StrategyRows {
                 strategy_id: strategy.to_owned(),
                 positions: book.positions.iter().map(|row| position_row(account, strategy, row)).collect(),

@@ -6,7 +6,7 @@ use queue::Publisher;
 use storage::{EndedJob, Lease, Storage, StorageError};
 use tracing::{info, warn};
 
-use crate::report::{DetectionReport, Report, Status};
+use crate::report::{Report, Status};
 use crate::{Environment, FanOut, SyncJob, chain, detection, generation, notification, snapshot};
 
 /// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
@@ -53,23 +53,24 @@ pub struct Pipeline {
 /// How a leased run ended.
 pub(crate) enum RunEnd {
     /// Told and written down.
-    Finished(Report),
+    Finished(Box<Report>),
     /// It must be tried again.
     Failed {
         /// Why.
         error: String,
-        /// What it did, if it got that far.
-        report: Option<Report>,
+        /// What it did.
+        report: Box<Report>,
     },
-    /// Another run has the account by now.
-    LeaseLost,
 }
+
+/// Another run has the account by now: nothing that this one does counts any more, so it ends at once.
+pub(crate) struct LeaseLost;
 
 impl Pipeline {
     /// The spine: the steps in their order, each failing for itself, then the telling, and the outcome last.
-    pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> RunEnd {
-        let detected = detection::detect(self, job, lease).await;
-        let (generated, inputs) = generation::generate(self, job, lease).await;
+    pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> Result<RunEnd, LeaseLost> {
+        let detected = detection::detect(self, job, lease).await?;
+        let (generated, inputs) = generation::generate(self, job, lease).await?;
         let stored = snapshot::store(self, lease, inputs).await;
         let report = Report {
             account: job.account.clone(),
@@ -80,20 +81,33 @@ impl Pipeline {
             detection: detected,
             generation: generated,
             snapshot: stored,
+            external_orders: 0,
         };
         if report.status() == Status::Failed {
-            return RunEnd::Failed { error: report.errors().join("; "), report: Some(report) };
+            return Ok(RunEnd::Failed { error: report.errors().join("; "), report: Box::new(report) });
         }
         self.tell_and_finish(job, lease, report).await
     }
 
-    async fn tell_and_finish(&self, job: &SyncJob, lease: &Lease, report: Report) -> RunEnd {
+    async fn tell_and_finish(
+        &self,
+        job: &SyncJob,
+        lease: &Lease,
+        mut report: Report,
+    ) -> Result<RunEnd, LeaseLost> {
+        // What another run is about to replace must not be told.
+        match self.storage.renew_lease(lease, LEASE_HOLD).await {
+            Ok(()) => {}
+            Err(StorageError::LeaseLost) => return Err(LeaseLost),
+            Err(error) => return Ok(failed("Outcome not stored", &error, report)),
+        }
         let external = match self.storage.unannounced_orders(&job.account).await {
             Ok(external) => external,
-            Err(error) => return failed("Outcome not stored", &error, report),
+            Err(error) => return Ok(failed("Outcome not stored", &error, report)),
         };
+        report.external_orders = external.len();
         if let Err(error) = notification::notify(self, &report, &external).await {
-            return failed("Notification failed", &error, report);
+            return Ok(failed("Notification failed", &error, report));
         }
         let announced: Vec<i32> = external.iter().map(|order| order.id).collect();
         let full_results = report.to_json();
@@ -106,16 +120,16 @@ impl Pipeline {
             retries: job.retries,
             report: Some(&full_results),
         };
-        let checked = matches!(report.detection, DetectionReport::Completed { .. });
+        let checked = report.detection.is_all_there_is();
         match self.storage.finish_run(lease, &ended, job.force, checked, &announced).await {
             Ok(()) => {
                 info!(account = %job.account, status = report.status().as_str(),
                       errors = report.errors().len(), "{} synced: {}{}", job.account,
                       report.status().as_str(), error_suffix(&report));
-                RunEnd::Finished(report)
+                Ok(RunEnd::Finished(Box::new(report)))
             }
-            Err(StorageError::LeaseLost) => RunEnd::LeaseLost,
-            Err(error) => failed("Outcome not stored", &error, report),
+            Err(StorageError::LeaseLost) => Err(LeaseLost),
+            Err(error) => Ok(failed("Outcome not stored", &error, report)),
         }
     }
 
@@ -133,7 +147,7 @@ impl Pipeline {
 }
 
 fn failed(what: &str, error: &dyn std::error::Error, report: Report) -> RunEnd {
-    RunEnd::Failed { error: format!("{what}: {}", chain(error)), report: Some(report) }
+    RunEnd::Failed { error: format!("{what}: {}", chain(error)), report: Box::new(report) }
 }
 
 fn error_suffix(report: &Report) -> String {

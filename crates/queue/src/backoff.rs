@@ -36,7 +36,7 @@ impl RetryPolicy {
     /// The one place that names the `backoff` crate, which is no longer maintained: it can be replaced here.
     pub fn delay(&self, retry: u32) -> Duration {
         let mut intervals = ExponentialBackoffBuilder::new()
-            .with_initial_interval(self.initial)
+            .with_initial_interval(self.initial.min(self.max))
             .with_multiplier(self.multiplier)
             .with_max_interval(self.max)
             .with_randomization_factor(self.jitter)

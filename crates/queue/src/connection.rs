@@ -23,7 +23,7 @@ pub struct RabbitUrls(Arc<[AMQPUri]>);
 impl RabbitUrls {
     /// Parses a comma-separated list of `amqp://` or `amqps://` URLs.
     ///
-    /// No path, `//` and `/%2f` mean the virtual host `/`.
+    /// No path, `//` and `/%2f` mean the virtual host `/`; a lone `/` means the one with the empty name.
     ///
     /// # Errors
     /// [`QueueError::BadUrl`] says what is wrong, without repeating the URL, which holds a password.
@@ -90,6 +90,17 @@ impl Link {
             Ok(Ok(connection)) => Ok(Self { connection, server }),
             Ok(Err(source)) => Err(QueueError::Unavailable { server, source }),
             Err(_) => Err(QueueError::TimedOut { server, what: "open a connection", limit: CONNECT_LIMIT }),
+        }
+    }
+
+    /// Opens a connection to the first server of the list that answers.
+    pub(crate) async fn connect_any(urls: &RabbitUrls, client: &str) -> Result<Self, QueueError> {
+        let mut attempt = 0;
+        loop {
+            match Self::connect(urls, attempt, client).await {
+                Err(_) if attempt + 1 < urls.0.len() => attempt += 1,
+                result => return result,
+            }
         }
     }
 

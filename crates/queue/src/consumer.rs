@@ -7,7 +7,6 @@ use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,7 +42,6 @@ pub struct ConsumerSettings {
 pub struct Consumer<H> {
     settings: ConsumerSettings,
     executor: Arc<Executor<H>>,
-    slots: Vec<(WorkQueue, usize, Arc<Semaphore>)>,
 }
 
 type Deliveries = BoxStream<'static, (WorkQueue, Option<lapin::Result<Delivery>>)>;
@@ -58,10 +56,7 @@ impl<H: Handler> Consumer<H> {
             time_limit: settings.time_limit,
             worker: settings.worker.clone(),
         });
-        let slots = (settings.queues.iter())
-            .map(|(queue, slots)| (*queue, *slots, Arc::new(Semaphore::new(*slots))))
-            .collect();
-        Self { settings, executor, slots }
+        Self { settings, executor }
     }
 
     /// Consumes until `stop` is cancelled, then drains: no new job is taken, running ones may finish within the
@@ -107,7 +102,7 @@ impl<H: Handler> Consumer<H> {
             .await?;
         topology::declare(&link).await?;
         let (mut channels, mut streams) = (Vec::new(), Vec::new());
-        for (queue, slots, _) in &self.slots {
+        for (queue, slots) in &self.settings.queues {
             let channel = link.channel().await?;
             let prefetch = u16::try_from(*slots).unwrap_or(u16::MAX);
             // Per consumer (global = false): quorum queues close the connection otherwise.
@@ -160,15 +155,16 @@ impl<H: Handler> Consumer<H> {
         ended
     }
 
+    /// Handles a delivery beside the others. Prefetch keeps their number, so there is nothing to wait for.
     fn start(&self, delivery: Delivery, queue: WorkQueue, session: &Session, jobs: &TaskTracker) {
-        let Some(slots) = self.slots.iter().find(|(name, ..)| *name == queue).map(|(.., slots)| slots) else {
-            return;
-        };
-        let (executor, session, slots) = (Arc::clone(&self.executor), session.clone(), Arc::clone(slots));
+        let (executor, of_run) = (Arc::clone(&self.executor), session.clone());
+        let handled = tokio::spawn(async move { executor.handle(delivery, queue, &of_run).await });
+        let lost = session.lost.clone();
         jobs.spawn(async move {
-            // Prefetch keeps the count already; the permit also covers runs of an old session that are still ending.
-            let Ok(_slot) = slots.acquire_owned().await else { return };
-            executor.handle(delivery, queue, &session).await;
+            // The handler's own panics are caught; one here would keep the delivery, and its slot, for ever.
+            if handled.await.is_err() {
+                lost.cancel();
+            }
         });
     }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -68,13 +70,18 @@ fn plain(delivery: &Delivery, destination: Destination) -> Message {
             }
         }
     }
+    if let Some(user) = text(properties.user_id()) {
+        set_text(&mut headers, "syncfleet-user-id", &user);
+    }
     Message {
         destination,
         message_id: text(properties.message_id())
             .or_else(|| text(properties.correlation_id()))
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
-        kind: None,
+        kind: text(properties.kind()),
+        app_id: text(properties.app_id()),
+        timestamp: *properties.timestamp(),
         expiration_ms: None,
         content_type: text(properties.content_type()),
         content_encoding: text(properties.content_encoding()),
@@ -109,31 +116,39 @@ fn set_text(headers: &mut FieldTable, name: &'static str, text: &str) {
     set(headers, name, AMQPValue::LongString(text.into()));
 }
 
-/// Keeps the header frame small enough: first the reprs go, which are for people, then the largest foreign header.
+/// Keeps the header frame small enough: first the reprs go, which are for people, then the largest of what is neither
+/// Celery's identity of the job nor ours; what is left is cut.
 fn bound(headers: &mut FieldTable) {
     for repr in ["argsrepr", "kwargsrepr"] {
         if size(headers) > HEADER_BYTES_MAX && headers.contains_key(repr) {
             set_text(headers, repr, "…");
         }
     }
-    while size(headers) > HEADER_BYTES_MAX {
-        let largest = headers
-            .inner()
-            .iter()
+    let mut kept = headers.inner().clone();
+    while size_of(&kept) > HEADER_BYTES_MAX {
+        let largest = (kept.iter())
             .filter(|(key, _)| {
                 !matches!(key.as_str(), "id" | "task") && !key.as_str().starts_with("syncfleet-")
             })
             .max_by_key(|(_, value)| value_size(value))
             .map(|(key, _)| key.clone());
-        let Some(largest) = largest else { return };
-        let mut kept = headers.inner().clone();
+        let Some(largest) = largest else { break };
         kept.remove(&largest);
-        *headers = kept.into();
     }
+    if size_of(&kept) > HEADER_BYTES_MAX {
+        // Hostile: an id of that length names nothing anyway.
+        kept.retain(|_, value| value_size(value) <= ERROR_BYTES_MAX + 16);
+    }
+    *headers = kept.into();
 }
 
-fn size(table: &FieldTable) -> usize {
-    table.inner().iter().map(|(key, value)| key.as_str().len() + 2 + value_size(value)).sum()
+/// About how many bytes a header table takes on the wire.
+pub(crate) fn size(table: &FieldTable) -> usize {
+    size_of(table.inner())
+}
+
+fn size_of(table: &BTreeMap<ShortString, AMQPValue>) -> usize {
+    table.iter().map(|(key, value)| key.as_str().len() + 2 + value_size(value)).sum()
 }
 
 fn value_size(value: &AMQPValue) -> usize {
@@ -173,6 +188,17 @@ mod tests {
         assert!(size(&headers) <= HEADER_BYTES_MAX);
         assert!(headers.contains_key("id") && headers.contains_key("task") && headers.contains_key("tenant"));
         assert!(!headers.contains_key("other"));
+    }
+
+    #[test]
+    fn a_hostile_id_or_header_of_ours_is_dropped_rather_than_closing_the_connection() {
+        let mut headers = FieldTable::default();
+        set_text(&mut headers, "id", &"x".repeat(100_000));
+        set_text(&mut headers, "syncfleet-x", &"y".repeat(100_000));
+        set_text(&mut headers, "syncfleet-reason", "bad_headers");
+        bound(&mut headers);
+        assert!(size(&headers) <= HEADER_BYTES_MAX);
+        assert!(headers.contains_key("syncfleet-reason"));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,7 +6,6 @@ use celery::{Envelope, TaskMessage};
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use lapin::types::AMQPValue;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
@@ -44,21 +44,21 @@ pub(crate) struct Session {
 impl<H: Handler> Executor<H> {
     /// Handles one delivery.
     pub(crate) async fn handle(&self, delivery: Delivery, queue: WorkQueue, session: &Session) {
-        let (attempt, (event, report)) = match self.receive(&delivery, queue, Utc::now()) {
+        let handled = match self.receive(&delivery, queue, Utc::now()) {
             Ok(attempt) => {
                 let attempt = Arc::new(attempt);
                 let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
                                       queue = queue.name(), retries = attempt.task.retries);
-                let ended = self.attempt(&attempt, session).instrument(span).await;
-                (Some(attempt), ended)
+                let (event, report) = self.attempt(&attempt, session).instrument(span).await;
+                Handled { id: None, attempt: Some(attempt), event, report }
             }
-            Err(Unready { attempt, event }) => (attempt.map(|attempt| Arc::new(*attempt)), (event, None)),
+            Err(unready) => unready,
         };
         if session.lost.is_cancelled() {
             debug!("delivery of a lost session: RabbitMQ gives it to somebody again");
             return;
         }
-        let retries = attempt.as_ref().map_or(0, |attempt| attempt.task.retries);
+        let retries = handled.attempt.as_ref().map_or(0, |attempt| attempt.task.retries);
         let facts = Facts {
             retries,
             retries_max: self.policy.retries,
@@ -66,12 +66,12 @@ impl<H: Handler> Executor<H> {
             hold_delay: HOLD_DELAY,
             now: Utc::now(),
         };
-        let disposition = decide(&event, &facts);
-        self.dispose(&delivery, queue, attempt.as_deref(), report, disposition, session).await;
+        let disposition = decide(&handled.event, &facts);
+        self.dispose(&delivery, queue, handled, disposition, session).await;
     }
 
     /// Decodes and looks at what can be known without running.
-    fn receive(&self, delivery: &Delivery, queue: WorkQueue, now: DateTime<Utc>) -> Result<Attempt, Unready> {
+    fn receive(&self, delivery: &Delivery, queue: WorkQueue, now: DateTime<Utc>) -> Result<Attempt, Handled> {
         let properties = &delivery.properties;
         let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
         let envelope = Envelope {
@@ -81,14 +81,16 @@ impl<H: Handler> Executor<H> {
             headers: &header_map,
             body: &delivery.data,
         };
-        let task = celery::decode(&envelope).map_err(|error| Unready {
+        let task = celery::decode(&envelope).map_err(|error| Handled {
             attempt: None,
+            report: None,
+            id: error.id.clone(),
             event: Event::Refused { reason: error.reason.as_str().to_owned(), error: error.to_string() },
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
         let attempt = Attempt { task, queue, last_error };
         match self.not_now(&attempt.task, now) {
-            Some(event) => Err(Unready { attempt: Some(Box::new(attempt)), event }),
+            Some(event) => Err(Handled { attempt: Some(Arc::new(attempt)), id: None, event, report: None }),
             None => Ok(attempt),
         }
     }
@@ -116,7 +118,9 @@ impl<H: Handler> Executor<H> {
         let limit = attempt.task.time_limit.map_or(self.time_limit, |asked| asked.min(self.time_limit));
         let stop = session.lost.child_token();
         let (handler, job, token) = (Arc::clone(&self.handler), Arc::clone(attempt), stop.clone());
-        let run = async move { handler.run(job, token).await };
+        // Boxed, so that the types of everything a job does end here.
+        let run: Pin<Box<dyn Future<Output = Ending> + Send>> =
+            Box::pin(async move { handler.run(job, token).await });
         let mut running = tokio::spawn(run.in_current_span());
         let ended = tokio::select! {
             ended = &mut running => ended,
@@ -155,13 +159,11 @@ impl<H: Handler> Executor<H> {
         &self,
         delivery: &Delivery,
         queue: WorkQueue,
-        attempt: Option<&Attempt>,
-        report: Option<serde_json::Value>,
+        handled: Handled,
         disposition: Disposition,
         session: &Session,
     ) {
-        let id = attempt.map(|attempt| attempt.task.id.as_str());
-        let now = Utc::now();
+        let id = handled.attempt.as_ref().map(|attempt| attempt.task.id.clone());
         let ready = match disposition {
             Disposition::Ack => Ok(()),
             Disposition::Requeue => {
@@ -170,27 +172,27 @@ impl<H: Handler> Executor<H> {
             }
             Disposition::Expire => {
                 info!(id, "expired before it could run");
-                self.conclude(attempt, End::Expired, session).await
+                self.conclude(&handled, End::Expired, session).await
             }
             Disposition::FailExpired => {
-                let error = attempt.and_then(|attempt| attempt.last_error.clone()).unwrap_or_default();
+                let error = (handled.attempt.as_ref().and_then(|attempt| attempt.last_error.clone()))
+                    .unwrap_or_else(|| "expired between retries".to_owned());
                 warn!(id, error, "expired between retries: {error}");
-                self.conclude(attempt, End::Dead { reason: "expired".to_owned(), error, report }, session)
-                    .await
+                let end = End::Dead { reason: "expired".to_owned(), error, report: None };
+                self.conclude(&handled, end, session).await
             }
             Disposition::Retry { retries, due, delay, error } => {
+                let seconds = delay.as_secs_f64();
+                let retries_max = self.policy.retries;
                 warn!(
                     id,
                     retry = retries,
-                    delay_seconds = delay.as_secs_f64(),
+                    delay_seconds = seconds,
                     error,
-                    "attempt failed, retry {retries} of {} in {:.1} s: {error}",
-                    self.policy.retries,
-                    delay.as_secs_f64()
+                    "attempt failed, retry {retries} of {retries_max} in {seconds:.1} s: {error}"
                 );
-                let step = DelayStep::towards(delay);
-                self.publish(copy::delayed(delivery, queue, step, Some((retries, due, &error, now))), session)
-                    .await
+                let retry = Some((retries, due, error.as_str(), Utc::now()));
+                self.publish(copy::delayed(delivery, queue, DelayStep::towards(delay), retry), session).await
             }
             Disposition::Park { delay } => {
                 let step = DelayStep::towards(delay);
@@ -199,35 +201,43 @@ impl<H: Handler> Executor<H> {
             }
             Disposition::Dead { reason, error } => {
                 error!(id, reason, error, "dead: {reason}: {error}");
-                let attempts = attempt.map_or(0, |attempt| attempt.task.retries + 1);
-                let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, now);
-                let told = match (attempt, known_id(delivery)) {
-                    (Some(_), _) => {
-                        self.conclude(attempt, End::Dead { reason, error, report }, session).await
-                    }
-                    (None, Some(id)) => {
-                        self.handler.refuse(&id, &reason, &error).await;
-                        Ok(())
-                    }
-                    (None, None) => Ok(()),
-                };
-                match told {
-                    Ok(()) => self.publish(letter, session).await,
-                    Err(error) => Err(error),
-                }
+                self.bury(delivery, queue, handled, reason, error, session).await
             }
         };
         match ready {
             Ok(()) => self.ack(delivery, session).await,
             Err(error) => {
                 error!(id, error, "disposition failed, given back to {}: {error}", queue.name());
+                // It comes here again at once, so the pause is ours to make.
+                let pause = tokio::time::sleep(REFUSED_PAUSE);
+                tokio::select! { () = pause => {}, () = session.lost.cancelled() => {} }
                 self.give_back(delivery, session).await;
             }
         }
     }
 
-    async fn conclude(&self, attempt: Option<&Attempt>, end: End, session: &Session) -> Result<(), String> {
-        let Some(attempt) = attempt else { return Ok(()) };
+    /// The letter first: once the job has an outcome nobody would write it any more.
+    async fn bury(
+        &self,
+        delivery: &Delivery,
+        queue: WorkQueue,
+        mut handled: Handled,
+        reason: String,
+        error: String,
+        session: &Session,
+    ) -> Result<(), String> {
+        let attempts = handled.attempt.as_ref().map_or(0, |attempt| attempt.task.retries.saturating_add(1));
+        let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, Utc::now());
+        self.publish(letter, session).await?;
+        if let Some(id) = &handled.id {
+            self.handler.refuse(id, &reason, &error).await;
+        }
+        let report = handled.report.take();
+        self.conclude(&handled, End::Dead { reason, error, report }, session).await
+    }
+
+    async fn conclude(&self, handled: &Handled, end: End, session: &Session) -> Result<(), String> {
+        let Some(attempt) = &handled.attempt else { return Ok(()) };
         tokio::select! {
             concluded = self.handler.conclude(attempt, end) => concluded,
             () = session.lost.cancelled() => Err("the connection was lost".to_owned()),
@@ -271,10 +281,15 @@ impl<H: Handler> Executor<H> {
     }
 }
 
-/// A delivery that is not run, and why.
-struct Unready {
-    attempt: Option<Box<Attempt>>,
+/// What happened to a delivery, and what is known of it.
+struct Handled {
+    /// The job, if it could be decoded.
+    attempt: Option<Arc<Attempt>>,
+    /// The id of a message that could not be decoded, where it is known.
+    id: Option<String>,
     event: Event,
+    /// What the handler wants back if this was the last attempt.
+    report: Option<serde_json::Value>,
 }
 
 fn panic_text(join: tokio::task::JoinError) -> String {
@@ -284,13 +299,5 @@ fn panic_text(join: tokio::task::JoinError) -> String {
             None => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no message".to_owned()),
         },
         Err(error) => error.to_string(),
-    }
-}
-
-/// The id header of a message that could not be decoded.
-fn known_id(delivery: &Delivery) -> Option<String> {
-    match delivery.properties.headers().as_ref()?.inner().get("id")? {
-        AMQPValue::LongString(id) if !id.is_empty() => Some(id.to_string()).filter(|id| id.len() <= 255),
-        _ => None,
     }
 }

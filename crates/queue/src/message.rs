@@ -53,7 +53,11 @@ pub struct Message {
     /// Tells duplicates apart from the original: a message sent again carries the same.
     pub message_id: String,
     /// What kind of message it is.
-    pub kind: Option<&'static str>,
+    pub kind: Option<String>,
+    /// The program that published it first.
+    pub app_id: Option<String>,
+    /// When its first publisher says it was published, in seconds since 1970.
+    pub timestamp: Option<u64>,
     /// Expiration in milliseconds, by which RabbitMQ drops it unseen.
     pub expiration_ms: Option<u64>,
     /// MIME type.
@@ -83,6 +87,8 @@ impl Message {
             destination,
             message_id,
             kind: None,
+            app_id: Some("syncfleet".to_owned()),
+            timestamp: None,
             expiration_ms: None,
             content_type: Some("application/json".to_owned()),
             content_encoding: Some("utf-8".to_owned()),

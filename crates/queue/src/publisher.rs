@@ -10,11 +10,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use crate::connection::{Link, RabbitUrls, reconnect_pause};
-use crate::topology;
 use crate::{Message, PublishError, QueueError};
+use crate::{copy, topology};
 
 /// Most messages whose confirms are awaited together.
 const BATCH: usize = 256;
+/// Headers beyond this do not fit into a frame (`frame_max` is 128 KiB) together with the properties.
+const HEADER_BYTES_MAX: usize = 120 * 1024;
 /// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
 const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
 
@@ -259,13 +261,22 @@ fn prepare(message: &Message) -> Result<(ShortString, ShortString, BasicProperti
         ShortString::try_new(text)
             .map_err(|_| PublishError::Unsendable(format!("{what} is longer than 255 bytes")))
     };
+    if copy::size(&message.headers) > HEADER_BYTES_MAX {
+        // RabbitMQ would close the connection, and so it would again with every try.
+        return Err(PublishError::Unsendable(format!("its headers take more than {HEADER_BYTES_MAX} bytes")));
+    }
     let mut properties = BasicProperties::default()
         .with_delivery_mode(2)
-        .with_app_id("syncfleet".into())
         .with_message_id(short("message_id", &message.message_id)?)
         .with_headers(message.headers.clone());
-    if let Some(kind) = message.kind {
-        properties = properties.with_type(kind.into());
+    if let Some(kind) = &message.kind {
+        properties = properties.with_type(short("type", kind)?);
+    }
+    if let Some(app_id) = &message.app_id {
+        properties = properties.with_app_id(short("app_id", app_id)?);
+    }
+    if let Some(timestamp) = message.timestamp {
+        properties = properties.with_timestamp(timestamp);
     }
     if let Some(expiration) = message.expiration_ms {
         properties = properties.with_expiration(short("expiration", &expiration.to_string())?);

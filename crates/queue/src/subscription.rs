@@ -32,7 +32,7 @@ impl Subscription {
     /// # Errors
     /// When no server of the list answers.
     pub async fn open(urls: &RabbitUrls, client: &str, binding_key: &str) -> Result<Self, QueueError> {
-        let link = Link::connect(urls, 0, client).await?;
+        let link = Link::connect_any(urls, client).await?;
         topology::declare(&link).await?;
         let channel = link.channel().await?;
         let options =

@@ -179,7 +179,7 @@ pub struct QueueDepth {
 /// # Errors
 /// When no server answers.
 pub async fn queue_depths(urls: &RabbitUrls, client: &str) -> Result<Vec<QueueDepth>, QueueError> {
-    let link = Link::connect(urls, 0, client).await?;
+    let link = Link::connect_any(urls, client).await?;
     declare(&link).await?;
     let names = WorkQueue::ALL
         .into_iter()

@@ -7,6 +7,10 @@ SELECT o.id AS "id!",
        f.trade_id AS "trade_id?",
        coalesce(f.at, o.exchange_time, o.platform_time, o."timestamp") AS at,
        coalesce(f.quantity, o.filled_quantity::numeric) AS quantity,
+       -- What the order says beyond its known executions, and since when.
+       CASE WHEN f.order_id IS NOT NULL
+            THEN o.filled_quantity::numeric - sum(f.quantity) OVER (PARTITION BY o.id) END AS short_by,
+       coalesce(o.exchange_time, o.platform_time, o."timestamp") AS state_at,
        CASE WHEN f.order_id IS NOT NULL THEN round(f.price, 12)
             WHEN o.average_price BETWEEN -1e15 AND 1e15 THEN round(o.average_price::text::numeric, 12)
        END AS price

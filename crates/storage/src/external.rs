@@ -95,14 +95,7 @@ impl Storage {
         )
         .execute(&mut *transaction)
         .await?;
-        sqlx::query!(
-            "UPDATE tradingdb.account_sync_state SET last_external_check_at = now()
-             WHERE organization_id = $1 AND pseudo_account = $2",
-            lease.account.organization_id,
-            lease.account.pseudo_account
-        )
-        .execute(&mut *transaction)
-        .await?;
+        mark_check(&mut transaction, lease).await?;
         transaction.commit().await?;
         let updated = usize::try_from(updated.rows_affected()).unwrap_or(0);
         Ok(ExternalChanges { inserted, updated, events: event_count })
@@ -139,8 +132,8 @@ impl Storage {
             row["isin"] = json!(found.isin);
             row["organization_id"] = json!(account.organization_id);
             row["pseudo_account"] = json!(account.pseudo_account);
-            let placed = order.placed_at.or(order.exchange_at).unwrap_or(lease.started_at);
-            row["order_day"] = json!(ledger::ist::day_of(placed));
+            let at = order.exchange_at.or(order.placed_at).unwrap_or(lease.started_at);
+            row["order_day"] = json!(ledger::ist::day_of(at));
             row["source"] = json!("EXTERNAL");
             row["platform"] = json!(kind.to_uppercase());
             events.extend(kinds.iter().map(|kind| event(found.id.into(), *kind, order)));
@@ -158,6 +151,16 @@ impl Storage {
         .execute(&mut **transaction)
         .await?;
         Ok(new.len())
+    }
+
+    /// Notes that the brokerage was asked, so that the next look is due after the usual interval.
+    ///
+    /// # Errors
+    /// [`StorageError::LeaseLost`] when the account is another run's by now.
+    pub async fn mark_external_check(&self, lease: &Lease) -> Result<(), StorageError> {
+        let mut transaction = self.begin_fenced(lease).await?;
+        mark_check(&mut transaction, lease).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// External orders of the account that nobody was told about yet, oldest first.
@@ -180,6 +183,21 @@ impl Storage {
             .map(|row| UnannouncedOrder { id: row.id, row: row.row, strategy_id: row.strategy_id })
             .collect())
     }
+}
+
+async fn mark_check(
+    transaction: &mut Transaction<'static, Postgres>,
+    lease: &Lease,
+) -> Result<(), StorageError> {
+    sqlx::query!(
+        "UPDATE tradingdb.account_sync_state SET last_external_check_at = now()
+         WHERE organization_id = $1 AND pseudo_account = $2",
+        lease.account.organization_id,
+        lease.account.pseudo_account
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
 /// A reported order by the column names of `orders`.

@@ -13,5 +13,5 @@ announced AS (
 INSERT INTO tradingdb.sync_outcomes AS o
     (sync_id, organization_id, pseudo_account, status, reason, worker, retries, started_at, report)
 SELECT $4, $1, $2, $5, $6, $7, $8, released.last_started_at, $9 FROM released
-ON CONFLICT (sync_id) DO UPDATE SET status = o.status
+ON CONFLICT (sync_id, organization_id, pseudo_account) DO UPDATE SET status = o.status
 RETURNING sync_id

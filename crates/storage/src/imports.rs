@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Account;
@@ -65,9 +65,9 @@ impl Storage {
     pub async fn import_orders(&self, orders: &[ImportedOrder]) -> Result<ImportSummary, StorageError> {
         let mut transaction = self.pool.begin().await?;
         self.lock_accounts(&mut transaction, orders).await?;
+        self.insert_instruments(&mut transaction, orders).await?;
         let mut summary = ImportSummary::default();
         for batch in orders.chunks(BATCH) {
-            self.insert_instruments(&mut transaction, batch).await?;
             self.import_batch(&mut transaction, batch, &mut summary).await?;
         }
         transaction.commit().await?;
@@ -103,12 +103,21 @@ impl Storage {
         Ok(())
     }
 
+    /// All of the file at once and in their order, so that two imports cannot deadlock.
     async fn insert_instruments(
         &self,
         transaction: &mut Transaction<'static, Postgres>,
-        batch: &[ImportedOrder],
+        orders: &[ImportedOrder],
     ) -> Result<(), StorageError> {
-        let rows: Vec<Value> = batch.iter().map(|order| Value::Object(order.columns.clone())).collect();
+        let mut by_key: BTreeMap<&str, &Map<String, Value>> = BTreeMap::new();
+        for columns in orders.iter().map(|order| &order.columns) {
+            let Some(key) = columns.get("instrument_key").and_then(Value::as_str) else { continue };
+            let known = by_key.entry(key).or_insert(columns);
+            if !known.contains_key("isin") {
+                *known = columns;
+            }
+        }
+        let rows: Vec<Value> = by_key.into_values().map(|columns| Value::Object(columns.clone())).collect();
         sqlx::query_file!("src/insert_instruments.sql", Value::Array(rows))
             .execute(&mut **transaction)
             .await?;

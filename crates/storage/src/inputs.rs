@@ -1,7 +1,11 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ledger::{Account, CorporateAction, CorporateActionKind, Fill, Instrument, OpeningLot, Side};
+use ledger::{
+    Account, CorporateAction, CorporateActionKind, Discrepancy, DiscrepancyKind, Fill, Instrument,
+    OpeningLot, Side,
+};
+use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
 use crate::{Storage, StorageError};
@@ -23,6 +27,8 @@ pub struct LedgerInputs {
     pub orders: usize,
     /// Ids of filled orders whose side is neither BUY nor SELL: they count nowhere and must be reported.
     pub unreadable_orders: Vec<i32>,
+    /// Orders of which more is filled than their known executions sum to.
+    pub short_orders: Vec<Discrepancy>,
     /// Equal digests mean equal inputs, but for orders of which nothing is filled.
     pub digest: String,
 }
@@ -50,11 +56,25 @@ impl Storage {
             };
             let exchange = row.exchange.unwrap_or_default();
             let symbol = row.symbol.unwrap_or_default();
+            let instrument_key = row.instrument_key.unwrap_or_else(|| ledger::key_for(&exchange, &symbol));
+            if let Some(missing) =
+                row.short_by.filter(|missing| row.first_of_order && *missing > Decimal::ZERO)
+            {
+                inputs.short_orders.push(Discrepancy {
+                    kind: DiscrepancyKind::FillsShort,
+                    instrument_key: instrument_key.clone(),
+                    symbol: symbol.clone(),
+                    isin: row.isin.clone(),
+                    quantity: Some(missing.normalize()),
+                    since: row.state_at,
+                    detail: format!("the executions of order row {} sum to less than it has filled", row.id),
+                });
+            }
             inputs.fills.push(Fill {
                 at: row.at.unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
                 trade_id: row.trade_id,
                 order_id: row.exchange_order_id.or(row.broker_order_id),
-                instrument_key: row.instrument_key.unwrap_or_else(|| ledger::key_for(&exchange, &symbol)),
+                instrument_key,
                 exchange,
                 symbol,
                 isin: row.isin,

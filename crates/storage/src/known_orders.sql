@@ -4,11 +4,11 @@ SELECT o.id, o.broker_order_id, o.exchange_order_id, o.exchange, o.status, o.qua
        END AS average_price,
        CASE WHEN o.price BETWEEN -1e15 AND 1e15 THEN round(o.price::text::numeric, 12) END AS price,
        coalesce(o.order_day,
-                (coalesce(o.platform_time, o.exchange_time, o."timestamp") AT TIME ZONE 'Asia/Kolkata')::date)
+                (coalesce(o.exchange_time, o.platform_time, o."timestamp") AT TIME ZONE 'Asia/Kolkata')::date)
            AS "day!"
 FROM tradingdb.orders o
 WHERE o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
   AND coalesce(o.order_day,
-               (coalesce(o.platform_time, o.exchange_time, o."timestamp") AT TIME ZONE 'Asia/Kolkata')::date)
+               (coalesce(o.exchange_time, o.platform_time, o."timestamp") AT TIME ZONE 'Asia/Kolkata')::date)
       = ANY($3::date[])
 ORDER BY o.id

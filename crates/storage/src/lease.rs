@@ -77,7 +77,8 @@ impl Storage {
         let state = sqlx::query!(
             r#"SELECT lease_job, lease_expires_at, coalesce(lease_expires_at > now(), false) AS "live!",
                       last_sync_id, last_started_at, last_status, last_forced, last_checked_external,
-                      EXISTS (SELECT FROM tradingdb.sync_outcomes WHERE sync_id = $3) AS "done!"
+                      EXISTS (SELECT FROM tradingdb.sync_outcomes
+                              WHERE sync_id = $3 AND organization_id = $1 AND pseudo_account = $2) AS "done!"
                FROM tradingdb.account_sync_state
                WHERE organization_id = $1 AND pseudo_account = $2
                FOR UPDATE"#,

@@ -83,7 +83,7 @@ impl Storage {
                  INSERT INTO tradingdb.sync_outcomes
                      (sync_id, organization_id, pseudo_account, status, reason, worker, retries, report)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                 ON CONFLICT (sync_id) DO NOTHING
+                 ON CONFLICT (sync_id, organization_id, pseudo_account) DO NOTHING
                  RETURNING sync_id
              )
              INSERT INTO tradingdb.account_sync_state AS s
@@ -110,27 +110,39 @@ impl Storage {
     pub async fn record_superseded(
         &self,
         sync_id: &str,
+        account: &Account,
         by: &str,
         worker: &str,
     ) -> Result<Option<Value>, StorageError> {
         let report = sqlx::query_scalar!(
-            "WITH superseding AS (SELECT * FROM tradingdb.sync_outcomes WHERE sync_id = $2),
+            "WITH superseding AS (
+                 SELECT * FROM tradingdb.sync_outcomes
+                 WHERE sync_id = $2 AND organization_id = $4 AND pseudo_account = $5
+             ),
              written AS (
                  INSERT INTO tradingdb.sync_outcomes
                      (sync_id, organization_id, pseudo_account, status, reason, superseded_by, worker, retries,
                       started_at, report)
                  SELECT $1, organization_id, pseudo_account, status, 'superseded', $2, $3, 0, started_at, report
                  FROM superseding
-                 ON CONFLICT (sync_id) DO NOTHING
+                 ON CONFLICT (sync_id, organization_id, pseudo_account) DO NOTHING
              )
              SELECT report FROM superseding",
             sync_id,
             by,
-            worker
+            worker,
+            account.organization_id,
+            account.pseudo_account
         )
         .fetch_optional(&self.pool)
         .await?;
         Ok(report.flatten())
+    }
+
+    /// The outcome of one account's job, if it has ended.
+    pub async fn outcome(&self, sync_id: &str, account: &Account) -> Result<Option<Outcome>, StorageError> {
+        let outcomes = self.outcomes(&[sync_id.to_owned()]).await?;
+        Ok(outcomes.into_iter().find(|outcome| outcome.account == *account))
     }
 
     /// The outcomes of those of `sync_ids` that have ended.

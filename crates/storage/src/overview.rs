@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use ledger::Account;
 use serde_json::Value;
 
+use crate::snapshot::{holding_rows, position_rows};
 use crate::{AccountScan, Storage, StorageError};
 
 /// How up to date an account is.
@@ -66,11 +67,14 @@ impl Storage {
         .fetch_optional(&self.pool)
         .await?
         .unwrap_or_else(|| Value::Array(Vec::new()));
-        let rows = self.account_rows(account).await?;
+        let organizations = self.organization_keys(account);
+        let mut connection = self.pool.acquire().await?;
+        let positions = position_rows(&mut connection, account, &organizations).await?;
+        let holdings = holding_rows(&mut connection, account, &organizations).await?;
         Ok(AccountView {
             overview,
-            positions: parse(rows.positions.iter().map(|row| &row.json))?,
-            holdings: parse(rows.holdings.iter().map(|row| &row.json))?,
+            positions: parse(positions.iter().map(|row| &row.json))?,
+            holdings: parse(holdings.iter().map(|row| &row.json))?,
             discrepancies,
         })
     }

@@ -1,4 +1,5 @@
 use ledger::Account;
+use sqlx::PgConnection;
 
 use crate::{Storage, StorageError};
 
@@ -55,31 +56,8 @@ impl Storage {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let positions = sqlx::query_as!(
-            StoredRow,
-            r#"SELECT p.id::bigint AS "id!", NULL::text AS status, p.instrument_key, p.type AS product, p.strategy_id,
-                      p.net_quantity::bigint AS quantity,
-                      to_jsonb(p)::text AS "json!"
-               FROM tradingdb.positions p
-               WHERE p.pseudo_account = $1 AND coalesce(p.organization_id, '') = ANY($2)
-               ORDER BY p.id"#,
-            account.pseudo_account,
-            &organizations
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        let holdings = sqlx::query_as!(
-            StoredRow,
-            r#"SELECT h.id::bigint AS "id!", NULL::text AS status, h.instrument_key, h.product, h.strategy_id,
-                      h.quantity::bigint AS quantity, to_jsonb(h)::text AS "json!"
-               FROM tradingdb.holdings h
-               WHERE h.pseudo_account = $1 AND coalesce(h.organization_id, '') = ANY($2)
-               ORDER BY h.id"#,
-            account.pseudo_account,
-            &organizations
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
+        let positions = position_rows(&mut transaction, account, &organizations).await?;
+        let holdings = holding_rows(&mut transaction, account, &organizations).await?;
         let margins = sqlx::query_as!(
             StoredRow,
             r#"SELECT DISTINCT ON (m.category) m.id::bigint AS "id!", NULL::text AS status,
@@ -96,4 +74,45 @@ impl Storage {
         transaction.commit().await?;
         Ok(AccountRows { orders, positions, holdings, margins })
     }
+}
+
+/// The account's positions, by id.
+pub(crate) async fn position_rows(
+    connection: &mut PgConnection,
+    account: &Account,
+    organizations: &[String],
+) -> Result<Vec<StoredRow>, StorageError> {
+    Ok(sqlx::query_as!(
+            StoredRow,
+            r#"SELECT p.id::bigint AS "id!", NULL::text AS status, p.instrument_key, p.type AS product, p.strategy_id,
+                      p.net_quantity::bigint AS quantity,
+                      to_jsonb(p)::text AS "json!"
+               FROM tradingdb.positions p
+               WHERE p.pseudo_account = $1 AND coalesce(p.organization_id, '') = ANY($2)
+               ORDER BY p.id"#,
+            account.pseudo_account,
+            organizations
+        )
+        .fetch_all(connection)
+        .await?)
+}
+
+/// The account's holdings, by id.
+pub(crate) async fn holding_rows(
+    connection: &mut PgConnection,
+    account: &Account,
+    organizations: &[String],
+) -> Result<Vec<StoredRow>, StorageError> {
+    Ok(sqlx::query_as!(
+        StoredRow,
+        r#"SELECT h.id::bigint AS "id!", NULL::text AS status, h.instrument_key, h.product, h.strategy_id,
+                      h.quantity::bigint AS quantity, to_jsonb(h)::text AS "json!"
+               FROM tradingdb.holdings h
+               WHERE h.pseudo_account = $1 AND coalesce(h.organization_id, '') = ANY($2)
+               ORDER BY h.id"#,
+        account.pseudo_account,
+        organizations
+    )
+    .fetch_all(connection)
+    .await?)
 }

@@ -123,8 +123,8 @@ impl Storage {
         .execute(&self.pool)
         .await?;
         let outcomes = sqlx::query!(
-            "DELETE FROM tradingdb.sync_outcomes WHERE sync_id IN (
-                 SELECT sync_id FROM tradingdb.sync_outcomes
+            "DELETE FROM tradingdb.sync_outcomes WHERE (sync_id, organization_id, pseudo_account) IN (
+                 SELECT sync_id, organization_id, pseudo_account FROM tradingdb.sync_outcomes
                  WHERE finished_at < now() - make_interval(secs => $1::double precision * 86400) LIMIT 10000)",
             days
         )

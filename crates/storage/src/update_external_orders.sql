@@ -10,6 +10,9 @@ SET status = x.status,
     status_message = coalesce(x.status_message, o.status_message),
     exchange_time = coalesce(x.exchange_time, o.exchange_time),
     platform_time = coalesce(o.platform_time, x.platform_time),
+    -- An order placed in the evening belongs to the day on which the exchange took it, as an import would say it.
+    order_day = CASE WHEN o.order_day IS NOT NULL
+        THEN coalesce((x.exchange_time AT TIME ZONE 'Asia/Kolkata')::date, o.order_day) END,
     broker_order_id = coalesce(o.broker_order_id, x.broker_order_id),
     exchange_order_id = coalesce(o.exchange_order_id, x.exchange_order_id),
     broker_parent_id = coalesce(o.broker_parent_id, x.broker_parent_id),

@@ -1,4 +1,5 @@
--- The larger filled quantity wins, the later import when equal; what an import does not say stays.
+-- The larger filled quantity wins; when equal the later by time, and an order that has ended does not live again.
+-- What an import does not say stays.
 UPDATE tradingdb.orders o
 SET status = coalesce(x.status, o.status),
     quantity = greatest(x.quantity, o.quantity),
@@ -20,7 +21,11 @@ FROM jsonb_to_recordset($1::jsonb) AS x (
     exchange_time timestamptz, platform_time timestamptz, modified_time timestamptz,
     instrument_key text, isin text, strategy_id text)
 WHERE o.id = x.id
-  AND x.filled_quantity >= coalesce(o.filled_quantity, 0)
+  AND (x.filled_quantity > coalesce(o.filled_quantity, 0)
+       OR (x.filled_quantity = coalesce(o.filled_quantity, 0)
+           AND x.exchange_time >= coalesce(o.exchange_time, x.exchange_time)
+           AND (coalesce(o.status, '') NOT IN ('COMPLETE', 'CANCELLED', 'REJECTED')
+                OR x.status IN ('COMPLETE', 'CANCELLED', 'REJECTED'))))
   AND (o.status, o.quantity, o.filled_quantity, o.pending_quantity, o.average_price, o.price, o.trigger_price,
        o.status_message, o.exchange_time, o.platform_time, o.modified_time, o.instrument_key, o.isin, o.strategy_id)
       IS DISTINCT FROM

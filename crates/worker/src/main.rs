@@ -62,7 +62,8 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let urls = RabbitUrls::parse(arguments.connections.rabbitmq_url.expose())
         .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?;
     let pipeline = tokio::select! {
-        pipeline = connect(arguments, &name, concurrency, &urls) => pipeline?,
+        // Boxed: the compiler gives up on types nested as deep as those of all connections together.
+        pipeline = Box::pin(connect(arguments, &name, concurrency, &urls)) => pipeline?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
     let settings = ConsumerSettings {
@@ -123,6 +124,11 @@ async fn connect(
     .await
     .map_err(Fatal::unavailable)?;
     let cache = open_cache(&arguments.redis.redis_url, arguments.redis.cluster_hosts(), concurrency).await?;
+    service::wait_for("Redis", service::START_LIMIT, async || {
+        Box::pin(cache.ping()).await.map_err(|error| chain(&error))
+    })
+    .await
+    .map_err(Fatal::unavailable)?;
     let results = match &arguments.results.result_backend_url {
         None => Some(cache.clone()),
         Some(url) => match &url.0 {

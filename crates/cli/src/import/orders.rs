@@ -61,6 +61,7 @@ const OWN: &[&str] = &[
 
 /// One line, read and checked.
 struct Line {
+    number: u64,
     account: Account,
     exchange: String,
     day: NaiveDate,
@@ -82,15 +83,15 @@ pub(super) fn parse(text: &str, default_organization: &str) -> Result<Vec<Import
         if text.trim().is_empty() {
             continue;
         }
-        match read_line(text, default_organization) {
+        match read_line(number, text, default_organization) {
             Ok(line) => lines.push(line),
             Err(reason) => bad.push(BadRow { line: number, reason }),
         }
     }
-    if bad.is_empty() { Ok(group(lines)) } else { Err(bad) }
+    if bad.is_empty() { group(lines) } else { Err(bad) }
 }
 
-fn read_line(text: &str, default_organization: &str) -> Result<Line, String> {
+fn read_line(number: u64, text: &str, default_organization: &str) -> Result<Line, String> {
     let fields: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
     let organization = optional_text(&fields, "organization_id")?.unwrap_or(default_organization.to_owned());
@@ -127,6 +128,7 @@ fn read_line(text: &str, default_organization: &str) -> Result<Line, String> {
     columns.insert("exchange_time".to_owned(), json!(at));
     name_instrument(&mut columns, &exchange, &symbol);
     Ok(Line {
+        number,
         account,
         exchange,
         day: ist::day_of(at),
@@ -241,11 +243,12 @@ fn instant_of(fields: &Map<String, Value>, name: &str) -> Result<Option<DateTime
     }
 }
 
-/// Lines that are the same order become one.
-fn group(lines: Vec<Line>) -> Vec<ImportedOrder> {
+/// Lines that are the same order become one; a line of another side or instrument than the others is a bad row.
+fn group(lines: Vec<Line>) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
     type Identity = (Account, String, NaiveDate, Result<String, String>);
     let mut grouped: BTreeMap<Identity, Vec<Line>> = BTreeMap::new();
     let mut order_of_appearance: Vec<Identity> = Vec::new();
+    let mut bad = Vec::new();
     for line in lines {
         let id = line.exchange_order_id.clone().ok_or_else(|| digest(&line));
         let identity = (line.account.clone(), line.exchange.clone(), line.day, id);
@@ -253,12 +256,24 @@ fn group(lines: Vec<Line>) -> Vec<ImportedOrder> {
             order_of_appearance.push(identity);
             Vec::new()
         });
-        group.push(line);
+        let same = |first: &Line| {
+            ["trade_type", "instrument_key"].iter().all(|name| first.columns[*name] == line.columns[*name])
+        };
+        if group.first().is_none_or(same) {
+            group.push(line);
+        } else {
+            let reason =
+                "another side or instrument than the other lines of this exchange_order_id".to_owned();
+            bad.push(BadRow { line: line.number, reason });
+        }
     }
-    order_of_appearance
+    if !bad.is_empty() {
+        return Err(bad);
+    }
+    Ok(order_of_appearance
         .into_iter()
         .filter_map(|identity| merge(grouped.remove(&identity)?, identity.3))
-        .collect()
+        .collect())
 }
 
 /// What tells a line without `exchange_order_id` apart: its whole content.
@@ -278,7 +293,11 @@ fn merge(lines: Vec<Line>, id: Result<String, String>) -> Option<ImportedOrder> 
         }
     }
     let mut last = lines.into_iter().reduce(|best, next| {
-        let state = |line: &Line| (line.trade_id.is_none(), line.filled, line.at);
+        // Of executions the latest tells the state, whatever its own quantity.
+        let state = |line: &Line| match line.trade_id {
+            None => (true, line.filled, line.at),
+            Some(_) => (false, 0, line.at),
+        };
         if state(&next) >= state(&best) { next } else { best }
     })?;
     if last.trade_id.is_some() {

@@ -255,7 +255,7 @@ async fn a_superseded_job_gets_the_outcome_of_the_run_that_did_its_work() {
     let report = json!({"positions": 3});
     let ended = EndedJob { report: Some(&report), ..success(&lease) };
     bed.storage.finish_run(&lease, &ended, false, false, &[]).await.unwrap();
-    let returned = bed.storage.record_superseded("job", "run", "worker-2").await.unwrap();
+    let returned = bed.storage.record_superseded("job", &raghu(), "run", "worker-2").await.unwrap();
     assert_eq!(returned.as_ref(), Some(&report));
     let outcomes = bed.storage.outcomes(&["job".into()]).await.unwrap();
     assert_eq!((outcomes[0].status.as_str(), outcomes[0].report.as_ref()), ("success", Some(&report)));
