@@ -73,12 +73,14 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::{BeatArgs, Connections};
+    use crate::{BeatArgs, Connections, FanOutArgs};
 
     #[derive(Debug, Parser)]
     struct Program {
         #[command(flatten)]
         connections: Connections,
+        #[command(flatten)]
+        fan_out: FanOutArgs,
         #[command(flatten)]
         beat: BeatArgs,
         #[arg(long)]

@@ -3,31 +3,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use testbed::{Postgres, Process, RabbitMq, Redis, wait_until};
-
-/// Not a test: the owner that the test below starts and kills.
-#[test]
-#[ignore = "run by the test of this file"]
-fn owner() {
-    let servers = (RabbitMq::start().unwrap(), Postgres::start().unwrap(), Redis::start().unwrap());
-    let mut sleep = Command::new("sleep");
-    sleep.arg("1000");
-    let process = Process::spawn(sleep).unwrap();
-    println!("owner is ready");
-    wait_until("the owner is killed", Duration::from_secs(120), || false);
-    drop((servers, process));
-}
+use testbed::wait_until;
 
 #[test]
 fn servers_and_processes_die_with_an_owner_that_is_killed() {
-    let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "owner", "--ignored", "--nocapture"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut owner = Command::new(example("owner")).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
     assert!(
         lines.map_while(Result::ok).any(|line| line.contains("owner is ready")),
@@ -47,6 +31,12 @@ fn servers_and_processes_die_with_an_owner_that_is_killed() {
         family.iter().all(|pid| !lives(*pid))
     });
     wait_until("all folders are deleted", Duration::from_secs(20), || folders(owner.id()).is_empty());
+}
+
+/// The built example of that name: examples lie beside the folder of the tests.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join("examples").join(name)
 }
 
 /// The last fields of `/proc/<pid>/stat`: state, parent, …
