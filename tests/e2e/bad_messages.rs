@@ -73,6 +73,8 @@ fn hostile_headers_and_names_are_dead_letters_and_block_nobody() {
     let world = World::new();
     let worker = world.worker(&[("RETRY_MAX", "0"), ("WORKER_CONCURRENCY", "2")]);
     let body = |args: Value| json!([args, {}, {}]).to_string().into_bytes();
+    // Read by recursion: with an ordinary stack a few hundred levels end the process.
+    let deep = (0..800).fold(json!({}), |inner, _| json!({"a": inner}));
     let cases: Vec<(&str, Value, Vec<u8>)> = vec![
         // Any one of these, copied as it is, would make RabbitMQ close the connection for publishing.
         (
@@ -90,6 +92,7 @@ fn hostile_headers_and_names_are_dead_letters_and_block_nobody() {
             properties(&json!({"id": "x", "task": TASK})),
             body(json!(["o".repeat(150_000), "a"])),
         ),
+        ("unknown_task", properties(&json!({"id": "x", "task": "t", "deep": deep})), body(json!([]))),
         (
             "unknown_task",
             properties(&json!({"id": "x", "task": "t", "retries": 4_294_967_295u32})),

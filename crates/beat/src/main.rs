@@ -30,16 +30,16 @@ struct Arguments {
     log: LogArgs,
 }
 
-#[tokio::main]
-async fn main() {
-    let code = match service::parse::<Arguments>() {
-        Ok(arguments) => {
-            let log = arguments.log.clone();
-            service::run(&log, async |shutdown| schedule(arguments, shutdown).await).await
+fn main() {
+    std::process::exit(service::block_on(async {
+        match service::parse::<Arguments>() {
+            Ok(arguments) => {
+                let log = arguments.log.clone();
+                service::run(&log, async |shutdown| schedule(arguments, shutdown).await).await
+            }
+            Err(failure) => failure.report(),
         }
-        Err(failure) => failure.report(),
-    };
-    std::process::exit(code);
+    }));
 }
 
 async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {

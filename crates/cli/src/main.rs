@@ -59,13 +59,13 @@ enum Command {
     Brokerage(brokerage::Command),
 }
 
-#[tokio::main]
-async fn main() {
-    let code = match service::parse::<Arguments>() {
-        Ok(arguments) => start(arguments).await,
-        Err(failure) => failure.report(),
-    };
-    std::process::exit(code);
+fn main() {
+    std::process::exit(service::block_on(async {
+        match service::parse::<Arguments>() {
+            Ok(arguments) => start(arguments).await,
+            Err(failure) => failure.report(),
+        }
+    }));
 }
 
 async fn start(arguments: Arguments) -> i32 {

@@ -1,8 +1,8 @@
 //! What a job does: the spine of a sync, one file per step, and the report.
 //!
-//! A job syncs one account. [`Pipeline`] leases the account, runs the steps in [`sync`](Pipeline) order (detection,
-//! generation, snapshot), tells the world (notification), and writes the outcome last. Steps fail independently:
-//! each returns what it did or why not, and the report's status follows from that alone.
+//! A job syncs one account. [`Pipeline`] leases the account, runs the steps (detection, generation, snapshot), tells the
+//! world (notification), and writes the outcome last: the spine is `Pipeline::sync_account` in `sync.rs`. Steps fail
+//! independently: each returns what it did or why not, and the report's status follows from that alone.
 //!
 //! Everything here may be run again after any part of it: rows are replaced under the lease's fence, Redis is
 //! written as a whole, a notification carries the job's id, and a job with an outcome is never run again.

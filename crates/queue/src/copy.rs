@@ -5,6 +5,7 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::delay::DelayStep;
+use crate::headers::is_too_deep;
 use crate::message::{Destination, Message};
 use crate::topology::WorkQueue;
 
@@ -65,7 +66,7 @@ fn plain(delivery: &Delivery, destination: Destination) -> Message {
     let mut headers = FieldTable::default();
     if let Some(original) = properties.headers() {
         for (key, value) in original.inner() {
-            if !is_dropped(key.as_str()) {
+            if !is_dropped(key.as_str()) && !is_too_deep(value) {
                 headers.insert(key.clone(), value.clone());
             }
         }

@@ -1,13 +1,37 @@
 use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use serde_json::{Map, Number, Value};
 
+/// Tables and arrays deeper than this are no header of Celery's or ours; what is below is read as nothing.
+const DEPTH_MAX: usize = 32;
+
 /// An AMQP table as JSON: integers of every width as numbers, bytes as text with replacement characters.
 pub(crate) fn to_json(table: &FieldTable) -> Map<String, Value> {
-    table.inner().iter().map(|(key, value)| (key.to_string(), value_to_json(value))).collect()
+    table_to_json(table, DEPTH_MAX)
 }
 
-fn value_to_json(value: &AMQPValue) -> Value {
+fn table_to_json(table: &FieldTable, depth: usize) -> Map<String, Value> {
+    table.inner().iter().map(|(key, value)| (key.to_string(), value_to_json(value, depth))).collect()
+}
+
+/// Whether a value is nested so deeply that nobody can have meant it.
+pub(crate) fn is_too_deep(value: &AMQPValue) -> bool {
+    fn within(value: &AMQPValue, depth: usize) -> bool {
+        match value {
+            AMQPValue::FieldTable(table) => {
+                depth > 0 && table.inner().values().all(|value| within(value, depth - 1))
+            }
+            AMQPValue::FieldArray(values) => {
+                depth > 0 && values.as_slice().iter().all(|value| within(value, depth - 1))
+            }
+            _ => true,
+        }
+    }
+    !within(value, DEPTH_MAX)
+}
+
+fn value_to_json(value: &AMQPValue, depth: usize) -> Value {
     match value {
+        AMQPValue::FieldTable(_) | AMQPValue::FieldArray(_) if depth == 0 => Value::Null,
         AMQPValue::Boolean(value) => Value::Bool(*value),
         AMQPValue::ShortShortInt(value) => (*value).into(),
         AMQPValue::ShortShortUInt(value) => (*value).into(),
@@ -21,9 +45,11 @@ fn value_to_json(value: &AMQPValue) -> Value {
         AMQPValue::DecimalValue(value) => Value::String(format!("{}e-{}", value.value, value.scale)),
         AMQPValue::ShortString(value) => Value::String(value.to_string()),
         AMQPValue::LongString(value) => Value::String(value.to_string()),
-        AMQPValue::FieldArray(values) => values.as_slice().iter().map(value_to_json).collect(),
+        AMQPValue::FieldArray(values) => {
+            values.as_slice().iter().map(|value| value_to_json(value, depth - 1)).collect()
+        }
         AMQPValue::Timestamp(value) => (*value).into(),
-        AMQPValue::FieldTable(table) => Value::Object(to_json(table)),
+        AMQPValue::FieldTable(table) => Value::Object(table_to_json(table, depth - 1)),
         AMQPValue::ByteArray(bytes) => Value::String(String::from_utf8_lossy(bytes.as_slice()).into_owned()),
         AMQPValue::Void => Value::Null,
     }
@@ -73,6 +99,19 @@ mod tests {
                              "stamps": {}, "ignore_result": false, "expires": 1795353353.5, "big": 5000000000i64});
         let Value::Object(map) = headers.clone() else { panic!() };
         assert_eq!(Value::Object(to_json(&from_json(&map))), headers);
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_read_as_nothing() {
+        let nested = (0..100).fold(AMQPValue::Boolean(true), |inner, _| {
+            let mut table = FieldTable::default();
+            table.insert("a".into(), inner);
+            AMQPValue::FieldTable(table)
+        });
+        assert!(is_too_deep(&nested) && !is_too_deep(&AMQPValue::FieldTable(FieldTable::default())));
+        let mut headers = FieldTable::default();
+        headers.insert("deep".into(), nested);
+        assert!(Value::Object(to_json(&headers)).to_string().contains("null"));
     }
 
     #[test]

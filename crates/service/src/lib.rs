@@ -11,6 +11,7 @@ mod run;
 mod secret;
 mod settings;
 mod signals;
+mod stack;
 mod startup;
 mod values;
 
@@ -24,6 +25,7 @@ pub use settings::{
     QueueNames, RedisArgs, ResultArgs, ResultUrl, RetryArgs, SyncArgs, WorkerArgs, postgres_pool_size,
 };
 pub use signals::Shutdown;
+pub use stack::block_on;
 pub use startup::{START_LIMIT, wait_for};
 pub use values::{CheckHours, RabbitUrlList};
 

@@ -44,15 +44,15 @@ struct Arguments {
     log: LogArgs,
 }
 
-#[tokio::main]
-async fn main() {
-    let code = match service::parse::<Arguments>() {
-        Ok(arguments) => {
-            service::run(&arguments.log, async |shutdown| work(&arguments, shutdown).await).await
+fn main() {
+    std::process::exit(service::block_on(async {
+        match service::parse::<Arguments>() {
+            Ok(arguments) => {
+                service::run(&arguments.log, async |shutdown| work(&arguments, shutdown).await).await
+            }
+            Err(failure) => failure.report(),
         }
-        Err(failure) => failure.report(),
-    };
-    std::process::exit(code);
+    }));
 }
 
 async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {

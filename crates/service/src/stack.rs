@@ -1,0 +1,61 @@
+//! Room for deep recursion.
+//!
+//! AMQP header tables may hold tables, thousands deep inside one frame, and lapin reads them by recursion, in a thread
+//! with Rust's usual 2 MiB of stack: a message of 2 KiB ended a worker, and then the next one (an overflow aborts, no
+//! panic). How much stack such a thread has can only be said from outside, so a program starts itself anew, once, with
+//! [`VARIABLE`] set. Stacks are virtual memory: what is not used costs nothing.
+
+use std::env;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// Rust's own variable for the stack of threads whose size nobody says.
+const VARIABLE: &str = "RUST_MIN_STACK";
+/// The deepest table that fits into a frame of 128 KiB has 22,000 levels; a debug build takes 8 KiB for one.
+const STACK_BYTES: usize = 256 << 20;
+/// Threads for blocking work: ledgers that are being calculated, and look-ups of host names.
+const BLOCKING_THREADS: usize = 16;
+
+/// Makes sure that every thread has room. Returns unless the program is started anew.
+fn ensure_deep_stacks() {
+    if env::var_os(VARIABLE).is_some() {
+        return;
+    }
+    let Ok(program) = env::current_exe() else { return };
+    let mut arguments = env::args_os();
+    let mut again = Command::new(program);
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    // Comes back only when it could not be done; then the program runs without the guard.
+    let _ = again.args(arguments).env(VARIABLE, STACK_BYTES.to_string()).exec();
+}
+
+/// The program's runtime, its threads with as much room.
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+}
+
+/// Runs a program to its exit code: all that a `main` does. The program is started anew once, see above.
+pub fn block_on(program: impl Future<Output = i32>) -> i32 {
+    ensure_deep_stacks();
+    match runtime() {
+        Ok(runtime) => {
+            let code = runtime.block_on(program);
+            // What still runs in the background must not keep a program that has ended.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "error: no threads to run on: {error}");
+            crate::exit::FAILED
+        }
+    }
+}
