@@ -130,6 +130,8 @@ fn holding_row(account: &Account, strategy: &str, holding: &Holding) -> Row {
 }
 
 fn with_names(mut row: Value, account: &Account, strategy: &str) -> String {
+    // Readers of the replaced system find the column; there is no row in PostgreSQL that could have an id.
+    row["id"] = Value::Null;
     row["organization_id"] = json!(account.organization_id);
     row["pseudo_account"] = json!(account.pseudo_account);
     row["strategy_id"] = json!(strategy);

@@ -1,7 +1,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use chrono::{Datelike, Days, FixedOffset, NaiveDate, Utc, Weekday};
+use chrono::{Datelike, Days, FixedOffset, NaiveDate, TimeDelta, Utc, Weekday};
 
 use crate::demo::fleet::Fleet;
 use crate::workspace;
@@ -13,13 +13,17 @@ const TRADER: &str = include_str!("../../samples/trader.jsonl");
 const FAMILY: &str = include_str!("../../samples/family.jsonl");
 const KITE_ORDERS: &str = include_str!("../../samples/kite_orders.json");
 
+/// When the last order of the samples is done, counted from midnight.
+const CLOSE: TimeDelta = TimeDelta::minutes(15 * 60 + 30);
 /// Days from the latest weekday to the futures' expiry.
 const EXPIRY_DAYS: u64 = 28;
 
-/// Loads the samples, dated so that their last day is today in India, or the last weekday.
+/// Loads the samples, dated so that their last day is the last weekday on which India's markets have closed: an order
+/// that is still to come counts nowhere.
 pub(crate) fn load(fleet: &mut Fleet) -> Result<()> {
     let ist = FixedOffset::east_opt(5 * 3600 + 1800).context("no such offset")?;
-    let today = latest_weekday(Utc::now().with_timezone(&ist).date_naive());
+    let since_close = Utc::now().with_timezone(&ist) - CLOSE;
+    let today = latest_weekday(since_close.date_naive());
     let folder = workspace::root().join("target/demo");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let write = |name: &str, text: &str| -> Result<String> {
