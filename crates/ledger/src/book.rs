@@ -1,18 +1,21 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
+use crate::calendar::Calendar;
+use crate::closing::Closed;
 use crate::directory::Directory;
-use crate::fifo::Match;
 use crate::findings;
-use crate::fold::{Fold, overflow};
+use crate::identity::Identities;
 use crate::instrument::Instruments;
-use crate::intake::{Day, Intake};
+use crate::ledger::{Ledger, overflow};
 use crate::origin::{Names, QueueId};
 use crate::view::View;
 use crate::{
     Closing, CorporateAction, Discrepancy, Fill, Holding, Instrument, LedgerError, Lot, OpeningLot, Position,
+    ist,
 };
 
 /// Everything a book is computed from. The order of the slices does not matter.
@@ -65,28 +68,43 @@ pub struct Withheld {
 /// The book of an account: a pure function of its input.
 pub fn generate(input: &Input<'_>) -> Result<Book, LedgerError> {
     let instruments = Instruments::new(input.instruments);
-    let intake = Intake::new(input, &instruments);
-    let mut fold = Fold::default();
-    for (date, day) in intake.days.range(..intake.view_day) {
-        fold.play(*date, day)?;
+    let mut fills: Vec<&Fill> = input.fills.iter().filter(|fill| fill.counts_at(input.as_of)).collect();
+    fills.sort_by(|a, b| a.matching_order(b));
+    let calendar = Calendar::new(input.holidays, fills.iter().map(|fill| ist::day_of(fill.at)));
+    let view_day = calendar.view_day(input.as_of);
+    let mut identities = Identities::new(input.instruments);
+    fills.iter().for_each(|fill| identities.see_fill(fill));
+    input.opening_lots.iter().for_each(|lot| identities.see_lot(lot, input.as_of));
+    let mut ledger = Ledger::new(view_day, identities, Arc::new(input.holidays.clone()));
+    ledger.closed = Some(Vec::new());
+    ledger.expect(input.corporate_actions, input.opening_lots);
+    for fill in fills {
+        ledger.apply(fill.clone())?;
     }
-    let nothing = Day::default();
-    let today = intake.days.get(&intake.view_day).unwrap_or(&nothing);
-    fold.begin_day(intake.view_day, today)?;
-    let start = fold.queues.clone();
-    fold.trade(intake.view_day, today)?;
-    let view = View::new(intake.view_day, today, &start, &fold)?;
-    let directory = Directory::new(&intake, &instruments);
-    Writer { intake: &intake, instruments: &instruments, directory: &directory, fold: &fold, view: &view }
-        .book()
+    ledger.reach_view()?;
+    write(&ledger, &instruments, calendar.before(view_day))
+}
+
+impl Ledger {
+    /// The book as of now, of a ledger that has reached its view's day; `day_before` is the trading day before that.
+    pub fn book(&self, instruments: &[Instrument], day_before: NaiveDate) -> Result<Book, LedgerError> {
+        write(self, &Instruments::new(instruments), day_before)
+    }
+}
+
+fn write(ledger: &Ledger, instruments: &Instruments, day_before: NaiveDate) -> Result<Book, LedgerError> {
+    let view = View::new(ledger)?;
+    let directory = Directory::new(&ledger.trails, ledger.view_day, instruments);
+    Writer { ledger, day_before, instruments, directory: &directory, view: &view }.book()
 }
 
 /// Writes down what was computed.
 struct Writer<'a> {
-    intake: &'a Intake<'a>,
+    ledger: &'a Ledger,
+    /// The trading day before the view's.
+    day_before: NaiveDate,
     instruments: &'a Instruments,
     directory: &'a Directory<'a>,
-    fold: &'a Fold,
     view: &'a View,
 }
 
@@ -101,7 +119,7 @@ impl Writer<'_> {
         let mut discrepancies = self.discrepancies()?;
         let mut withheld = Vec::new();
         for (queue, quantity) in &fractions {
-            let lot = self.fold.queues.get(queue).and_then(|queue| queue.lots.iter().last());
+            let lot = self.view.lots.get(queue).and_then(|lots| lots.last());
             let lot = lot.map(|piece| &*piece.origin);
             let (found, rows) = findings::withheld(queue, *quantity, lot, self.directory);
             discrepancies.push(found);
@@ -113,14 +131,14 @@ impl Writer<'_> {
         let positions = positions.into_iter().filter(|(queues, _)| queues.iter().all(is_whole));
         let holdings = holdings.into_iter().filter(|(queue, _)| is_whole(queue));
         Ok(Book {
-            view_day: self.intake.view_day,
+            view_day: self.ledger.view_day,
             positions: positions.map(|(_, position)| position).collect(),
             holdings: holdings.map(|(_, holding)| holding).collect(),
             open_lots: self.open_lots(),
             closings: self.closings()?,
             discrepancies,
             withheld,
-            fills_seen: self.intake.fills_seen,
+            fills_seen: self.ledger.queues.iter().map(|queue| queue.fills_seen).sum(),
         })
     }
 
@@ -129,7 +147,7 @@ impl Writer<'_> {
         let mut rows: Vec<_> = shown
             .map(|(key, sums)| {
                 let latest = self.directory.latest(&key.exchange, &key.instrument_key);
-                let symbol = latest.map_or("", |latest| &latest.names.symbol);
+                let symbol = latest.map_or("", |latest| &latest.terms().symbol);
                 Position::new(key, symbol, sums, self.instruments)
                     .map(|position| (&sums.queues, position))
                     .map_err(|_| overflow(&key.instrument_key))
@@ -144,14 +162,13 @@ impl Writer<'_> {
     }
 
     fn holdings(&self) -> Result<Vec<(&QueueId, Holding)>, LedgerError> {
-        let day_before = self.intake.calendar.before(self.intake.view_day);
         let mut rows: Vec<_> = self
             .view
             .holdings
             .iter()
             .map(|(queue, lots)| {
                 let names = self.directory.names(queue, lots.last().map(|lot| &*lot.origin));
-                Holding::new(&names, queue.isin(), lots, day_before, self.instruments)
+                Holding::new(&names, queue.isin(), lots, self.day_before, self.instruments)
                     .map(|holding| (queue, holding))
                     .map_err(|_| overflow(queue.as_str()))
             })
@@ -161,33 +178,36 @@ impl Writer<'_> {
     }
 
     fn open_lots(&self) -> Vec<Lot> {
-        let queues = self.fold.queues.iter();
-        queues.flat_map(|(id, queue)| queue.lots.iter().map(|lot| Lot::new(lot, id.isin()))).collect()
+        let queues = self.view.lots.iter();
+        queues.flat_map(|(id, lots)| lots.iter().map(|lot| Lot::new(lot, id.isin()))).collect()
     }
 
     fn closings(&self) -> Result<Vec<Closing>, LedgerError> {
-        // The fold closes queue by queue, and of shares the day's own pairs before older lots.
-        let mut matches: Vec<&(QueueId, Match)> = self.fold.closed.iter().collect();
-        matches.sort_by(|(_, a), (_, b)| a.closed.cmp_matching(&b.closed));
+        let Some(closed) = &self.ledger.closed else { return Ok(Vec::new()) };
+        // The ledger closes queue by queue, and of shares the day's own pairs before older lots.
+        let mut matches: Vec<&Closed> = closed.iter().chain(&self.view.closed).collect();
+        matches.sort_by(|a, b| a.closed.cmp_matching(&b.closed));
         let mut latest: BTreeMap<&QueueId, Names> = BTreeMap::new();
         matches
             .into_iter()
-            .map(|(queue, matched)| {
-                let closed = &matched.closed;
+            .map(|matched| {
+                let Closed { queue, closed, .. } = matched;
                 let names = latest.entry(queue).or_insert_with(|| self.directory.names(queue, Some(closed)));
-                let told = self.instruments.multiplier(&closed.names.exchange, &closed.names.instrument_key);
-                Closing::new(queue, matched, told.unwrap_or(Decimal::ONE), names)
-                    .map_err(|_| overflow(&closed.names.instrument_key))
+                let terms = closed.terms();
+                let told = self.instruments.multiplier(&terms.exchange, &terms.instrument_key);
+                Closing::new(matched, told.unwrap_or(Decimal::ONE), names)
+                    .map_err(|_| overflow(&terms.instrument_key))
             })
             .collect()
     }
 
     fn discrepancies(&self) -> Result<Vec<Discrepancy>, LedgerError> {
-        let Self { intake, instruments, directory, fold, view } = self;
-        let mut found = findings::unknown_costs(fold, intake.view_day);
+        let Self { ledger, instruments, directory, view, .. } = self;
+        let mut found = findings::unknown_costs(ledger);
         found.extend(findings::mis_remainders(view, directory)?);
-        found.extend(findings::expired(view, intake.view_day, instruments, directory)?);
-        found.extend(findings::unpriced(intake.unpriced.iter().map(|(origin, q)| (&**origin, *q))));
+        found.extend(findings::expired(view, ledger.view_day, instruments, directory)?);
+        let stopped = ledger.queues.iter().filter_map(|queue| queue.stopped.as_ref());
+        found.extend(findings::unpriced(stopped.map(|(origin, quantity)| (&**origin, *quantity))));
         found.extend(findings::unknown_multipliers(instruments, directory));
         Ok(found)
     }

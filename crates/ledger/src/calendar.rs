@@ -15,18 +15,19 @@ const CLOSED_DAYS_MAX: usize = 366;
 
 /// The trading days of one account: Monday to Friday without the holidays of the NSE, and every day it traded on
 /// (other exchanges have evening sessions on holidays, and there are special sessions on weekends).
-pub(crate) struct Calendar<'a> {
+pub struct Calendar<'a> {
     holidays: &'a BTreeSet<NaiveDate>,
     fill_days: BTreeSet<NaiveDate>,
 }
 
 impl<'a> Calendar<'a> {
-    pub(crate) fn new(holidays: &'a BTreeSet<NaiveDate>, fill_days: impl Iterator<Item = NaiveDate>) -> Self {
-        Self { holidays, fill_days: fill_days.collect() }
+    /// `fill_days` are the days the account traded on; of those on which the market was open only the latest matters.
+    pub fn new(holidays: &'a BTreeSet<NaiveDate>, fill_days: impl IntoIterator<Item = NaiveDate>) -> Self {
+        Self { holidays, fill_days: fill_days.into_iter().collect() }
     }
 
     /// The trading day an instant sees: the later of the last one that has begun and the one last traded on.
-    pub(crate) fn view_day(&self, as_of: DateTime<Utc>) -> NaiveDate {
+    pub fn view_day(&self, as_of: DateTime<Utc>) -> NaiveDate {
         let today = ist::day_of(as_of);
         let begun = as_of >= ist::at(today, DAY_BEGINS);
         let last = if begun { today } else { today.pred_opt().unwrap_or(today) };
@@ -35,7 +36,7 @@ impl<'a> Calendar<'a> {
     }
 
     /// The trading day before a day.
-    pub(crate) fn before(&self, day: NaiveDate) -> NaiveDate {
+    pub fn before(&self, day: NaiveDate) -> NaiveDate {
         self.last_until(day.pred_opt().unwrap_or(day))
     }
 
@@ -45,9 +46,13 @@ impl<'a> Calendar<'a> {
     }
 
     fn is_trading_day(&self, day: NaiveDate) -> bool {
-        let weekend = matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
-        self.fill_days.contains(&day) || !(weekend || self.holidays.contains(&day))
+        self.fill_days.contains(&day) || !is_odd(day, self.holidays)
     }
+}
+
+/// Whether the market is closed on a day, so that it is a trading day only of those who traded on it.
+pub(crate) fn is_odd(day: NaiveDate, holidays: &BTreeSet<NaiveDate>) -> bool {
+    matches!(day.weekday(), Weekday::Sat | Weekday::Sun) || holidays.contains(&day)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::Price;
-use crate::fifo::Match;
-use crate::origin::{Names, QueueId};
+use crate::origin::{Names, Origin, QueueId};
 use crate::price::{Overflow, Sum, mul, round};
 
 /// What one fill closed of one lot.
@@ -67,13 +68,22 @@ pub struct Closing {
     pub latest_symbol: String,
 }
 
+/// One lot, or a part of one, closed by one fill; not told yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Closed {
+    pub(crate) queue: QueueId,
+    pub(crate) opened: Arc<Origin>,
+    pub(crate) closed: Arc<Origin>,
+    /// The sign the lot had.
+    pub(crate) side: ClosingSide,
+    /// Positive.
+    pub(crate) quantity: Decimal,
+    pub(crate) entry: Price,
+    pub(crate) exit: Price,
+}
+
 impl Closing {
-    pub(crate) fn new(
-        queue: &QueueId,
-        matched: &Match,
-        multiplier: Decimal,
-        latest: &Names,
-    ) -> Result<Self, Overflow> {
+    pub(crate) fn new(matched: &Closed, multiplier: Decimal, latest: &Names) -> Result<Self, Overflow> {
         let (bought, sold) = matched.bought_and_sold();
         let units = mul(matched.quantity, multiplier)?;
         let (mut buy_value, mut sell_value) = (Sum::default(), Sum::default());
@@ -85,12 +95,12 @@ impl Closing {
         let is_as_traded = matched.entry == Price::of(opened.price);
         let entry_price = matched.entry.rounded();
         Ok(Self {
-            instrument_key: closed.names.instrument_key.clone(),
-            symbol: closed.names.symbol.clone(),
-            exchange: closed.names.exchange.clone(),
-            isin: queue.isin().map(str::to_owned),
-            product: closed.product.clone(),
-            strategy_id: closed.strategy_id.clone(),
+            instrument_key: closed.terms().instrument_key.clone(),
+            symbol: closed.terms().symbol.clone(),
+            exchange: closed.terms().exchange.clone(),
+            isin: matched.queue.isin().map(str::to_owned),
+            product: closed.terms().product.clone(),
+            strategy_id: closed.terms().strategy_id.clone(),
             side: matched.side,
             opened_at: opened.at,
             closed_at: closed.at,

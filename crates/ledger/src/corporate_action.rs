@@ -1,10 +1,10 @@
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use crate::fifo::Fifo;
+use crate::ledger::Ledger;
 use crate::origin::{Piece, QueueId};
 use crate::price::Overflow;
 use crate::queue::Queue;
@@ -44,30 +44,33 @@ impl CorporateAction {
 
     /// Changes the lots (and the carried rows) of its ISIN. An action without the numbers its kind needs changes
     /// nothing but the ISIN.
-    pub(crate) fn apply(&self, queues: &mut BTreeMap<QueueId, Queue>) -> Result<(), Overflow> {
-        let Some(mut queue) = queues.remove(&QueueId::Isin(self.isin.clone())) else {
+    pub(crate) fn apply(&self, ledger: &mut Ledger) -> Result<(), Overflow> {
+        let Some(queue) = ledger.index.get(&QueueId::Isin(self.isin.clone())).copied() else {
             return Ok(());
         };
         let new_isin = self.new_isin.as_deref().filter(|isin| !isin.is_empty());
         let isin = match self.kind {
             CorporateActionKind::Split | CorporateActionKind::Bonus | CorporateActionKind::Merger => {
                 if let Some(factor) = self.factor() {
-                    queue.rewrite(|piece| piece.split(factor))?;
+                    ledger.queues[queue].rewrite(|piece| piece.split(factor))?;
                 }
                 new_isin
             }
             CorporateActionKind::Demerger => {
                 if let Some(name) = new_isin
-                    && let Some(child) = self.spin_off(&mut queue)?
+                    && let Some(child) = self.spin_off(&mut ledger.queues[queue])?
                 {
-                    queues.entry(QueueId::Isin(name.to_owned())).or_default().lots.absorb(child)?;
+                    let heir = ledger.queue(&QueueId::Isin(name.to_owned()));
+                    ledger.queues[heir].lots.absorb(child)?;
                 }
                 None
             }
             CorporateActionKind::Rename => new_isin,
         };
-        let isin = isin.unwrap_or(&self.isin).to_owned();
-        queues.entry(QueueId::Isin(isin)).or_default().absorb(queue)
+        let lots = std::mem::take(&mut ledger.queues[queue].lots);
+        let rows = ledger.queues[queue].take_rows();
+        let heir = ledger.queue(&QueueId::Isin(isin.unwrap_or(&self.isin).to_owned()));
+        ledger.queues[heir].absorb(lots, rows)
     }
 
     /// The lots of a demerged child; a part of the parent's cost goes with them. They are delivered, so nothing of

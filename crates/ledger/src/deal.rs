@@ -27,14 +27,14 @@ pub(crate) struct Dealt {
 /// Deals `lots` to the rows that are not flat.
 pub(crate) fn deal(
     lots: &[Piece],
-    rows: &BTreeMap<RowKey, Fifo>,
+    rows: &BTreeMap<&RowKey, &Fifo>,
 ) -> Result<BTreeMap<RowKey, Dealt>, Overflow> {
     let mut longs = Supply::new(lots, false);
     let mut shorts = Supply::new(lots, true);
     let mut dealt = BTreeMap::new();
     for (key, own) in rows.iter().filter(|(_, own)| !own.total().is_zero()) {
         let supply = if own.total().is_sign_negative() { &mut shorts } else { &mut longs };
-        dealt.insert(key.clone(), cost_of(supply, own)?);
+        dealt.insert((*key).clone(), cost_of(supply, own)?);
     }
     Ok(dealt)
 }

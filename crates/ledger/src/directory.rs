@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::Terms;
 use crate::instrument::Instruments;
-use crate::intake::Intake;
 use crate::origin::{Names, Origin, QueueId};
 use crate::row::RowKey;
+use crate::trail::Trail;
 
 /// Who is who: the latest names, and when something was last traded. A fill tells better than an opening lot; fills
 /// that wait behind one without a price tell nothing.
@@ -20,7 +21,8 @@ pub(crate) struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    pub(crate) fn new(intake: &'a Intake<'_>, instruments: &'a Instruments) -> Self {
+    /// `rows_before` is told as of `view_day`.
+    pub(crate) fn new(trails: &'a [Trail], view_day: NaiveDate, instruments: &'a Instruments) -> Self {
         let mut directory = Self {
             instruments,
             queues: BTreeMap::new(),
@@ -28,12 +30,13 @@ impl<'a> Directory<'a> {
             rows_before: BTreeMap::new(),
             keys_of_queue: BTreeMap::new(),
         };
-        for (date, day) in &intake.days {
-            let fills = day.fills.values().flatten();
-            for piece in day.openings.iter().chain(fills) {
-                // An opening lot is from before its day, whatever its hour.
-                let is_before = *date < intake.view_day || piece.origin.is_opening;
-                directory.meet(&piece.origin, is_before);
+        for trail in trails {
+            if let Some(latest) = trail.best() {
+                directory.meet(latest);
+            }
+            if let Some(before) = trail.best_before(view_day) {
+                let row = directory.rows_before.entry(trail.place.row.clone()).or_insert(before);
+                replace_if_later(row, before);
             }
         }
         directory
@@ -43,7 +46,7 @@ impl<'a> Directory<'a> {
     /// instrument of that ISIN, else by the names its lots came with.
     pub(crate) fn names(&self, queue: &QueueId, lot: Option<&Origin>) -> Names {
         if let Some(latest) = self.queues.get(queue) {
-            return latest.names.clone();
+            return latest.place.names();
         }
         if let Some(instrument) = queue.isin().and_then(|isin| self.instruments.of_isin(isin)) {
             return Names {
@@ -52,7 +55,7 @@ impl<'a> Directory<'a> {
                 symbol: instrument.symbol.clone(),
             };
         }
-        lot.map(|lot| lot.names.clone()).unwrap_or_else(|| Names {
+        lot.map(|lot| lot.place.names()).unwrap_or_else(|| Names {
             instrument_key: queue.as_str().to_owned(),
             exchange: String::new(),
             symbol: queue.as_str().to_owned(),
@@ -85,20 +88,19 @@ impl<'a> Directory<'a> {
         keys.map(|key| (*key).to_owned()).collect()
     }
 
-    fn meet(&mut self, origin: &'a Origin, is_before: bool) {
-        let Names { instrument_key, exchange, .. } = &origin.names;
-        replace_if_later(self.queues.entry(&origin.queue).or_insert(origin), origin);
+    fn meet(&mut self, origin: &'a Origin) {
+        let Terms { instrument_key, exchange, .. } = origin.terms();
+        let queue = &origin.place.queue;
+        replace_if_later(self.queues.entry(queue).or_insert(origin), origin);
         replace_if_later(self.keys.entry((exchange, instrument_key)).or_insert(origin), origin);
-        self.keys_of_queue.entry(&origin.queue).or_default().insert(instrument_key);
-        if is_before {
-            replace_if_later(self.rows_before.entry(origin.row()).or_insert(origin), origin);
-        }
+        self.keys_of_queue.entry(queue).or_default().insert(instrument_key);
     }
 }
 
-/// Any fill comes before any opening lot, else the later one.
+/// Any fill comes before any opening lot, else the later one; of one instant the last in matching order.
 fn replace_if_later<'a>(known: &mut &'a Origin, next: &'a Origin) {
-    if (!next.is_opening, next.at) >= (!known.is_opening, known.at) {
+    let later = (!next.is_opening).cmp(&!known.is_opening).then_with(|| next.cmp_matching(known));
+    if later.then_with(|| next.terms().cmp(known.terms())).is_ge() {
         *known = next;
     }
 }

@@ -1,10 +1,9 @@
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
 use crate::closing::ClosingSide;
-use crate::origin::{Origin, Piece};
+use crate::origin::Piece;
 use crate::price::{Overflow, Price, add, sub};
 
 /// Open pieces, oldest first. What is traded against them consumes from the front; what is left of a piece stays
@@ -21,16 +20,28 @@ pub(crate) struct Fifo {
 }
 
 /// One lot, or a part of one, closed by one fill.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Match {
-    pub(crate) opened: Arc<Origin>,
-    pub(crate) closed: Arc<Origin>,
-    /// The sign the lot had.
-    pub(crate) side: ClosingSide,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Match<'a> {
+    /// The lot before.
+    pub(crate) lot: &'a Piece,
+    pub(crate) fill: &'a Piece,
     /// Positive.
     pub(crate) quantity: Decimal,
-    pub(crate) entry: Price,
-    pub(crate) exit: Price,
+}
+
+impl Match<'_> {
+    /// The sign the lot had.
+    pub(crate) fn side(&self) -> ClosingSide {
+        if self.lot.is_short() { ClosingSide::Short } else { ClosingSide::Long }
+    }
+
+    /// Paid and received per unit.
+    pub(crate) fn bought_and_sold(&self) -> (Price, Price) {
+        match self.side() {
+            ClosingSide::Long => (self.lot.price, self.fill.price),
+            ClosingSide::Short => (self.fill.price, self.lot.price),
+        }
+    }
 }
 
 impl Fifo {
@@ -53,43 +64,47 @@ impl Fifo {
             return Ok(());
         }
         self.total = add(self.total, piece.quantity)?;
-        *self.count_of(&piece) += 1;
+        *self.count_of(piece.is_short()) += 1;
         self.pieces.push_back(piece);
         Ok(())
     }
 
     /// Matches a fill with pieces of the other sign, oldest first; what is left of it opens a piece of its own.
-    pub(crate) fn trade(&mut self, fill: &Piece, matches: &mut Vec<Match>) -> Result<(), Overflow> {
-        let rest = self.consume(fill, matches)?;
-        self.push(rest)
+    pub(crate) fn trade(&mut self, mut fill: Piece, closed: impl FnMut(Match<'_>)) -> Result<(), Overflow> {
+        fill.quantity = self.consume(&fill, closed)?;
+        self.push(fill)
     }
 
-    /// Matches a fill with pieces of the other sign, oldest first, and returns what is left of it.
-    pub(crate) fn consume(&mut self, fill: &Piece, matches: &mut Vec<Match>) -> Result<Piece, Overflow> {
-        let mut rest = fill.clone();
-        while let Some(index) = self.oldest_against(&rest) {
+    /// Matches a fill with pieces of the other sign, oldest first, and returns what is left of its quantity.
+    pub(crate) fn consume(
+        &mut self,
+        fill: &Piece,
+        mut closed: impl FnMut(Match<'_>),
+    ) -> Result<Decimal, Overflow> {
+        let mut rest = fill.quantity;
+        while let Some(index) = self.oldest_against(rest) {
             let lot = &mut self.pieces[index];
-            let quantity = rest.quantity.abs().min(lot.quantity.abs());
-            let side = if lot.quantity.is_sign_negative() { ClosingSide::Short } else { ClosingSide::Long };
-            matches.push(Match {
-                opened: Arc::clone(&lot.origin),
-                closed: Arc::clone(&fill.origin),
-                side,
-                quantity,
-                entry: lot.price,
-                exit: fill.price,
-            });
-            let signed = if rest.quantity.is_sign_negative() { -quantity } else { quantity };
-            lot.quantity = add(lot.quantity, signed)?;
-            rest.quantity = sub(rest.quantity, signed)?;
+            let (left, asked) = (lot.quantity.abs(), rest.abs());
+            let order = left.cmp(&asked);
+            let quantity = if order.is_le() { left } else { asked };
+            closed(Match { lot, fill, quantity });
+            let signed = if rest.is_sign_negative() { -quantity } else { quantity };
             self.total = add(self.total, signed)?;
-            if lot.quantity.is_zero() {
-                self.pieces.remove(index);
-                match side {
-                    ClosingSide::Long => self.long_count -= 1,
-                    ClosingSide::Short => self.short_count -= 1,
-                }
+            if order.is_gt() {
+                lot.quantity = add(lot.quantity, signed)?;
+                return Ok(Decimal::ZERO);
             }
+            let is_short = lot.is_short();
+            if index == 0 {
+                self.pieces.pop_front();
+            } else {
+                self.pieces.remove(index);
+            }
+            *self.count_of(is_short) -= 1;
+            if order.is_eq() {
+                return Ok(Decimal::ZERO);
+            }
+            rest = sub(rest, signed)?;
         }
         Ok(rest)
     }
@@ -117,17 +132,23 @@ impl Fifo {
         pieces.iter().try_for_each(|piece| self.push(change(piece)?))
     }
 
-    fn oldest_against(&self, fill: &Piece) -> Option<usize> {
-        let wants_long = fill.quantity.is_sign_negative();
-        let none_left = if wants_long { self.long_count == 0 } else { self.short_count == 0 };
-        if none_left || fill.quantity.is_zero() {
+    fn oldest_against(&self, quantity: Decimal) -> Option<usize> {
+        let wants_long = quantity.is_sign_negative();
+        let (wanted, others) = match wants_long {
+            true => (self.long_count, self.short_count),
+            false => (self.short_count, self.long_count),
+        };
+        if wanted == 0 || quantity.is_zero() {
             return None;
         }
-        self.pieces.iter().position(|piece| piece.quantity.is_sign_negative() != wants_long)
+        if others == 0 {
+            return Some(0);
+        }
+        self.pieces.iter().position(|piece| piece.is_short() != wants_long)
     }
 
-    fn count_of(&mut self, piece: &Piece) -> &mut usize {
-        if piece.quantity.is_sign_negative() { &mut self.short_count } else { &mut self.long_count }
+    fn count_of(&mut self, is_short: bool) -> &mut usize {
+        if is_short { &mut self.short_count } else { &mut self.long_count }
     }
 }
 
@@ -136,16 +157,7 @@ pub(crate) fn newest<'a>(
     pieces: impl DoubleEndedIterator<Item = &'a Piece>,
     quantity: Decimal,
 ) -> Result<Vec<Piece>, Overflow> {
-    let mut kept = Vec::new();
-    let mut rest = quantity;
-    for piece in pieces.rev().filter(|piece| !piece.quantity.is_sign_negative()) {
-        if rest <= Decimal::ZERO {
-            break;
-        }
-        let part = piece.quantity.min(rest);
-        rest = sub(rest, part)?;
-        kept.push(piece.with_quantity(part));
-    }
+    let mut kept = first_of(pieces.rev(), quantity)?;
     kept.reverse();
     Ok(kept)
 }
@@ -155,9 +167,13 @@ pub(crate) fn oldest<'a>(
     pieces: impl Iterator<Item = &'a Piece>,
     quantity: Decimal,
 ) -> Result<Vec<Piece>, Overflow> {
+    first_of(pieces, quantity)
+}
+
+fn first_of<'a>(pieces: impl Iterator<Item = &'a Piece>, quantity: Decimal) -> Result<Vec<Piece>, Overflow> {
     let mut kept = Vec::new();
     let mut rest = quantity;
-    for piece in pieces.filter(|piece| !piece.quantity.is_sign_negative()) {
+    for piece in pieces.filter(|piece| !piece.is_short()) {
         if rest <= Decimal::ZERO {
             break;
         }

@@ -1,9 +1,11 @@
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::Side;
+use crate::origin::Origin;
+use crate::{Side, Terms};
 
 /// One execution, or an order taken as one (its filled quantity at its average price).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,30 +16,25 @@ pub struct Fill {
     pub trade_id: Option<String>,
     /// The exchange's (else the brokerage's) id of the order: an order of fills within one instant.
     pub order_id: Option<String>,
-    /// Exchange segment: `NSE`, `BSE`, `NFO`, `BFO`, `MCX`, `CDS`, `BCD`.
-    pub exchange: String,
-    /// The key of the instrument, see [`crate::InstrumentKey`].
-    pub instrument_key: String,
-    /// The trading symbol at the time of the fill.
-    pub symbol: String,
-    /// The ISIN, where the row has one.
-    pub isin: Option<String>,
+    /// What was traded, in which product, for which strategy.
+    pub terms: Arc<Terms>,
     /// Bought or sold.
     pub side: Side,
-    /// `CNC`, `NRML`, `MIS`, `MTF`, `CO`, `BO`.
-    pub product: String,
     /// In the exchange's unit, positive; a fill of nothing is ignored.
     pub quantity: Decimal,
     /// Rupees per unit; `None` or 0 where the brokerage did not say.
     pub price: Option<Decimal>,
-    /// The strategy that placed the order.
-    pub strategy_id: Option<String>,
 }
 
 impl Fill {
     /// The price, if it is known: brokerages write 0 for what they do not know.
     pub fn known_price(&self) -> Option<Decimal> {
         self.price.filter(|price| !price.is_zero())
+    }
+
+    /// Whether it exists at an instant; what is later does not, for any purpose.
+    pub fn counts_at(&self, as_of: DateTime<Utc>) -> bool {
+        self.at <= as_of && self.quantity > Decimal::ZERO
     }
 
     /// The order in which fills are matched.
@@ -50,15 +47,31 @@ impl Fill {
             .cmp(&other.at)
             .then_with(|| cmp_ids(self.trade_id.as_deref(), other.trade_id.as_deref()))
             .then_with(|| cmp_ids(self.order_id.as_deref(), other.order_id.as_deref()))
-            .then_with(|| self.exchange.cmp(&other.exchange))
-            .then_with(|| self.instrument_key.cmp(&other.instrument_key))
+            .then_with(|| self.terms.exchange.cmp(&other.terms.exchange))
+            .then_with(|| self.terms.instrument_key.cmp(&other.terms.instrument_key))
             .then_with(|| self.side.cmp(&other.side))
             .then_with(|| self.price.cmp(&other.price))
             .then_with(|| self.quantity.cmp(&other.quantity))
-            .then_with(|| self.product.cmp(&other.product))
-            .then_with(|| self.strategy_id.cmp(&other.strategy_id))
-            .then_with(|| self.symbol.cmp(&other.symbol))
-            .then_with(|| self.isin.cmp(&other.isin))
+            .then_with(|| self.terms.product.cmp(&other.terms.product))
+            .then_with(|| self.terms.strategy_id.cmp(&other.terms.strategy_id))
+            .then_with(|| self.terms.symbol.cmp(&other.terms.symbol))
+            .then_with(|| self.terms.isin.cmp(&other.terms.isin))
+    }
+}
+
+impl Origin {
+    /// Whether a fill comes after this one, of the signed `quantity`, in matching order.
+    pub(crate) fn is_before(&self, quantity: Decimal, next: &Fill) -> bool {
+        let fill = Fill {
+            at: self.at,
+            trade_id: self.trade_id.clone(),
+            order_id: self.order_id.clone(),
+            terms: Arc::clone(&self.place.terms),
+            side: if quantity.is_sign_negative() { Side::Sell } else { Side::Buy },
+            quantity: quantity.abs(),
+            price: Some(self.price).filter(|price| !price.is_zero()),
+        };
+        fill.matching_order(next).is_lt()
     }
 }
 

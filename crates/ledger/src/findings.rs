@@ -12,10 +12,10 @@ use crate::book::Withheld;
 use crate::directory::Directory;
 use crate::discrepancy::{Discrepancy, DiscrepancyKind};
 use crate::error::LedgerError;
-use crate::fold::{Fold, overflow};
 use crate::holding::Holding;
 use crate::instrument::Instruments;
 use crate::instrument_key::is_cash;
+use crate::ledger::{Ledger, overflow};
 use crate::origin::{Origin, QueueId};
 use crate::position::Position;
 use crate::price::add;
@@ -23,8 +23,8 @@ use crate::row::RowKey;
 use crate::view::View;
 
 /// Sales no known lot covers, fill by fill.
-pub(crate) fn unknown_costs(fold: &Fold, view_day: NaiveDate) -> Vec<Discrepancy> {
-    let ended = fold.uncovered.iter().filter(|(day, _, _)| *day < view_day);
+pub(crate) fn unknown_costs(ledger: &Ledger) -> Vec<Discrepancy> {
+    let ended = ledger.uncovered.iter().filter(|(day, _, _)| *day < ledger.view_day);
     ended
         .map(|(_, queue, piece)| Discrepancy {
             isin: queue.isin().map(str::to_owned),
@@ -106,7 +106,7 @@ pub(crate) fn unpriced<'a>(
 /// Contracts counted in lots of unknown size.
 pub(crate) fn unknown_multipliers(instruments: &Instruments, directory: &Directory<'_>) -> Vec<Discrepancy> {
     let unknown = directory.contracts().filter(|latest| {
-        instruments.multiplier(&latest.names.exchange, &latest.names.instrument_key).is_none()
+        instruments.multiplier(&latest.terms().exchange, &latest.terms().instrument_key).is_none()
     });
     unknown
         .map(|latest| {
@@ -164,9 +164,9 @@ fn since(queue: &QueueId, lot: Option<&Origin>, directory: &Directory<'_>) -> Op
 fn about(kind: DiscrepancyKind, origin: &Origin, detail: String) -> Discrepancy {
     Discrepancy {
         kind,
-        instrument_key: origin.names.instrument_key.clone(),
-        symbol: origin.names.symbol.clone(),
-        isin: origin.isin.clone(),
+        instrument_key: origin.terms().instrument_key.clone(),
+        symbol: origin.terms().symbol.clone(),
+        isin: origin.place.isin.clone(),
         quantity: None,
         since: Some(origin.at),
         detail,

@@ -65,7 +65,7 @@ impl Holding {
             value.add_sum(&cost, Decimal::NEGATIVE_ONE)?;
             profit = Some(value.rounded()?);
         }
-        let all_margin = lots.iter().all(|lot| lot.origin.product == "MTF");
+        let all_margin = lots.iter().all(|lot| lot.origin.terms().product == "MTF");
         Ok(Self {
             exchange: names.exchange.clone(),
             symbol: names.symbol.clone(),
@@ -79,7 +79,7 @@ impl Holding {
             currentvalue: current,
             pnl: profit,
             instrument_key: names.instrument_key.clone(),
-            strategy_id: common(lots.iter().map(|lot| &lot.origin.strategy_id)),
+            strategy_id: common(lots.iter().map(|lot| &lot.origin.terms().strategy_id)),
         })
     }
 

@@ -45,8 +45,13 @@ impl Instruments {
         Self { by_key }
     }
 
-    pub(crate) fn isin(&self, key: &str) -> Option<&str> {
-        self.by_key.get(key)?.isin.as_deref().filter(|isin| !isin.is_empty())
+    /// Every known ISIN with its key.
+    pub(crate) fn isins(&self) -> impl Iterator<Item = (&str, &str)> {
+        let known = self.by_key.values();
+        known.filter_map(|known| {
+            let isin = known.isin.as_deref().filter(|isin| !isin.is_empty())?;
+            Some((&*known.instrument_key, isin))
+        })
     }
 
     pub(crate) fn last_price(&self, key: &str) -> Option<Decimal> {

@@ -35,17 +35,18 @@ pub struct Lot {
 
 impl Lot {
     pub(crate) fn new(piece: &Piece, isin: Option<&str>) -> Self {
-        let Origin { names, product, at, strategy_id, trade_id, order_id, is_opening, .. } = &*piece.origin;
+        let Origin { at, trade_id, order_id, is_opening, .. } = &*piece.origin;
+        let terms = piece.origin.terms();
         Self {
-            instrument_key: names.instrument_key.clone(),
-            exchange: names.exchange.clone(),
-            symbol: names.symbol.clone(),
+            instrument_key: terms.instrument_key.clone(),
+            exchange: terms.exchange.clone(),
+            symbol: terms.symbol.clone(),
             isin: isin.map(str::to_owned),
-            product: product.clone(),
+            product: terms.product.clone(),
             quantity: piece.quantity.normalize(),
             price: piece.price,
             opened_at: *at,
-            strategy_id: strategy_id.clone(),
+            strategy_id: terms.strategy_id.clone(),
             trade_id: trade_id.clone(),
             order_id: order_id.clone(),
             is_opening: *is_opening,

@@ -1,3 +1,5 @@
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -23,4 +25,15 @@ pub struct OpeningLot {
     pub price: Decimal,
     /// When it was bought (or sold short).
     pub opened_at: DateTime<Utc>,
+}
+
+impl OpeningLot {
+    /// The order in which those of one day enter.
+    pub(crate) fn cmp_within_day(&self, other: &Self) -> Ordering {
+        (self.opened_at, &self.instrument_key, &self.exchange, &self.symbol, &self.isin)
+            .cmp(&(other.opened_at, &other.instrument_key, &other.exchange, &other.symbol, &other.isin))
+            .then_with(|| {
+                (&self.product, self.quantity, self.price).cmp(&(&other.product, other.quantity, other.price))
+            })
+    }
 }

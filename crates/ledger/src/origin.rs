@@ -9,7 +9,7 @@ use crate::instrument_key::is_cash;
 use crate::opening_lot::OpeningLot;
 use crate::price::{Overflow, Price, scale_quantity};
 use crate::row::RowKey;
-use crate::{Side, ist};
+use crate::{Side, Terms};
 
 /// What an instrument is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,63 +57,73 @@ impl QueueId {
     }
 }
 
-/// Where a lot, or the closing of one, came from. Shared by all that remember it.
+/// Where everything of the same terms goes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) names: Names,
+pub(crate) struct Place {
+    pub(crate) terms: Arc<Terms>,
     /// The ISIN of the row, or the one found for it; also for contracts that have one.
     pub(crate) isin: Option<String>,
     pub(crate) queue: QueueId,
-    pub(crate) product: String,
+    /// The row its quantity is shown in.
+    pub(crate) row: RowKey,
+}
+
+impl Place {
+    pub(crate) fn new(terms: Arc<Terms>, isin: Option<String>) -> Self {
+        let queue = QueueId::new(&terms.exchange, &terms.instrument_key, isin.as_deref());
+        let row = RowKey::new(&terms.exchange, &terms.instrument_key, &terms.product);
+        Self { terms, isin, queue, row }
+    }
+
+    pub(crate) fn names(&self) -> Names {
+        Names {
+            instrument_key: self.terms.instrument_key.clone(),
+            exchange: self.terms.exchange.clone(),
+            symbol: self.terms.symbol.clone(),
+        }
+    }
+}
+
+/// Where a lot, or the closing of one, came from. Shared by all that remember it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) place: Arc<Place>,
     /// As it was traded (or given), before any corporate action; 0 where it is not known.
     pub(crate) price: Decimal,
     pub(crate) at: DateTime<Utc>,
     pub(crate) day: NaiveDate,
-    pub(crate) strategy_id: Option<String>,
     pub(crate) trade_id: Option<String>,
     pub(crate) order_id: Option<String>,
     pub(crate) is_opening: bool,
 }
 
 impl Origin {
-    pub(crate) fn of_fill(fill: &Fill, isin: Option<String>) -> Self {
+    pub(crate) fn of_fill(fill: Fill, place: Arc<Place>, day: NaiveDate) -> Self {
         Self {
-            names: Names {
-                instrument_key: fill.instrument_key.clone(),
-                exchange: fill.exchange.clone(),
-                symbol: fill.symbol.clone(),
-            },
-            queue: QueueId::new(&fill.exchange, &fill.instrument_key, isin.as_deref()),
-            isin,
-            product: fill.product.clone(),
+            place,
             price: fill.known_price().unwrap_or_default(),
             at: fill.at,
-            day: ist::day_of(fill.at),
-            strategy_id: fill.strategy_id.clone(),
-            trade_id: fill.trade_id.clone(),
-            order_id: fill.order_id.clone(),
+            day,
+            trade_id: fill.trade_id,
+            order_id: fill.order_id,
             is_opening: false,
         }
     }
 
-    pub(crate) fn of_opening_lot(lot: &OpeningLot, isin: Option<String>) -> Self {
+    pub(crate) fn of_opening_lot(lot: &OpeningLot, place: Arc<Place>, day: NaiveDate) -> Self {
         Self {
-            names: Names {
-                instrument_key: lot.instrument_key.clone(),
-                exchange: lot.exchange.clone(),
-                symbol: lot.symbol.clone(),
-            },
-            queue: QueueId::new(&lot.exchange, &lot.instrument_key, isin.as_deref()),
-            isin,
-            product: lot.product.clone(),
+            place,
             price: lot.price,
             at: lot.opened_at,
-            day: ist::day_of(lot.opened_at),
-            strategy_id: None,
+            day,
             trade_id: None,
             order_id: None,
             is_opening: true,
         }
+    }
+
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.place.terms
     }
 
     /// As far as fills are told apart once they are in a queue, the order in which they are matched.
@@ -122,13 +132,8 @@ impl Origin {
             .cmp(&other.at)
             .then_with(|| cmp_ids(self.trade_id.as_deref(), other.trade_id.as_deref()))
             .then_with(|| cmp_ids(self.order_id.as_deref(), other.order_id.as_deref()))
-            .then_with(|| self.names.exchange.cmp(&other.names.exchange))
-            .then_with(|| self.names.instrument_key.cmp(&other.names.instrument_key))
-    }
-
-    /// The row its quantity is shown in.
-    pub(crate) fn row(&self) -> RowKey {
-        RowKey::new(&self.names.exchange, &self.names.instrument_key, &self.product)
+            .then_with(|| self.terms().exchange.cmp(&other.terms().exchange))
+            .then_with(|| self.terms().instrument_key.cmp(&other.terms().instrument_key))
     }
 }
 
@@ -142,18 +147,14 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    pub(crate) fn of_fill(origin: Arc<Origin>, side: Side, quantity: Decimal) -> Self {
-        let quantity = match side {
-            Side::Buy => quantity,
-            Side::Sell => -quantity,
-        };
-        Self::of_opening_lot(origin, quantity)
-    }
-
     /// `quantity` is already signed.
-    pub(crate) fn of_opening_lot(origin: Arc<Origin>, quantity: Decimal) -> Self {
+    pub(crate) fn new(origin: Arc<Origin>, quantity: Decimal) -> Self {
         let price = Price::of(origin.price);
         Self { origin, quantity, price }
+    }
+
+    pub(crate) fn is_short(&self) -> bool {
+        self.quantity.is_sign_negative()
     }
 
     pub(crate) fn with_quantity(&self, quantity: Decimal) -> Self {
@@ -167,5 +168,13 @@ impl Piece {
             quantity: scale_quantity(self.quantity, factor)?,
             price: self.price.divided_by(factor)?,
         })
+    }
+}
+
+/// Bought is positive, sold negative.
+pub(crate) fn signed(side: Side, quantity: Decimal) -> Decimal {
+    match side {
+        Side::Buy => quantity,
+        Side::Sell => -quantity,
     }
 }

@@ -114,6 +114,11 @@ impl Sum {
         }
     }
 
+    /// The whole part, and numerators by denominator.
+    pub(crate) fn parts(&self) -> (Decimal, Vec<(Decimal, Decimal)>) {
+        (self.whole, self.parts.iter().map(|(per, amount)| (*per, *amount)).collect())
+    }
+
     fn add_ratio(&mut self, amount: Decimal, per: Decimal) -> Result<(), Overflow> {
         if per == Decimal::ONE {
             self.whole = self.whole.checked_add(amount).ok_or(Overflow)?;
@@ -132,6 +137,12 @@ impl Sum {
             };
             Ok((total.checked_add(quotient).ok_or(Overflow)?, exact && is_exact))
         })
+    }
+}
+
+impl From<(Decimal, Vec<(Decimal, Decimal)>)> for Sum {
+    fn from((whole, parts): (Decimal, Vec<(Decimal, Decimal)>)) -> Self {
+        Self { whole, parts: parts.into_iter().collect() }
     }
 }
 

@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
+use crate::closing::Closed;
 use crate::deal::{Dealt, deal};
 use crate::error::LedgerError;
 use crate::fifo::{Fifo, newest, oldest};
-use crate::fold::{Fold, overflow};
-use crate::intake::Day;
+use crate::ledger::{Ledger, overflow};
 use crate::origin::{Piece, QueueId};
 use crate::price::{Overflow, Sum, add, sub};
-use crate::queue::Queue;
+use crate::queue::{Queue, Today, deliver};
 use crate::row::RowKey;
 
 /// The rows and holdings of a day, before prices and multipliers.
@@ -21,6 +20,10 @@ pub(crate) struct View {
     pub(crate) rows: BTreeMap<RowKey, RowSums>,
     /// The delivery lots each queue of shares began the day with.
     pub(crate) holdings: BTreeMap<QueueId, Vec<Piece>>,
+    /// All lots open at the instant.
+    pub(crate) lots: BTreeMap<QueueId, Vec<Piece>>,
+    /// What shares of the day close of older lots, if the day ended now.
+    pub(crate) closed: Vec<Closed>,
 }
 
 /// The sums behind one row; money without the multiplier.
@@ -42,86 +45,101 @@ pub(crate) struct RowSums {
 }
 
 impl View {
-    /// `start` are the queues when the day began, `now` is the fold after its fills.
-    pub(crate) fn new(
-        date: NaiveDate,
-        day: &Day<'_>,
-        start: &BTreeMap<QueueId, Queue>,
-        now: &Fold,
-    ) -> Result<Self, LedgerError> {
+    /// Of a ledger that has reached its view's day.
+    pub(crate) fn new(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut view = Self::default();
-        let none = Queue::default();
-        for (id, queue) in start {
-            view.take_start(id, queue).map_err(|_| overflow(id.as_str()))?;
-        }
-        for (id, fills) in &day.fills {
-            view.take_fills(id, fills).map_err(|_| overflow(id.as_str()))?;
-        }
-        for (id, queue) in &now.queues {
-            let start = start.get(id).unwrap_or(&none);
-            view.take_now(id, start, queue).map_err(|_| overflow(id.as_str()))?;
-        }
-        for (id, matched) in now.closed.iter().filter(|(_, matched)| matched.closed.day == date) {
-            let (bought, sold) = matched.bought_and_sold();
-            let realised = &mut view.row(id, &matched.closed.row()).realised;
-            realised
-                .add(matched.quantity, sold)
-                .and_then(|()| realised.add(-matched.quantity, bought))
-                .map_err(|_| overflow(id.as_str()))?;
+        for queue in ledger.index.values().map(|index| &ledger.queues[*index]) {
+            view.take(queue).map_err(|_| overflow(queue.id.as_str()))?;
         }
         Ok(view)
     }
 
+    fn take(&mut self, queue: &Queue) -> Result<(), Overflow> {
+        let rows = queue.carried_rows();
+        let (start_lots, start_rows) = match &queue.start {
+            Some(start) => (&start.lots, start.rows.iter().collect()),
+            None => (&queue.lots, rows.clone()),
+        };
+        self.take_start(&queue.id, start_lots, &start_rows)?;
+        for row in &queue.rows {
+            if let Some(today) = &row.today {
+                self.take_today(&queue.id, &row.key, today)?;
+            }
+        }
+        if queue.intraday.is_empty() {
+            return self.take_now(&queue.id, start_lots, &start_rows, &queue.lots, &rows);
+        }
+        let mut lots = queue.lots.clone();
+        let mut closed = Vec::new();
+        deliver(&queue.intraday, &mut lots, |matched| closed.push(Closed::new(&queue.id, matched)))?;
+        for matched in &closed {
+            let (bought, sold) = matched.bought_and_sold();
+            let realised = &mut self.row(&queue.id, &matched.closed.place.row).realised;
+            realised.add(matched.quantity, sold)?;
+            realised.add(-matched.quantity, bought)?;
+        }
+        self.closed.extend(closed);
+        self.take_now(&queue.id, start_lots, &start_rows, &lots, &rows)
+    }
+
     /// Of shares the rows have the newest lots and the holding the oldest.
-    fn take_start(&mut self, id: &QueueId, queue: &Queue) -> Result<(), Overflow> {
+    fn take_start(
+        &mut self,
+        id: &QueueId,
+        lots: &Fifo,
+        rows: &BTreeMap<&RowKey, &Fifo>,
+    ) -> Result<(), Overflow> {
         let lots: Vec<Piece> = if id.is_cash() {
-            let carried = queue.carried()?;
-            let delivery = sub(queue.lots.total(), carried)?;
-            let holding = oldest(queue.lots.iter(), delivery)?;
+            let carried = sum_of(rows)?;
+            let holding = oldest(lots.iter(), sub(lots.total(), carried)?)?;
             if !holding.is_empty() {
                 self.holdings.insert(id.clone(), holding);
             }
-            newest(queue.lots.iter(), carried)?
+            newest(lots.iter(), carried)?
         } else {
-            queue.lots.iter().cloned().collect()
+            lots.iter().cloned().collect()
         };
-        for (key, Dealt { quantity, cost, pieces }) in deal(&lots, &queue.rows)? {
+        for (key, Dealt { quantity, cost, pieces }) in deal(&lots, rows)? {
             let row = self.row(id, &key);
             row.overnight = add(row.overnight, quantity)?;
             row.net = add(row.net, quantity)?;
             row.carried_cost.add_sum(&cost, Decimal::ONE)?;
-            row.strategies.extend(pieces.iter().map(|piece| piece.origin.strategy_id.clone()));
+            row.strategies.extend(pieces.iter().map(|piece| piece.origin.terms().strategy_id.clone()));
         }
         Ok(())
     }
 
-    fn take_fills(&mut self, id: &QueueId, fills: &[Piece]) -> Result<(), Overflow> {
-        for fill in fills {
-            let row = self.row(id, &fill.origin.row());
-            row.net = add(row.net, fill.quantity)?;
-            if fill.quantity.is_sign_negative() {
-                row.sold = add(row.sold, -fill.quantity)?;
-                row.sold_value.add(-fill.quantity, fill.price)?;
-            } else {
-                row.bought = add(row.bought, fill.quantity)?;
-                row.bought_value.add(fill.quantity, fill.price)?;
-            }
-            row.strategies.insert(fill.origin.strategy_id.clone());
-        }
+    fn take_today(&mut self, id: &QueueId, key: &RowKey, today: &Today) -> Result<(), Overflow> {
+        let row = self.row(id, key);
+        row.net = sub(add(row.net, today.bought)?, today.sold)?;
+        row.bought = add(row.bought, today.bought)?;
+        row.bought_value.add_sum(&today.bought_value, Decimal::ONE)?;
+        row.sold = add(row.sold, today.sold)?;
+        row.sold_value.add_sum(&today.sold_value, Decimal::ONE)?;
+        row.realised.add_sum(&today.realised, Decimal::ONE)?;
+        row.strategies.extend(today.strategies.iter().cloned());
         Ok(())
     }
 
     /// Of shares the oldest lots, up to what the holding had, are the holding's, but never those still carried.
-    fn take_now(&mut self, id: &QueueId, start: &Queue, now: &Queue) -> Result<(), Overflow> {
+    fn take_now(
+        &mut self,
+        id: &QueueId,
+        start_lots: &Fifo,
+        start_rows: &BTreeMap<&RowKey, &Fifo>,
+        now_lots: &Fifo,
+        now_rows: &BTreeMap<&RowKey, &Fifo>,
+    ) -> Result<(), Overflow> {
+        self.lots.insert(id.clone(), now_lots.iter().cloned().collect());
         let lots: Vec<Piece> = if id.is_cash() {
-            let holding = sub(start.lots.total(), start.carried()?)?;
-            let carried = still_carried(&start.rows, &now.rows)?;
-            let kept = holding.min(sub(now.lots.total(), carried)?).max(Decimal::ZERO);
-            newest(now.lots.iter(), sub(now.lots.total(), kept)?)?
+            let holding = sub(start_lots.total(), sum_of(start_rows)?)?;
+            let carried = still_carried(start_rows, now_rows)?;
+            let kept = holding.min(sub(now_lots.total(), carried)?).max(Decimal::ZERO);
+            newest(now_lots.iter(), sub(now_lots.total(), kept)?)?
         } else {
-            now.lots.iter().cloned().collect()
+            now_lots.iter().cloned().collect()
         };
-        for (key, Dealt { cost, .. }) in deal(&lots, &now.rows)? {
+        for (key, Dealt { cost, .. }) in deal(&lots, now_rows)? {
             self.row(id, &key).open_cost.add_sum(&cost, Decimal::ONE)?;
         }
         Ok(())
@@ -143,10 +161,17 @@ impl RowSums {
     }
 }
 
+fn sum_of(rows: &BTreeMap<&RowKey, &Fifo>) -> Result<Decimal, Overflow> {
+    rows.values().try_fold(Decimal::ZERO, |sum, row| add(sum, row.total()))
+}
+
 /// How much of what rows were carried with is in them yet.
-fn still_carried(start: &BTreeMap<RowKey, Fifo>, now: &BTreeMap<RowKey, Fifo>) -> Result<Decimal, Overflow> {
+fn still_carried(
+    start: &BTreeMap<&RowKey, &Fifo>,
+    now: &BTreeMap<&RowKey, &Fifo>,
+) -> Result<Decimal, Overflow> {
     start.iter().try_fold(Decimal::ZERO, |sum, (key, row)| {
-        let left = now.get(key).map_or(Decimal::ZERO, Fifo::total);
+        let left = now.get(key).map_or(Decimal::ZERO, |row| row.total());
         add(sum, row.total().min(left).max(Decimal::ZERO))
     })
 }

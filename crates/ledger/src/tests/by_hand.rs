@@ -11,7 +11,7 @@ const LEAD: &str = "MCX:LEADMINI17DECFUT";
 fn legacy() -> Desk {
     let with = |desk: Desk, strategy: &str| {
         let strategy = (!strategy.is_empty()).then(|| strategy.to_owned());
-        desk.with(|fill| fill.strategy_id = strategy)
+        desk.on(|terms| terms.strategy_id = strategy)
     };
     let desk =
         with(Desk::default().fill("2025-06-10 09:30", "NSE:RELIANCE", "CNC", "B10@2499.55"), "swing-1");

@@ -1,6 +1,7 @@
 //! A trading desk to write tests with: fills in a line each, then a book.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
@@ -42,6 +43,11 @@ impl Desk {
     pub(super) fn with(mut self, change: impl FnOnce(&mut Fill)) -> Self {
         change(self.fills.last_mut().unwrap());
         self
+    }
+
+    /// Changes the terms of the last fill.
+    pub(super) fn on(self, change: impl FnOnce(&mut Terms)) -> Self {
+        self.with(|fill| change(Arc::make_mut(&mut fill.terms)))
     }
 
     pub(super) fn lot(mut self, at: &str, what: &str, product: &str, quantity: &str, price: &str) -> Self {
@@ -118,19 +124,16 @@ pub(super) fn fill(at: &str, what: &str, product: &str, trade: &str) -> Fill {
     let (exchange, symbol, key) = instrument(what);
     let (side, rest) = trade.split_at(1);
     let (quantity, price) = rest.split_once('@').unwrap();
+    let terms =
+        Terms { exchange, instrument_key: key, symbol, product: product.to_owned(), ..Terms::default() };
     Fill {
         at: ist(at),
         trade_id: None,
         order_id: None,
-        exchange,
-        instrument_key: key,
-        symbol,
-        isin: None,
+        terms: Arc::new(terms),
         side: if side == "B" { Side::Buy } else { Side::Sell },
-        product: product.to_owned(),
         quantity: d(quantity),
         price: Some(d(price)),
-        strategy_id: None,
     }
 }
 

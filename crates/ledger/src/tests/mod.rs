@@ -1,7 +1,9 @@
 mod by_hand;
 mod corporate_actions;
 mod desk;
+mod naive;
 mod oracles;
 mod properties;
 mod reconciling;
+mod resuming;
 mod rules;

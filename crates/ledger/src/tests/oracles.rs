@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::desk::{Desk, d, fill, ist};
-use crate::fold::Fold;
-use crate::instrument::Instruments;
-use crate::intake::Intake;
-use crate::{Book, Closing, ClosingSide, Fill, Input, Position, Side, ist as india};
+use super::desk::{Desk, d, day, fill, ist};
+use crate::identity::Identities;
+use crate::{Book, Closing, ClosingSide, Fill, Ledger, Position, Side, ist as india};
 
 fn data(file: &str) -> Option<String> {
     let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
@@ -46,6 +45,10 @@ fn decimal(text: &str) -> Decimal {
 
 fn assert_near(got: Decimal, expected: Decimal, tolerance: &str, what: &str) {
     assert!((got - expected).abs() <= d(tolerance), "{what}: {got} instead of {expected}");
+}
+
+fn side(fill: &Fill) -> Decimal {
+    if fill.side == Side::Buy { Decimal::ONE } else { Decimal::NEGATIVE_ONE }
 }
 
 fn signed(fill: Fill, quantity: Decimal, price: Decimal) -> Fill {
@@ -160,30 +163,27 @@ fn pyfolio_conserves_cash_on_every_day_of_six_years() {
         };
         desk.fills.push(signed(blank, decimal(&row[1]), decimal(&row[2])));
     }
-    let input = Input {
-        fills: &desk.fills,
-        opening_lots: &[],
-        corporate_actions: &[],
-        instruments: &[],
-        holidays: &desk.holidays,
-        as_of: ist("2012-01-01 00:00"),
-    };
-    let intake = Intake::new(&input, &Instruments::new(&[]));
+    let mut by_day: BTreeMap<NaiveDate, Vec<Fill>> = BTreeMap::new();
+    for fill in &desk.fills {
+        by_day.entry(india::day_of(fill.at)).or_default().push(fill.clone());
+    }
     let values: BTreeMap<_, _> =
         days.iter().map(|row| (india::day_of(instant(&row[0])), &row[1..])).collect();
     let capital = d("100000");
-    let (mut fold, mut flow, mut realised, mut seen) = (Fold::default(), capital, Decimal::ZERO, 0);
-    for (date, day) in &intake.days {
-        fold.play(*date, day).unwrap();
-        for (_, matched) in fold.closed.drain(..) {
+    let mut ledger = Ledger::new(day("2012-01-02"), Identities::default(), Arc::default());
+    ledger.closed = Some(Vec::new());
+    let (mut flow, mut realised, mut seen) = (capital, Decimal::ZERO, 0);
+    for (date, mut fills) in by_day {
+        fills.sort_by(|a, b| a.matching_order(b));
+        flow -= fills.iter().map(|fill| side(fill) * fill.quantity * fill.price.unwrap()).sum::<Decimal>();
+        fills.into_iter().for_each(|fill| ledger.apply(fill).unwrap());
+        for matched in ledger.closed.as_mut().unwrap().drain(..) {
             let (bought, sold) = matched.bought_and_sold();
             realised += matched.quantity * (sold.rounded() - bought.rounded());
         }
-        flow -=
-            day.fills.values().flatten().map(|piece| piece.quantity * piece.price.amount).sum::<Decimal>();
-        let Some((cash, positions)) = values.get(date).and_then(|row| row.split_last()) else { continue };
+        let Some((cash, positions)) = values.get(&date).and_then(|row| row.split_last()) else { continue };
         let held: Decimal = positions.iter().map(|value| decimal(value)).sum();
-        let lots = fold.queues.values().flat_map(|queue| queue.lots.iter());
+        let lots = ledger.queues.iter().flat_map(|queue| queue.lots.iter());
         let cost: Decimal = lots.map(|lot| lot.quantity * lot.price.amount).sum();
         assert_near(flow, decimal(cash), "0.0001", &format!("{date} cash"));
         let profit = realised + held - cost;

@@ -1,6 +1,7 @@
 //! What holds for every history, however odd.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
@@ -8,16 +9,16 @@ use rust_decimal::Decimal;
 
 use super::desk::{Desk, d, day, fill, ist};
 use crate::{
-    Book, CorporateAction, CorporateActionKind, DiscrepancyKind, Fill, Instrument, OpeningLot, is_cash,
-    realised,
+    Book, CorporateAction, CorporateActionKind, DiscrepancyKind, Fill, Instrument, OpeningLot, Terms,
+    is_cash, realised,
 };
 
-const INSTRUMENTS: [&str; 5] =
+pub(super) const INSTRUMENTS: [&str; 5] =
     ["NSE:X", "BSE:X", "NSE:Y", "NFO@NIFTY@futures@18-JUN-2025", "MCX@GOLD@futures@30-JUN-2025"];
 const PRODUCTS: [&str; 4] = ["CNC", "MIS", "NRML", "MTF"];
 
 /// Monday to Friday, a minute of few (so that instants collide), and the rest of a fill.
-fn any_fill(instruments: &'static [&'static str]) -> impl Strategy<Value = Fill> {
+pub(super) fn any_fill(instruments: &'static [&'static str]) -> impl Strategy<Value = Fill> {
     let trade = (any::<bool>(), 1..20_u32, 1..500_u32);
     let place = (16..21_u32, 0..6_u32, 0..instruments.len(), 0..PRODUCTS.len());
     (place, trade, prop::option::of(0..12_u32), prop::option::of(0..3_u32)).prop_map(
@@ -29,17 +30,15 @@ fn any_fill(instruments: &'static [&'static str]) -> impl Strategy<Value = Fill>
                 PRODUCTS[product],
                 &format!("{side}{quantity}@{}", Decimal::new(price.into(), 2)),
             );
-            Fill {
-                trade_id: trade_id.map(|id| id.to_string()),
-                strategy_id: strategy.map(|id| format!("s{id}")),
-                isin: (blank.symbol == "X").then(|| "INE1".to_owned()),
-                ..blank
-            }
+            let mut terms = (*blank.terms).clone();
+            terms.strategy_id = strategy.map(|id| format!("s{id}"));
+            terms.isin = (terms.symbol == "X").then(|| "INE1".to_owned());
+            Fill { trade_id: trade_id.map(|id| id.to_string()), terms: Arc::new(terms), ..blank }
         },
     )
 }
 
-fn any_desk() -> impl Strategy<Value = Desk> {
+pub(super) fn any_desk() -> impl Strategy<Value = Desk> {
     let fills = prop::collection::vec(any_fill(&INSTRUMENTS), 0..40);
     let lots = prop::collection::vec((any_fill(&INSTRUMENTS), -10..30_i64), 0..5);
     let factors = prop::collection::vec((16..21_u32, 2..4_u32, any::<bool>()), 0..3);
@@ -53,12 +52,13 @@ fn any_desk() -> impl Strategy<Value = Desk> {
 }
 
 fn opening_lot(fill: Fill, quantity: i64) -> OpeningLot {
+    let Terms { exchange, instrument_key, symbol, isin, product, .. } = (*fill.terms).clone();
     OpeningLot {
-        instrument_key: fill.instrument_key,
-        exchange: fill.exchange,
-        symbol: fill.symbol,
-        isin: fill.isin,
-        product: fill.product,
+        instrument_key,
+        exchange,
+        symbol,
+        isin,
+        product,
         quantity: quantity.into(),
         price: fill.price.unwrap(),
         opened_at: fill.at,
@@ -80,7 +80,12 @@ fn priced(what: &str) -> Instrument {
     Instrument { close_price: Some(d("2")), ..Desk::default().ltp(what, "3.25").instruments.remove(0) }
 }
 
-fn signed(fill: &Fill) -> Decimal {
+fn in_product(fill: &Fill, product: &str) -> Fill {
+    let terms = Terms { product: product.to_owned(), ..(*fill.terms).clone() };
+    Fill { terms: Arc::new(terms), ..fill.clone() }
+}
+
+pub(super) fn signed(fill: &Fill) -> Decimal {
     if fill.side == crate::Side::Buy { fill.quantity } else { -fill.quantity }
 }
 
@@ -93,7 +98,7 @@ fn lots_by_symbol(book: &Book) -> BTreeMap<(bool, String), Decimal> {
     sums
 }
 
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() }
 }
 
@@ -106,7 +111,7 @@ proptest! {
         let book = desk.book("2025-06-30 12:00");
         let mut expected: BTreeMap<(bool, String), Decimal> = BTreeMap::new();
         for fill in &desk.fills {
-            *expected.entry((is_cash(&fill.exchange), fill.symbol.clone())).or_default() += signed(fill);
+            *expected.entry((is_cash(&fill.terms.exchange), fill.terms.symbol.clone())).or_default() += signed(fill);
         }
         for found in book.discrepancies.iter().filter(|found| found.kind == DiscrepancyKind::UnknownCost) {
             *expected.entry((true, found.symbol.clone())).or_default() += found.quantity.unwrap();
@@ -134,7 +139,7 @@ proptest! {
         until in 16..21_u32,
     ) {
         let desk = Desk { fills, ..Desk::default() }.ltp(INSTRUMENTS[3], "3.25").close(INSTRUMENTS[3], "2");
-        let one = desk.fills.iter().map(|fill| Fill { product: "NRML".to_owned(), ..fill.clone() }).collect();
+        let one = desk.fills.iter().map(|fill| in_product(fill, "NRML")).collect();
         let book = Desk { fills: one, ..desk }.book(&format!("2025-06-{until} 20:00"));
         for row in &book.positions {
             prop_assert_eq!(row.pnl.unwrap(), row.realised_pnl + row.unrealised_pnl.unwrap());
@@ -147,7 +152,7 @@ proptest! {
     fn the_rows_of_a_day_are_the_lots_it_began_with_and_its_fills(desk in any_desk(), until in 16..21_u32) {
         let book = desk.book(&format!("2025-06-{until} 20:00"));
         for row in &book.positions {
-            let of_row = |fill: &&Fill| fill.instrument_key == row.instrument_key && fill.product == row.product;
+            let of_row = |fill: &&Fill| fill.terms.instrument_key == row.instrument_key && fill.terms.product == row.product;
             let today = ist(&format!("2025-06-{until} 00:00"))..=ist(&format!("2025-06-{until} 20:00"));
             let traded: Decimal =
                 desk.fills.iter().filter(of_row).filter(|fill| today.contains(&fill.at)).map(signed).sum();

@@ -42,7 +42,7 @@ fn trade_ids_of_one_instant_count_as_numbers() {
 fn both_exchanges_of_one_isin_are_one_holding_named_by_the_latest_fill() {
     let desk = Desk::default()
         .fill("2025-06-16 10:00", "NSE:GET&D", "CNC", "B10@100")
-        .with(|fill| fill.isin = Some("INE1".to_owned()))
+        .on(|terms| terms.isin = Some("INE1".to_owned()))
         .fill("2025-06-17 10:00", "BSE:GVT&D", "CNC", "B10@200")
         .isin("BSE:GVT&D", "INE1")
         .ltp("BSE:GVT&D", "250");
@@ -59,7 +59,7 @@ fn the_isin_of_a_row_may_come_from_another_row_of_its_key() {
     let desk = Desk::default()
         .fill("2025-06-16 10:00", "NSE:X", "CNC", "B10@100")
         .fill("2025-06-17 10:00", "NSE:X", "CNC", "B10@200")
-        .with(|fill| fill.isin = Some("INE1".to_owned()));
+        .on(|terms| terms.isin = Some("INE1".to_owned()));
     let book = desk.book("2025-06-18 10:00");
     assert_eq!((book.holdings.len(), book.holding("X").quantity), (1, d("20")));
     assert_eq!(desk.book("2025-06-16 20:00").open_lots[0].isin, None, "what is later is not known yet");
@@ -328,9 +328,9 @@ fn a_strategy_is_named_only_if_everything_behind_the_row_is_its_own() {
         let strategy = strategy.map(str::to_owned);
         Desk::default()
             .fill("2025-06-16 10:00", FUT, "NRML", "B1@100")
-            .with(|fill| fill.strategy_id = Some("a".to_owned()))
+            .on(|terms| terms.strategy_id = Some("a".to_owned()))
             .fill("2025-06-17 10:00", FUT, "NRML", "B1@100")
-            .with(|fill| fill.strategy_id = strategy)
+            .on(|terms| terms.strategy_id = strategy)
             .book("2025-06-17 11:00")
     };
     assert_eq!(of(Some("a")).positions[0].strategy_id.as_deref(), Some("a"));

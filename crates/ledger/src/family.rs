@@ -1,0 +1,132 @@
+//! What belongs together.
+//!
+//! Most instruments live for themselves. Some share a cost queue (an ISIN on two exchanges), a row (a key whose ISIN
+//! changed), or lots that a corporate action moves from one to the other: those are a family. A fill concerns its
+//! family and no other, so families can be put away, taken up and made anew one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ledger::Ledger;
+use crate::origin::{Place, QueueId};
+use crate::queue::Latest;
+use crate::{CorporateAction, Identities};
+
+/// A name by which a fill, an instrument or a corporate action finds the family it concerns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// An instrument's key.
+    Key(String),
+    /// The ISIN of a queue of shares, or one that a corporate action joins to it.
+    Isin(String),
+}
+
+impl Ledger {
+    /// All names of a ledger's instruments, with what `actions` join to them.
+    pub fn names(&self, actions: &[CorporateAction]) -> BTreeSet<Name> {
+        let mut names: BTreeSet<Name> = self.trails.iter().flat_map(|trail| names_of(&trail.place)).collect();
+        names.extend(self.index.keys().map(name_of));
+        // Actions may form chains; each round follows one link of each.
+        loop {
+            let known = names.len();
+            for (isin, new_isin) in actions.iter().filter_map(link) {
+                if names.contains(&isin) || names.contains(&new_isin) {
+                    names.extend([isin, new_isin]);
+                }
+            }
+            if names.len() == known {
+                return names;
+            }
+        }
+    }
+
+    /// Takes a ledger that has reached its view's day apart into its families. Closings are not kept.
+    pub fn split(self, actions: &[CorporateAction]) -> Vec<Self> {
+        let mut families = Families::default();
+        self.trails.iter().for_each(|trail| families.join(&names_of(&trail.place)));
+        self.index.keys().for_each(|id| families.join(&[name_of(id)]));
+        for (isin, new_isin) in actions.iter().filter_map(link) {
+            families.join(&[isin, new_isin]);
+        }
+        let mut parts: BTreeMap<usize, Self> = BTreeMap::new();
+        let mut part = |name: &Name, put: &mut dyn FnMut(&mut Self)| {
+            let empty = || Self::new(self.view_day, Identities::default(), Arc::clone(&self.holidays));
+            put(parts.entry(families.of(name)).or_insert_with(empty));
+        };
+        let last: Vec<_> = self.queues.iter().map(|queue| self.last_of(queue)).collect();
+        let last: Vec<Option<Latest>> = last
+            .into_iter()
+            .map(|last| last.map(|(origin, quantity)| Latest::Waiting(Arc::clone(origin), quantity)))
+            .collect();
+        for (mut queue, last) in self.queues.into_iter().zip(last) {
+            // A trail has another number in its part.
+            queue.last = last;
+            let (id, mut queue) = (queue.id.clone(), Some(queue));
+            part(&name_of(&id), &mut |part| {
+                part.index.insert(id.clone(), part.queues.len());
+                part.queues.extend(queue.take());
+            });
+        }
+        for trail in &self.trails {
+            let key = Name::Key(trail.place.terms.instrument_key.clone());
+            part(&key, &mut |part| part.trails.push(trail.clone()));
+        }
+        for sale in &self.uncovered {
+            part(&name_of(&sale.1), &mut |part| part.uncovered.push(sale.clone()));
+        }
+        for (key, seen) in &self.identities.seen {
+            part(&Name::Key(key.clone()), &mut |part| part.identities.see(key, seen.clone()));
+        }
+        parts.into_values().filter(|part| !part.trails.is_empty()).collect()
+    }
+}
+
+/// Names joined into families: each family is named by a number, its first name's.
+#[derive(Default)]
+struct Families {
+    number_of: BTreeMap<Name, usize>,
+    /// For each number the one it was joined to, its own if none.
+    joined_to: Vec<usize>,
+}
+
+impl Families {
+    fn join(&mut self, names: &[Name]) {
+        let numbers: Vec<usize> = names.iter().map(|name| self.of(name)).collect();
+        if let Some(least) = numbers.iter().min().copied() {
+            numbers.into_iter().for_each(|number| self.joined_to[number] = least);
+        }
+    }
+
+    fn of(&mut self, name: &Name) -> usize {
+        let mut number = *self.number_of.entry(name.clone()).or_insert_with(|| {
+            self.joined_to.push(self.joined_to.len());
+            self.joined_to.len() - 1
+        });
+        while self.joined_to[number] != number {
+            number = self.joined_to[number];
+        }
+        number
+    }
+}
+
+/// The key, and for shares the ISIN that has their queue.
+fn names_of(place: &Place) -> Vec<Name> {
+    let key = Name::Key(place.terms.instrument_key.clone());
+    match &place.queue {
+        QueueId::Isin(isin) => vec![key, Name::Isin(isin.clone())],
+        QueueId::CashKey(_) | QueueId::Contract(_) => vec![key],
+    }
+}
+
+fn name_of(queue: &QueueId) -> Name {
+    match queue {
+        QueueId::Isin(isin) => Name::Isin(isin.clone()),
+        QueueId::CashKey(key) | QueueId::Contract(key) => Name::Key(key.clone()),
+    }
+}
+
+/// The two ISINs that an action makes one family.
+fn link(action: &CorporateAction) -> Option<(Name, Name)> {
+    let new_isin = action.new_isin.as_ref().filter(|isin| !isin.is_empty())?;
+    Some((Name::Isin(action.isin.clone()), Name::Isin(new_isin.clone())))
+}
