@@ -56,6 +56,41 @@ pub struct Book {
     pub fills_seen: usize,
 }
 
+impl Book {
+    /// The books of an account's families as one; `view_day` is the account's.
+    pub fn of_families(view_day: NaiveDate, books: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self {
+            view_day,
+            positions: Vec::new(),
+            holdings: Vec::new(),
+            open_lots: Vec::new(),
+            closings: Vec::new(),
+            discrepancies: Vec::new(),
+            withheld: Vec::new(),
+            fills_seen: 0,
+        };
+        for book in books {
+            all.positions.extend(book.positions);
+            all.holdings.extend(book.holdings);
+            all.open_lots.extend(book.open_lots);
+            all.closings.extend(book.closings);
+            all.discrepancies.extend(book.discrepancies);
+            all.withheld.extend(book.withheld);
+            all.fills_seen += book.fills_seen;
+        }
+        let key = |row: &Position| (row.instrument_key.clone(), row.exchange.clone(), row.product.clone());
+        all.positions.sort_by_cached_key(key);
+        all.holdings.sort_by(|a, b| (&a.instrument_key, &a.isin).cmp(&(&b.instrument_key, &b.isin)));
+        all.open_lots.sort_by(|a, b| {
+            (&a.isin, &a.instrument_key, a.opened_at).cmp(&(&b.isin, &b.instrument_key, b.opened_at))
+        });
+        all.closings.sort_by_key(|closing| closing.closed_at);
+        all.discrepancies.sort();
+        all.withheld.sort();
+        all
+    }
+}
+
 /// A cost queue whose rows cannot be stored because a quantity is fractional.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Withheld {

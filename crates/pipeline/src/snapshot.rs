@@ -1,60 +1,43 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use cache::{Row, Snapshot, StrategyRows};
-use chrono::{DateTime, Utc};
-use ledger::{Account, Fill, Holding, Position};
+use ledger::Account;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use storage::{Lease, LedgerInputs, StoredRow};
+use storage::{Lease, StorageError, StoredRow, StrategyBook, is_strategy};
 
 use crate::chain;
-use crate::generation::{book_of, off_the_runtime};
 use crate::report::SnapshotReport;
 use crate::sync::Pipeline;
 
 /// The account's rows into Redis, in the layout that readers of the replaced system know.
-pub(crate) async fn store(
-    pipeline: &Pipeline,
-    lease: &Lease,
-    inputs: Option<Arc<LedgerInputs>>,
-) -> SnapshotReport {
-    match snapshot_of(pipeline, lease, inputs).await {
+pub(crate) async fn store(pipeline: &Pipeline, lease: &Lease) -> SnapshotReport {
+    match snapshot_of(pipeline, lease).await {
         Ok(snapshot) => match pipeline.cache.write_snapshot(&snapshot).await {
             Ok(stored) => SnapshotReport::Stored(stored),
             Err(error) => SnapshotReport::Failed(chain(&error)),
         },
-        Err(error) => SnapshotReport::Failed(error),
+        Err(error) => SnapshotReport::Failed(chain(&error)),
     }
 }
 
-async fn snapshot_of(
-    pipeline: &Pipeline,
-    lease: &Lease,
-    inputs: Option<Arc<LedgerInputs>>,
-) -> Result<Snapshot, String> {
+async fn snapshot_of(pipeline: &Pipeline, lease: &Lease) -> Result<Snapshot, StorageError> {
     let account = &lease.account;
-    let inputs = match inputs {
-        Some(inputs) => inputs,
-        None => Arc::new(pipeline.storage.ledger_inputs(account).await.map_err(|error| chain(&error))?),
-    };
-    let rows = pipeline.storage.account_rows(account).await.map_err(|error| chain(&error))?;
-    let now = pipeline.storage.now().await.map_err(|error| chain(&error))?;
-    let (of_thread, orders) = (account.clone(), rows.orders);
-    let (strategies, orders) =
-        off_the_runtime(move || Ok((strategies(&of_thread, &inputs, &orders, now)?, orders))).await?;
+    let rows = pipeline.storage.account_rows(account).await?;
+    let of_strategies = pipeline.storage.strategy_rows(account).await?;
+    let now = pipeline.storage.now().await?;
     let instruments_seen: BTreeSet<String> =
-        orders.iter().filter_map(|order| order.instrument_key.clone()).collect();
+        rows.orders.iter().filter_map(|order| order.instrument_key.clone()).collect();
     Ok(Snapshot {
         organization_id: account.organization_id.clone(),
         pseudo_account: account.pseudo_account.clone(),
         sequence: lease.fence,
         at: now,
+        strategies: strategies(account, of_strategies, &rows.orders),
         positions: rows.positions.into_iter().map(stored_row).collect(),
         holdings: rows.holdings.into_iter().map(stored_row).collect(),
-        orders: orders.into_iter().map(stored_row).collect(),
+        orders: rows.orders.into_iter().map(stored_row).collect(),
         margins: rows.margins.into_iter().map(stored_row).collect(),
-        strategies,
         instruments_seen: instruments_seen.into_iter().collect(),
     })
 }
@@ -71,61 +54,44 @@ fn stored_row(row: StoredRow) -> Row {
     }
 }
 
-/// Each strategy's rows: the same functions over its own fills, as if it were an account. They are not stored in
-/// PostgreSQL, so that sums over the tables count nothing twice.
+/// Each strategy's rows: the same functions over its own fills, as if it were an account. They are not stored among the
+/// account's in PostgreSQL, so that sums over the tables count nothing twice.
 fn strategies(
     account: &Account,
-    inputs: &LedgerInputs,
+    mut rows: BTreeMap<String, StrategyBook>,
     orders: &[StoredRow],
-    now: DateTime<Utc>,
-) -> Result<Vec<StrategyRows>, String> {
+) -> Vec<StrategyRows> {
     let mut by_strategy: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
     for order in orders {
-        if let Some(strategy) = order.strategy_id.as_deref().filter(|id| !id.is_empty() && *id != "default") {
+        if let Some(strategy) = order.strategy_id.as_deref().filter(|id| is_strategy(id)) {
             by_strategy.entry(strategy).or_default().push(stored_row(order.clone()));
         }
     }
-    let mut fills: BTreeMap<&str, Vec<Fill>> = BTreeMap::new();
-    for fill in &inputs.fills {
-        fills.entry(fill.strategy_id.as_deref().unwrap_or_default()).or_default().push(fill.clone());
-    }
-    by_strategy
-        .into_iter()
-        .map(|(strategy, orders)| {
-            let fills = fills.get(strategy).map_or(&[][..], Vec::as_slice);
-            let book = book_of(inputs, fills, &[], now)?;
-            Ok(StrategyRows {
-                strategy_id: strategy.to_owned(),
-                positions: book.positions.iter().map(|row| position_row(account, strategy, row)).collect(),
-                holdings: book.holdings.iter().map(|row| holding_row(account, strategy, row)).collect(),
-                orders,
-                margins: Vec::new(),
-            })
-        })
-        .collect()
+    let strategies = by_strategy.into_iter().map(|(strategy, orders)| {
+        let StrategyBook { positions, holdings } = rows.remove(strategy).unwrap_or_default();
+        let row = |row, product, quantity| strategy_row(account, strategy, row, product, quantity);
+        StrategyRows {
+            strategy_id: strategy.to_owned(),
+            positions: positions.into_iter().map(|position| row(position, "type", "net_quantity")).collect(),
+            holdings: holdings.into_iter().map(|holding| row(holding, "product", "quantity")).collect(),
+            orders,
+            margins: Vec::new(),
+        }
+    });
+    strategies.collect()
 }
 
-fn position_row(account: &Account, strategy: &str, position: &Position) -> Row {
+/// `product` and `quantity` are the names of those columns.
+fn strategy_row(account: &Account, strategy: &str, row: Value, product: &str, quantity: &str) -> Row {
+    let text = |column: &str| row[column].as_str().map(str::to_owned);
     Row {
         id: None,
-        instrument_key: Some(position.instrument_key.clone()),
-        product: Some(position.product.clone()),
-        net_quantity: Some(position.net_quantity),
+        instrument_key: text("instrument_key"),
+        product: text(product),
+        net_quantity: serde_json::from_value(row[quantity].clone()).ok(),
         status: None,
         strategy_id: Some(strategy.to_owned()),
-        json: with_names(json!(position), account, strategy),
-    }
-}
-
-fn holding_row(account: &Account, strategy: &str, holding: &Holding) -> Row {
-    Row {
-        id: None,
-        instrument_key: Some(holding.instrument_key.clone()),
-        product: Some(holding.product.clone()),
-        net_quantity: Some(holding.quantity),
-        status: None,
-        strategy_id: Some(strategy.to_owned()),
-        json: with_names(json!(holding), account, strategy),
+        json: with_names(row, account, strategy),
     }
 }
 

@@ -70,8 +70,8 @@ impl Pipeline {
     /// The spine: the steps in their order, each failing for itself, then the telling, and the outcome last.
     pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> Result<RunEnd, LeaseLost> {
         let detected = detection::detect(self, job, lease).await?;
-        let (generated, inputs) = generation::generate(self, job, lease).await?;
-        let stored = snapshot::store(self, lease, inputs).await;
+        let generated = generation::generate(self, job, lease).await?;
+        let stored = snapshot::store(self, lease).await;
         let report = Report {
             account: job.account.clone(),
             sync_id: job.id.clone(),

@@ -1,31 +1,54 @@
-use ledger::{Book, Holding, Position};
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use ledger::{Book, Holding, Name, Position};
 use serde_json::{Value, json};
+use sqlx::{Postgres, Transaction};
 
-use crate::{Lease, Storage, StorageError};
+use crate::families::{self, NewFamily};
+use crate::{Lease, LedgerDays, Storage, StorageError};
 
-/// What a generation made, ready to replace the account's rows.
+/// What a generation made, ready to replace what it was made from.
 #[derive(Debug)]
 pub struct GeneratedRows<'a> {
     /// The new positions and holdings.
     pub book: &'a Book,
-    /// What they were generated from.
-    pub digest: &'a str,
-    /// What does not add up, as shown by `account show`.
-    pub discrepancies: &'a Value,
+    /// The names whose rows `book` has; `None`: all of the account.
+    pub touched: Option<&'a BTreeSet<Name>>,
+    /// Families to be stored.
+    pub families: &'a [NewFamily],
+    /// Families that are no more; `None`: all that were stored before.
+    pub gone: Option<&'a [i64]>,
+    /// The changes that are in it now.
+    pub changes: &'a [i64],
+    /// The days the rows are of; those not named stay.
+    pub days: &'a [LedgerDays],
+    /// The snapshot it was read in.
+    pub snapshot: &'a str,
+    /// When something dated in the future comes to exist.
+    pub rebuild_at: Option<DateTime<Utc>>,
+    /// The form the families are saved in.
+    pub version: i32,
 }
 
-/// How many rows an account has after a generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many rows an account has after a generation, and what does not add up in them.
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredRows {
     /// Rows in `positions`.
     pub positions: usize,
     /// Rows in `holdings`.
     pub holdings: usize,
+    /// The findings, those of the oldest families first; at most [`FINDINGS_MAX`].
+    pub discrepancies: Value,
 }
 
+/// Findings told of one account: an account may have any number, a message may not.
+pub const FINDINGS_MAX: i64 = 200;
+
 impl Storage {
-    /// Replaces the account's positions and holdings in one transaction: rows that vanished are deleted, rows that
-    /// did not change are not touched, and what the book does not know stays as it was.
+    /// Replaces the account's positions and holdings in one transaction, together with what they were made from: rows
+    /// that vanished are deleted, rows that did not change are not touched, and what the book does not know stays as
+    /// it was. Whatever dies before the end of it, the next generation begins where this one did.
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`] when the account is another run's by now; nothing is written then.
@@ -34,33 +57,41 @@ impl Storage {
         lease: &Lease,
         rows: &GeneratedRows<'_>,
     ) -> Result<StoredRows, StorageError> {
+        let mut transaction = self.begin_fenced(lease).await?;
+        sqlx::query!("DELETE FROM tradingdb.order_changes WHERE id = ANY($1)", rows.changes)
+            .execute(&mut *transaction)
+            .await?;
+        delete_families(&mut transaction, lease, rows.gone).await?;
+        families::store(&mut transaction, &lease.account, rows.families).await?;
+        self.replace_positions(&mut transaction, lease, rows).await?;
+        self.replace_holdings(&mut transaction, lease, rows).await?;
+        store_state(&mut transaction, lease, rows).await?;
+        let stored = self.stored_rows(&mut transaction, lease).await?;
+        transaction.commit().await?;
+        Ok(stored)
+    }
+
+    async fn replace_positions(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        lease: &Lease,
+        rows: &GeneratedRows<'_>,
+    ) -> Result<(), StorageError> {
         let account = &lease.account;
         let organizations = self.organization_keys(account);
         let positions = Value::Array(rows.book.positions.iter().map(position_row).collect());
-        let holdings = Value::Array(rows.book.holdings.iter().map(holding_row).collect());
         let withheld: Vec<String> =
             (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
-        let withheld_isins: Vec<String> =
-            (rows.book.withheld.iter()).filter_map(|queue| queue.isin.clone()).collect();
-        let mut transaction = self.begin_fenced(lease).await?;
-        sqlx::query!(
-            "INSERT INTO tradingdb.symbols (instrument_key, stock_code)
-             SELECT DISTINCT ON (x.instrument_key) x.instrument_key, x.symbol
-             FROM jsonb_to_recordset($1::jsonb || $2::jsonb) AS x (instrument_key text, symbol text)
-             ORDER BY x.instrument_key
-             ON CONFLICT DO NOTHING",
-            positions,
-            holdings
-        )
-        .execute(&mut *transaction)
-        .await?;
+        let keys = rows.touched.map(keys);
+        insert_symbols(transaction, &positions).await?;
         for statement in [
             sqlx::query_file!(
                 "src/delete_positions.sql",
                 account.pseudo_account,
                 &organizations,
                 positions,
-                &withheld
+                &withheld,
+                keys.as_deref() as Option<&[String]>
             ),
             sqlx::query_file!(
                 "src/update_positions.sql",
@@ -76,13 +107,37 @@ impl Storage {
                 positions,
                 account.organization_id
             ),
+        ] {
+            statement.execute(&mut **transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn replace_holdings(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        lease: &Lease,
+        rows: &GeneratedRows<'_>,
+    ) -> Result<(), StorageError> {
+        let account = &lease.account;
+        let organizations = self.organization_keys(account);
+        let holdings = Value::Array(rows.book.holdings.iter().map(holding_row).collect());
+        let withheld: Vec<String> =
+            (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
+        let withheld_isins: Vec<String> =
+            (rows.book.withheld.iter()).filter_map(|queue| queue.isin.clone()).collect();
+        let (keys, isins) = (rows.touched.map(keys), rows.touched.map(isins));
+        insert_symbols(transaction, &holdings).await?;
+        for statement in [
             sqlx::query_file!(
                 "src/delete_holdings.sql",
                 account.pseudo_account,
                 &organizations,
                 holdings,
                 &withheld,
-                &withheld_isins
+                &withheld_isins,
+                keys.as_deref() as Option<&[String]>,
+                isins.as_deref() as Option<&[String]>
             ),
             sqlx::query_file!(
                 "src/update_holdings.sql",
@@ -99,22 +154,122 @@ impl Storage {
                 account.organization_id
             ),
         ] {
-            statement.execute(&mut *transaction).await?;
+            statement.execute(&mut **transaction).await?;
         }
-        sqlx::query!(
-            "UPDATE tradingdb.account_sync_state
-             SET last_generation_at = now(), generation_digest = $3, discrepancies = $4
-             WHERE organization_id = $1 AND pseudo_account = $2",
-            account.organization_id,
-            account.pseudo_account,
-            rows.digest,
-            rows.discrepancies
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(StoredRows { positions: rows.book.positions.len(), holdings: rows.book.holdings.len() })
+        Ok(())
     }
+
+    async fn stored_rows(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        lease: &Lease,
+    ) -> Result<StoredRows, StorageError> {
+        let row = sqlx::query_file!(
+            "src/stored_rows.sql",
+            lease.account.pseudo_account,
+            &self.organization_keys(&lease.account),
+            lease.account.organization_id,
+            FINDINGS_MAX
+        )
+        .fetch_one(&mut **transaction)
+        .await?;
+        let count = |count: i64| usize::try_from(count).unwrap_or(0);
+        Ok(StoredRows {
+            positions: count(row.positions),
+            holdings: count(row.holdings),
+            discrepancies: row.discrepancies,
+        })
+    }
+}
+
+/// Rows may refer to `symbols` by a foreign key.
+async fn insert_symbols(
+    transaction: &mut Transaction<'static, Postgres>,
+    rows: &Value,
+) -> Result<(), StorageError> {
+    sqlx::query!(
+        "INSERT INTO tradingdb.symbols (instrument_key, stock_code)
+         SELECT DISTINCT ON (x.instrument_key) x.instrument_key, x.symbol
+         FROM jsonb_to_recordset($1::jsonb) AS x (instrument_key text, symbol text)
+         ORDER BY x.instrument_key
+         ON CONFLICT DO NOTHING",
+        rows
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+async fn delete_families(
+    transaction: &mut Transaction<'static, Postgres>,
+    lease: &Lease,
+    gone: Option<&[i64]>,
+) -> Result<(), StorageError> {
+    if gone.is_none() {
+        sqlx::query!(
+            "DELETE FROM tradingdb.ledger_days WHERE pseudo_account = $1 AND organization_id = $2",
+            lease.account.pseudo_account,
+            lease.account.organization_id
+        )
+        .execute(&mut **transaction)
+        .await?;
+    }
+    sqlx::query!(
+        "DELETE FROM tradingdb.ledger_families
+         WHERE pseudo_account = $1 AND organization_id = $2 AND ($3::bigint[] IS NULL OR id = ANY($3))",
+        lease.account.pseudo_account,
+        lease.account.organization_id,
+        gone as Option<&[i64]>
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+async fn store_state(
+    transaction: &mut Transaction<'static, Postgres>,
+    lease: &Lease,
+    rows: &GeneratedRows<'_>,
+) -> Result<(), StorageError> {
+    let account = &lease.account;
+    sqlx::query!(
+        "INSERT INTO tradingdb.ledger_days (pseudo_account, organization_id, strategy_id, view_day, day_before)
+         SELECT $1, $2, x.strategy_id, x.view_day, x.day_before
+         FROM unnest($3::text[], $4::date[], $5::date[]) AS x (strategy_id, view_day, day_before)
+         ON CONFLICT (pseudo_account, organization_id, strategy_id)
+         DO UPDATE SET view_day = excluded.view_day, day_before = excluded.day_before",
+        account.pseudo_account,
+        account.organization_id,
+        &rows.days.iter().map(|days| days.strategy_id.clone()).collect::<Vec<_>>(),
+        &rows.days.iter().map(|days| days.view_day).collect::<Vec<_>>(),
+        &rows.days.iter().map(|days| days.day_before).collect::<Vec<_>>()
+    )
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query!(
+        "UPDATE tradingdb.account_sync_state
+         SET last_generation_at = now(), ledger_version = $3, ledger_snapshot = $4::text::pg_snapshot,
+             ledger_rebuild_at = $5
+         WHERE organization_id = $1 AND pseudo_account = $2",
+        account.organization_id,
+        account.pseudo_account,
+        rows.version,
+        rows.snapshot,
+        rows.rebuild_at
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+fn keys(names: &BTreeSet<Name>) -> Vec<String> {
+    let key = |name: &Name| if let Name::Key(key) = name { Some(key.clone()) } else { None };
+    names.iter().filter_map(key).collect()
+}
+
+fn isins(names: &BTreeSet<Name>) -> Vec<String> {
+    let isin = |name: &Name| if let Name::Isin(isin) = name { Some(isin.clone()) } else { None };
+    names.iter().filter_map(isin).collect()
 }
 
 /// A position by its columns; the quantities as integers, since the ledger withholds rows with fractional ones.

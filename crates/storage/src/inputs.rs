@@ -1,182 +1,68 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger::{
-    Account, CorporateAction, CorporateActionKind, Discrepancy, DiscrepancyKind, Fill, Instrument,
-    OpeningLot, Side,
+    Account, CorporateAction, CorporateActionKind, Discrepancy, Fill, Instrument, Name, OpeningLot,
 };
-use rust_decimal::Decimal;
-use sha2::{Digest, Sha256};
 
-use crate::{Storage, StorageError};
+use crate::{LedgerReader, Storage, StorageError};
 
-/// Everything the ledger needs to generate one account's positions and holdings.
+/// Everything the ledger knows of one account, for a look at its whole past.
 #[derive(Debug, Default)]
 pub struct LedgerInputs {
     /// What was executed.
     pub fills: Vec<Fill>,
     /// Lots from before the first order.
     pub opening_lots: Vec<OpeningLot>,
-    /// Corporate actions of the ISINs the account ever held, or might come to by another action.
+    /// Corporate actions of the ISINs the account ever held, or came to by another action.
     pub corporate_actions: Vec<CorporateAction>,
     /// The instruments of those fills and lots.
     pub instruments: Vec<Instrument>,
     /// Holidays of the NSE, whose calendar decides the trading days.
     pub holidays: BTreeSet<NaiveDate>,
-    /// Orders of the account, filled or not.
-    pub orders: usize,
     /// Ids of filled orders whose side is neither BUY nor SELL: they count nowhere and must be reported.
     pub unreadable_orders: Vec<i32>,
     /// Orders of which more is filled than their known executions sum to.
     pub short_orders: Vec<Discrepancy>,
-    /// Equal digests mean equal inputs, but for orders of which nothing is filled.
-    pub digest: String,
 }
 
 impl Storage {
-    /// Reads the inputs of a generation.
+    /// Reads all inputs of an account, in one snapshot.
     ///
     /// An order with `fills` rows counts by them; any other order with a filled quantity is one fill at the time
     /// of its latest state, whatever its status.
     pub async fn ledger_inputs(&self, account: &Account) -> Result<LedgerInputs, StorageError> {
-        let organizations = self.organization_keys(account);
+        let mut reader = self.ledger_reader(account).await?;
+        // What is dated later must be there too: the caller's instant decides.
+        reader.as_of = far_future();
         let mut inputs = LedgerInputs::default();
-        let mut digest = Sha256::new();
-        let rows = sqlx::query_file!("src/account_fills.sql", account.pseudo_account, &organizations)
-            .fetch_all(&self.pool)
+        let mut met = BTreeSet::new();
+        reader
+            .each_execution(None, |execution| {
+                let is_first = met.insert(execution.order_id);
+                match execution.fill {
+                    Some(fill) => inputs.fills.push(fill),
+                    None if is_first => inputs.unreadable_orders.push(execution.order_id),
+                    None => {}
+                }
+                inputs.short_orders.extend(execution.short.filter(|_| is_first));
+            })
             .await?;
-        for row in rows {
-            inputs.orders += usize::from(row.first_of_order);
-            let Some(quantity) = row.quantity.filter(|quantity| !quantity.is_zero()) else { continue };
-            // Not before: an order of which nothing is filled makes no generation due.
-            digest.update(format!("{row:?}"));
-            let Some(side) = row.trade_type.as_deref().and_then(Side::parse) else {
-                inputs.unreadable_orders.push(row.id);
-                continue;
-            };
-            let exchange = row.exchange.unwrap_or_default();
-            let symbol = row.symbol.unwrap_or_default();
-            let instrument_key = row.instrument_key.unwrap_or_else(|| ledger::key_for(&exchange, &symbol));
-            if let Some(missing) =
-                row.short_by.filter(|missing| row.first_of_order && *missing > Decimal::ZERO)
-            {
-                inputs.short_orders.push(Discrepancy {
-                    kind: DiscrepancyKind::FillsShort,
-                    instrument_key: instrument_key.clone(),
-                    symbol: symbol.clone(),
-                    isin: row.isin.clone(),
-                    quantity: Some(missing.normalize()),
-                    since: row.state_at,
-                    detail: format!("the executions of order row {} sum to less than it has filled", row.id),
-                });
-            }
-            inputs.fills.push(Fill {
-                at: row.at.unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
-                trade_id: row.trade_id,
-                order_id: row.exchange_order_id.or(row.broker_order_id),
-                instrument_key,
-                exchange,
-                symbol,
-                isin: row.isin,
-                side,
-                product: row.product_type.unwrap_or_default(),
-                quantity,
-                price: row.price.filter(|price| !price.is_zero()),
-                strategy_id: row.strategy_id,
-            });
+        inputs.opening_lots = reader.opening_lots(None).await?;
+        let mut names: BTreeSet<Name> = BTreeSet::new();
+        for fill in &inputs.fills {
+            names.insert(Name::Key(fill.terms.instrument_key.clone()));
+            names.extend(fill.terms.own_isin().map(|isin| Name::Isin(isin.to_owned())));
         }
-        inputs.opening_lots = self.opening_lots(account, &mut digest).await?;
-        inputs.instruments = self.instruments(&inputs, &mut digest).await?;
-        inputs.corporate_actions = self.corporate_actions(&mut digest).await?;
-        inputs.holidays = self.holidays().await?;
-        digest.update(format!("{:?}", inputs.holidays));
-        inputs.digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        for lot in &inputs.opening_lots {
+            names.insert(Name::Key(lot.instrument_key.clone()));
+            names.extend(lot.isin.clone().map(Name::Isin));
+        }
+        (inputs.instruments, inputs.corporate_actions) = reader.reference(&mut names).await?;
+        inputs.holidays = Arc::unwrap_or_clone(reader.state().await?.holidays);
+        reader.end().await?;
         Ok(inputs)
-    }
-
-    async fn opening_lots(
-        &self,
-        account: &Account,
-        digest: &mut Sha256,
-    ) -> Result<Vec<OpeningLot>, StorageError> {
-        let rows = sqlx::query!(
-            "SELECT instrument_key, isin, exchange, symbol, product, quantity, price, opened_at
-             FROM tradingdb.opening_lots WHERE pseudo_account = $1 AND organization_id = $2 ORDER BY id",
-            account.pseudo_account,
-            account.organization_id
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        digest.update(format!("{rows:?}"));
-        Ok(rows
-            .into_iter()
-            .map(|row| OpeningLot {
-                instrument_key: row.instrument_key,
-                exchange: row.exchange,
-                symbol: row.symbol,
-                isin: row.isin,
-                product: row.product,
-                quantity: row.quantity,
-                price: row.price,
-                opened_at: row.opened_at,
-            })
-            .collect())
-    }
-
-    async fn instruments(
-        &self,
-        inputs: &LedgerInputs,
-        digest: &mut Sha256,
-    ) -> Result<Vec<Instrument>, StorageError> {
-        let keys: BTreeSet<String> = (inputs.fills.iter().map(|fill| fill.instrument_key.clone()))
-            .chain(inputs.opening_lots.iter().map(|lot| lot.instrument_key.clone()))
-            .collect();
-        let keys: Vec<String> = keys.into_iter().collect();
-        let rows = sqlx::query!(
-            "SELECT instrument_key, exchange, symbol, isin, expiry, multiplier
-             FROM tradingdb.instruments WHERE instrument_key = ANY($1) ORDER BY instrument_key",
-            &keys
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        digest.update(format!("{rows:?}"));
-        Ok(rows
-            .into_iter()
-            .map(|row| Instrument {
-                instrument_key: row.instrument_key,
-                exchange: row.exchange,
-                symbol: row.symbol,
-                isin: row.isin,
-                expiry: row.expiry,
-                multiplier: row.multiplier,
-                last_price: None,
-                close_price: None,
-            })
-            .collect())
-    }
-
-    /// All of them: actions chain from ISIN to ISIN, and there are few.
-    async fn corporate_actions(&self, digest: &mut Sha256) -> Result<Vec<CorporateAction>, StorageError> {
-        let rows = sqlx::query!(
-            "SELECT isin, kind, ex_date, factor, new_isin, cost_fraction
-             FROM tradingdb.corporate_actions ORDER BY ex_date, isin, kind"
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        digest.update(format!("{rows:?}"));
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                Some(CorporateAction {
-                    isin: row.isin,
-                    kind: CorporateActionKind::parse(&row.kind)?,
-                    ex_date: row.ex_date,
-                    factor: row.factor,
-                    new_isin: row.new_isin,
-                    cost_fraction: row.cost_fraction,
-                })
-            })
-            .collect())
     }
 
     /// The holidays of the NSE, whose calendar decides the trading days.
@@ -188,4 +74,98 @@ impl Storage {
         .await?;
         Ok(dates.into_iter().collect())
     }
+}
+
+/// Later than any order, and still an instant of PostgreSQL's.
+fn far_future() -> DateTime<Utc> {
+    ledger::ist::start_of(NaiveDate::from_ymd_opt(9999, 1, 1).unwrap_or(NaiveDate::MAX))
+}
+
+impl LedgerReader {
+    /// The account's opening lots of some instruments, or with `None` of all.
+    pub async fn opening_lots(&mut self, keys: Option<&[String]>) -> Result<Vec<OpeningLot>, StorageError> {
+        Ok(sqlx::query_as!(
+            OpeningLot,
+            "SELECT instrument_key, isin, exchange, symbol, product, quantity, price, opened_at
+             FROM tradingdb.opening_lots
+             WHERE pseudo_account = $1 AND organization_id = $2
+               AND ($3::text[] IS NULL OR instrument_key = ANY($3))
+             ORDER BY id",
+            self.account.pseudo_account,
+            self.account.organization_id,
+            keys as Option<&[String]>
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?)
+    }
+
+    /// Instruments and corporate actions of some names. To the names are added the ISINs that instruments have, and
+    /// those that actions join to any of them, however long the chain.
+    pub async fn reference(
+        &mut self,
+        names: &mut BTreeSet<Name>,
+    ) -> Result<(Vec<Instrument>, Vec<CorporateAction>), StorageError> {
+        let instruments = self.instruments(names).await?;
+        names.extend(instruments.iter().filter_map(|known| known.isin.clone()).map(Name::Isin));
+        let actions = self.actions(names).await?;
+        let known = names.len();
+        for action in &actions {
+            names.insert(Name::Isin(action.isin.clone()));
+            names.extend(action.new_isin.clone().filter(|isin| !isin.is_empty()).map(Name::Isin));
+        }
+        // The child of a demerger goes by the instrument of its ISIN.
+        let instruments = if names.len() > known { self.instruments(names).await? } else { instruments };
+        Ok((instruments, actions))
+    }
+
+    async fn instruments(&mut self, names: &BTreeSet<Name>) -> Result<Vec<Instrument>, StorageError> {
+        let (keys, isins) = apart(names);
+        let rows = sqlx::query!(
+            "SELECT instrument_key, exchange, symbol, isin, expiry, multiplier
+             FROM tradingdb.instruments WHERE instrument_key = ANY($1) OR isin = ANY($2) ORDER BY instrument_key",
+            &keys,
+            &isins
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let instruments = rows.into_iter().map(|row| Instrument {
+            instrument_key: row.instrument_key,
+            exchange: row.exchange,
+            symbol: row.symbol,
+            isin: row.isin,
+            expiry: row.expiry,
+            multiplier: row.multiplier,
+            last_price: None,
+            close_price: None,
+        });
+        Ok(instruments.collect())
+    }
+
+    async fn actions(&mut self, names: &BTreeSet<Name>) -> Result<Vec<CorporateAction>, StorageError> {
+        let (_, isins) = apart(names);
+        let rows =
+            sqlx::query_file!("src/corporate_actions.sql", &isins).fetch_all(&mut *self.transaction).await?;
+        let actions = rows.into_iter().filter_map(|row| {
+            Some(CorporateAction {
+                isin: row.isin,
+                kind: CorporateActionKind::parse(&row.kind)?,
+                ex_date: row.ex_date,
+                factor: row.factor,
+                new_isin: row.new_isin,
+                cost_fraction: row.cost_fraction,
+            })
+        });
+        Ok(actions.collect())
+    }
+}
+
+fn apart(names: &BTreeSet<Name>) -> (Vec<String>, Vec<String>) {
+    let (mut keys, mut isins) = (Vec::new(), Vec::new());
+    for name in names {
+        match name {
+            Name::Key(key) => keys.push(key.clone()),
+            Name::Isin(isin) => isins.push(isin.clone()),
+        }
+    }
+    (keys, isins)
 }

@@ -38,8 +38,6 @@ pub struct Lease {
     pub started_at: DateTime<Utc>,
     /// When positions and holdings were last generated.
     pub last_generation_at: Option<DateTime<Utc>>,
-    /// What they were generated from.
-    pub generation_digest: Option<String>,
 }
 
 /// What became of a request for a lease.
@@ -112,7 +110,7 @@ impl Storage {
                SET fence = fence + 1, lease_job = $3, lease_worker = $4, lease_started_at = now(),
                    lease_expires_at = now() + make_interval(secs => $5)
                WHERE organization_id = $1 AND pseudo_account = $2
-               RETURNING fence, lease_started_at AS "started_at!", last_generation_at, generation_digest"#,
+               RETURNING fence, lease_started_at AS "started_at!", last_generation_at"#,
             account.organization_id,
             account.pseudo_account,
             request.job_id,
@@ -128,7 +126,6 @@ impl Storage {
             fence: taken.fence,
             started_at: taken.started_at,
             last_generation_at: taken.last_generation_at,
-            generation_digest: taken.generation_digest,
         }))
     }
 

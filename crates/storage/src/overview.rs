@@ -59,14 +59,15 @@ impl Storage {
             paused: false,
         });
         let discrepancies = sqlx::query_scalar!(
-            "SELECT discrepancies FROM tradingdb.account_sync_state
-             WHERE organization_id = $1 AND pseudo_account = $2",
-            account.organization_id,
-            account.pseudo_account
+            r#"SELECT coalesce(jsonb_agg(finding ORDER BY finding ->> 'kind', finding ->> 'instrument_key',
+                                         finding ->> 'since'), '[]') AS "findings!"
+               FROM tradingdb.ledger_families, jsonb_array_elements(findings) AS finding
+               WHERE pseudo_account = $1 AND organization_id = $2 AND strategy_id = '' AND findings <> '[]'"#,
+            account.pseudo_account,
+            account.organization_id
         )
-        .fetch_optional(&self.pool)
-        .await?
-        .unwrap_or_else(|| Value::Array(Vec::new()));
+        .fetch_one(&self.pool)
+        .await?;
         let organizations = self.organization_keys(account);
         let mut connection = self.pool.acquire().await?;
         let positions = position_rows(&mut connection, account, &organizations).await?;

@@ -91,28 +91,14 @@ impl<'a> Shelf<'a> {
             assert_eq!(family.view_day(), view_day);
             family.book(&self.desk.instruments, calendar.before(view_day)).unwrap()
         });
-        let mut all = Desk::default().book_at(self.last_at);
-        all.view_day = view_day;
-        for book in books {
-            all.positions.extend(book.positions);
-            all.holdings.extend(book.holdings);
-            all.open_lots.extend(book.open_lots);
-            all.discrepancies.extend(book.discrepancies);
-            all.withheld.extend(book.withheld);
-            all.fills_seen += book.fills_seen;
-        }
-        sorted(all)
+        sorted(Book::of_families(view_day, books))
     }
 }
 
 /// Closings are not kept by a ledger that is put away, and lots are listed by queue.
 fn sorted(mut book: Book) -> Book {
     book.closings.clear();
-    book.positions.sort_by_key(|row| (row.instrument_key.clone(), row.exchange.clone(), row.product.clone()));
-    book.holdings.sort_by_key(|row| (row.instrument_key.clone(), row.isin.clone()));
     book.open_lots.sort_by_key(|lot| (lot.isin.clone(), lot.instrument_key.clone(), lot.opened_at));
-    book.discrepancies.sort();
-    book.withheld.sort();
     book
 }
 

@@ -1,0 +1,134 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ledger::{Book, Calendar, CorporateAction, Instrument, Ledger, Name, ist};
+use serde_json::{Value, json};
+use storage::{LedgerDays, NewFamily, OtherDays};
+
+use super::NotReplaced;
+use super::rebuild::Place;
+use super::unstorable::withhold_unstorable;
+
+/// A family of instruments of the account (or, with a strategy, of that alone) whose ledger is where it should be.
+pub(super) struct Folded {
+    /// The row it was read from; `None` for one made anew.
+    pub(super) id: Option<i64>,
+    /// Empty for the account itself.
+    pub(super) strategy_id: String,
+    pub(super) ledger: Ledger,
+    pub(super) names: BTreeSet<Name>,
+    /// Findings about single orders, which the ledger does not know.
+    pub(super) notes: Vec<Value>,
+    pub(super) reference: Arc<Reference>,
+}
+
+/// What instruments and issuers say, of at least a family's names.
+#[derive(Default)]
+pub(super) struct Reference {
+    pub(super) instruments: Vec<Instrument>,
+    pub(super) actions: Vec<CorporateAction>,
+}
+
+impl Folded {
+    /// The keys of its instruments.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter_map(|name| if let Name::Key(key) = name { Some(key.as_str()) } else { None })
+    }
+
+    /// Its keys, each with its strategy.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.keys().map(|key| (self.strategy_id.clone(), key.to_owned()))
+    }
+
+    /// Days with a fill, as far as a calendar asks for them.
+    pub(super) fn traded_days(&self) -> BTreeSet<NaiveDate> {
+        self.ledger.odd_days().into_iter().chain(self.ledger.last_day()).collect()
+    }
+}
+
+/// Everything a generation folded, by whatever way.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) families: Vec<Folded>,
+    /// Stored families that were made anew.
+    pub(super) gone: BTreeSet<i64>,
+    /// Names whose rows must be looked at although no family may have them any more.
+    pub(super) names: BTreeSet<Name>,
+    pub(super) orders: BTreeSet<i32>,
+    pub(super) rebuild_at: Option<DateTime<Utc>>,
+}
+
+impl Work {
+    /// Stored families that need not be read any more.
+    pub(super) fn met(&self) -> Vec<i64> {
+        self.gone.iter().copied().chain(self.families.iter().filter_map(|family| family.id)).collect()
+    }
+
+    /// The trading days of the account and of strategies: from these families, from days with a `new` fill of a
+    /// strategy, and from all others.
+    pub(super) fn days<'a>(
+        &'a self,
+        others: &'a BTreeMap<String, OtherDays>,
+        new: impl Iterator<Item = (&'a str, NaiveDate)>,
+        holidays: &BTreeSet<NaiveDate>,
+        as_of: DateTime<Utc>,
+    ) -> Vec<LedgerDays> {
+        let mut traded: BTreeMap<&str, BTreeSet<NaiveDate>> = BTreeMap::from([("", BTreeSet::new())]);
+        for (strategy, other) in others {
+            let days = traded.entry(strategy).or_default();
+            days.extend(other.last_day);
+            days.extend(&other.odd_days);
+        }
+        for family in &self.families {
+            traded.entry(&family.strategy_id).or_default().extend(family.traded_days());
+        }
+        for (strategy, day) in new {
+            traded.entry(strategy).or_default().insert(day);
+        }
+        let days = traded.into_iter().map(|(strategy, traded)| {
+            let calendar = Calendar::new(holidays, traded);
+            let view_day = calendar.view_day(as_of);
+            let day_before = calendar.before(view_day);
+            LedgerDays { strategy_id: strategy.to_owned(), view_day, day_before }
+        });
+        days.collect()
+    }
+
+    /// Writes the families down: the account's book, and each family as it is to be stored.
+    pub(super) fn write(
+        self,
+        days: &[LedgerDays],
+        as_of: DateTime<Utc>,
+    ) -> Result<(Book, Vec<NewFamily>), NotReplaced> {
+        let view_day = days.first().map_or_else(|| ist::day_of(as_of), |days| days.view_day);
+        let (mut books, mut stored) = (Vec::new(), Vec::new());
+        for family in self.families {
+            let day_before = days.iter().find(|days| days.strategy_id == family.strategy_id);
+            let day_before = day_before.map_or(family.ledger.view_day(), |days| days.day_before);
+            let mut book = family.ledger.book(&family.reference.instruments, day_before)?;
+            withhold_unstorable(&mut book);
+            let findings = book.discrepancies.iter().map(|finding| json!(finding)).chain(family.notes);
+            let is_account = family.strategy_id.is_empty();
+            stored.push(NewFamily {
+                id: family.id,
+                names: family.names,
+                is_live: family.ledger.is_live(),
+                last_day: family.ledger.last_day(),
+                odd_days: family.ledger.odd_days(),
+                ledger: json_text(&family.ledger)?,
+                findings: Value::Array(if is_account { findings.collect() } else { Vec::new() }),
+                rows: (!is_account).then(|| (json!(book.positions), json!(book.holdings))),
+                strategy_id: family.strategy_id,
+            });
+            if is_account {
+                books.push(book);
+            }
+        }
+        Ok((Book::of_families(view_day, books), stored))
+    }
+}
+
+fn json_text(ledger: &Ledger) -> Result<String, NotReplaced> {
+    serde_json::to_string(&ledger.save()).map_err(NotReplaced::Unwritable)
+}

@@ -1,0 +1,235 @@
+//! Families that go on from where they were put away, with what is new and no look at the past.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use ledger::{Fill, Identities, Name, OpeningLot, ist};
+use storage::{LedgerChanges, LedgerDays, LedgerReader, LedgerState, is_strategy};
+
+use super::NotReplaced;
+use super::folded::{Folded, Reference, Work};
+use super::notes::Notes;
+use super::rebuild::{Place, rebuild};
+
+/// What an update came to.
+pub(super) struct Update {
+    pub(super) work: Work,
+    /// The days of the account and its strategies after it.
+    pub(super) days: Vec<LedgerDays>,
+    /// All rows of the account are in it, not only those of what changed.
+    pub(super) is_whole: bool,
+}
+
+/// A family with the fills it is to take in.
+struct Addition {
+    family: Folded,
+    fills: Vec<Fill>,
+}
+
+/// Folds what changed. With `look_again` every row is written anew, as on a new trading day.
+///
+/// `None` where only making everything anew is right: a day that was ended has come again.
+pub(super) async fn update(
+    reader: &mut LedgerReader,
+    state: &LedgerState,
+    changes: &LedgerChanges,
+    look_again: bool,
+) -> Result<Option<Update>, NotReplaced> {
+    let mut work = Work::default();
+    let mut again = altered(reader, changes).await?;
+    let mut additions = added(reader, state, changes, &mut again, &mut work).await?;
+    if !again.is_empty() {
+        rebuild(reader, state, again, &mut work).await?;
+        // Some may have turned out to belong to what was made anew; they are in it.
+        additions.retain(|addition| addition.family.id.is_none_or(|id| !work.gone.contains(&id)));
+    }
+    let mut met = work.met();
+    met.extend(additions.iter().filter_map(|addition| addition.family.id));
+    let others = reader.other_days(&met).await?;
+    let new = additions.iter().flat_map(|addition| {
+        let strategy = addition.family.strategy_id.as_str();
+        let known = addition.family.traded_days().into_iter();
+        known.chain(addition.fills.iter().map(|fill| ist::day_of(fill.at))).map(move |day| (strategy, day))
+    });
+    let days = work.days(&others, new, &state.holidays, reader.as_of);
+    let stored = reader.days().await?;
+    if days.iter().any(|now| stored.iter().any(|stored| is_back(stored, now))) {
+        return Ok(None);
+    }
+    let moved: BTreeSet<&str> = (days.iter())
+        .filter(|days| look_again || !stored.contains(days))
+        .map(|days| days.strategy_id.as_str())
+        .collect();
+    let live = reader.live_families().await?.into_iter();
+    let live = live.filter(|(strategy, id)| moved.contains(strategy.as_str()) && !met.contains(id));
+    let live: Vec<i64> = live.map(|(_, id)| id).collect();
+    for family in take_up(reader, state, &live).await? {
+        additions.push(Addition { family, fills: Vec::new() });
+    }
+    let rebuilt = std::mem::take(&mut work.families);
+    additions.extend(rebuilt.into_iter().map(|family| Addition { family, fills: Vec::new() }));
+    let lots = lots_of_days_to_come(reader, &additions, &days).await?;
+    for Addition { mut family, fills } in additions {
+        let view_day = view_day_of(&days, &family);
+        if !family.ledger.is_same() || family.ledger.view_day() > view_day {
+            return Ok(None);
+        }
+        go_on(&mut family, view_day, &lots, fills)?;
+        if family.strategy_id.is_empty() {
+            work.names.extend(family.names.iter().cloned());
+        }
+        work.families.push(family);
+    }
+    let is_whole = moved.contains("");
+    Ok(Some(Update { work, days, is_whole }))
+}
+
+/// What must be made anew: whatever counted before and may count otherwise now.
+async fn altered(reader: &mut LedgerReader, changes: &LedgerChanges) -> Result<BTreeSet<Place>, NotReplaced> {
+    let mut again = changes.altered.clone();
+    if !changes.reference.is_empty() {
+        let families = reader.families_knowing(&changes.reference).await?;
+        again.extend(keys_of(reader, &families).await?);
+    }
+    Ok(again)
+}
+
+/// New fills of families that only have to go on. Those of other instruments are read again with all of theirs.
+async fn added(
+    reader: &mut LedgerReader,
+    state: &LedgerState,
+    changes: &LedgerChanges,
+    again: &mut BTreeSet<Place>,
+    work: &mut Work,
+) -> Result<Vec<Addition>, NotReplaced> {
+    if changes.added_to.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = changes.added_to.iter().map(|(strategy, key)| (strategy.clone(), Name::Key(key.clone())));
+    let families = reader.families_named(&places.collect()).await?;
+    let mut notes = Notes::default();
+    let mut fills: BTreeMap<i64, Vec<Fill>> = BTreeMap::new();
+    for execution in reader.executions_of(&changes.appeared).await? {
+        work.orders.insert(execution.order_id);
+        notes.take(&execution);
+        let key = execution.terms.instrument_key.clone();
+        let own = execution.terms.strategy_id.clone().filter(|strategy| is_strategy(strategy));
+        let fill = execution.fill.filter(|fill| !fill.quantity.is_sign_negative());
+        let is_future = fill.as_ref().is_some_and(|fill| fill.at > reader.as_of);
+        if let Some(fill) = fill.as_ref().filter(|_| is_future) {
+            work.rebuild_at = [work.rebuild_at, Some(fill.at)].into_iter().flatten().min();
+        }
+        for strategy in own.into_iter().chain([String::new()]) {
+            match families.get(&(strategy.clone(), Name::Key(key.clone()))) {
+                Some(family) => fills.entry(*family).or_default().extend(fill.clone().filter(|_| !is_future)),
+                None => drop(again.insert((strategy, key.clone()))),
+            }
+        }
+    }
+    let ids: Vec<i64> = fills.keys().copied().collect();
+    let mut additions = Vec::new();
+    for mut family in take_up(reader, state, &ids).await? {
+        let mut fills = family.id.and_then(|id| fills.remove(&id)).unwrap_or_default();
+        fills.sort_by(Fill::matching_order);
+        // All are seen before the first is applied: the ISIN of a later one counts for an earlier one too.
+        let is_same = fills.iter().all(|fill| family.ledger.see(fill)) && family.ledger.is_same();
+        let is_again = family.places().any(|place| again.contains(&place));
+        if is_again || !is_same || !fills.iter().all(|fill| family.ledger.is_next(fill)) {
+            again.extend(family.places());
+            continue;
+        }
+        if family.strategy_id.is_empty() {
+            family.notes.extend(notes.of(&family.names));
+        }
+        additions.push(Addition { family, fills });
+    }
+    Ok(additions)
+}
+
+/// Opening lots of days that families come to, of which they know nothing yet.
+async fn lots_of_days_to_come(
+    reader: &mut LedgerReader,
+    additions: &[Addition],
+    days: &[LedgerDays],
+) -> Result<Vec<OpeningLot>, NotReplaced> {
+    let turning = additions.iter().map(|addition| &addition.family).filter(|family| {
+        family.strategy_id.is_empty() && family.ledger.view_day() < view_day_of(days, family)
+    });
+    let keys: Vec<String> = turning.flat_map(|family| family.keys().map(str::to_owned)).collect();
+    if keys.is_empty() { Ok(Vec::new()) } else { Ok(reader.opening_lots(Some(&keys)).await?) }
+}
+
+fn go_on(
+    family: &mut Folded,
+    view_day: NaiveDate,
+    lots: &[OpeningLot],
+    fills: Vec<Fill>,
+) -> Result<(), NotReplaced> {
+    let since = family.ledger.view_day();
+    let is_to_come = |day: NaiveDate| since < day && day <= view_day;
+    let reference = Arc::clone(&family.reference);
+    let actions = reference.actions.iter().filter(|action| is_to_come(action.ex_date));
+    let keys: BTreeSet<&str> = family.names.iter().filter_map(key_of).collect();
+    let is_account = family.strategy_id.is_empty();
+    let lots = lots.iter().filter(|lot| {
+        is_account && keys.contains(&*lot.instrument_key) && is_to_come(ist::day_of(lot.opened_at))
+    });
+    family.ledger.turn_to(view_day);
+    family.ledger.expect(actions, lots);
+    for fill in fills {
+        family.ledger.apply(fill)?;
+    }
+    Ok(family.ledger.reach_view()?)
+}
+
+async fn take_up(
+    reader: &mut LedgerReader,
+    state: &LedgerState,
+    ids: &[i64],
+) -> Result<Vec<Folded>, NotReplaced> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut names: BTreeMap<i64, BTreeSet<Name>> = BTreeMap::new();
+    let mut all = BTreeSet::new();
+    for (family, _, name) in reader.names_of(ids).await? {
+        all.insert(name.clone());
+        names.entry(family).or_default().insert(name);
+    }
+    let (instruments, actions) = reader.reference(&mut all).await?;
+    let reference = Arc::new(Reference { instruments, actions });
+    let mut taken = Vec::new();
+    for stored in reader.families(ids).await? {
+        let identities = Identities::new(&reference.instruments);
+        let ledger = stored.ledger.and_then(|saved| saved.restore(identities, Arc::clone(&state.holidays)));
+        taken.push(Folded {
+            id: Some(stored.id),
+            strategy_id: stored.strategy_id,
+            ledger: ledger.ok_or(NotReplaced::Unreadable)?,
+            names: names.remove(&stored.id).unwrap_or_default(),
+            notes: Notes::among(stored.findings),
+            reference: Arc::clone(&reference),
+        });
+    }
+    Ok(taken)
+}
+
+async fn keys_of(reader: &mut LedgerReader, families: &[i64]) -> Result<BTreeSet<Place>, NotReplaced> {
+    let names = reader.names_of(families).await?.into_iter();
+    let keys = names.filter_map(|(_, strategy, name)| Some((strategy, key_of(&name)?.to_owned())));
+    Ok(keys.collect())
+}
+
+fn key_of(name: &Name) -> Option<&str> {
+    if let Name::Key(key) = name { Some(key) } else { None }
+}
+
+fn view_day_of(days: &[LedgerDays], family: &Folded) -> NaiveDate {
+    let of_strategy = days.iter().find(|days| days.strategy_id == family.strategy_id);
+    of_strategy.map_or(family.ledger.view_day(), |days| days.view_day)
+}
+
+fn is_back(stored: &LedgerDays, now: &LedgerDays) -> bool {
+    stored.strategy_id == now.strategy_id && now.view_day < stored.view_day
+}

@@ -1,0 +1,154 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use ledger::{Discrepancy, DiscrepancyKind, Fill, Side, Terms, TermsPool};
+use rust_decimal::Decimal;
+
+use crate::{LedgerReader, StorageError};
+
+/// Something that was executed, as far as orders and fills can be read.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// The row of the order.
+    pub order_id: i32,
+    /// What it was of.
+    pub terms: Arc<Terms>,
+    /// The fill; `None` where the order's side is neither BUY nor SELL, so that it counts nowhere.
+    pub fill: Option<Fill>,
+    /// More of the order is filled than its known executions sum to.
+    pub short: Option<Discrepancy>,
+}
+
+/// A row of the view `executions`.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) order_id: i32,
+    pub(crate) instrument_key: String,
+    pub(crate) exchange: String,
+    pub(crate) symbol: String,
+    pub(crate) isin: Option<String>,
+    pub(crate) trade_type: Option<String>,
+    pub(crate) product: String,
+    pub(crate) strategy_id: Option<String>,
+    pub(crate) trade_id: Option<String>,
+    pub(crate) exchange_order_id: Option<String>,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) quantity: Decimal,
+    pub(crate) price: Option<Decimal>,
+    pub(crate) short_by: Option<Decimal>,
+    pub(crate) state_at: Option<DateTime<Utc>>,
+}
+
+/// An ISIN that rows of an instrument have, for one strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenIsin {
+    /// Empty for none.
+    pub strategy_id: String,
+    /// The instrument's key.
+    pub instrument_key: String,
+    /// The ISIN; `None`: the rows have none.
+    pub isin: Option<String>,
+    /// The latest of these rows.
+    pub last_at: DateTime<Utc>,
+}
+
+impl LedgerReader {
+    /// The executions of some orders, in order of their time.
+    pub async fn executions_of(&mut self, orders: &[i32]) -> Result<Vec<Execution>, StorageError> {
+        let mut pool = TermsPool::default();
+        let rows = sqlx::query_file_as!(
+            Row,
+            "src/executions_of_orders.sql",
+            self.account.pseudo_account,
+            &self.organizations,
+            orders
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        Ok(rows.into_iter().map(|row| row.read(&mut pool)).collect())
+    }
+
+    /// Hands over the account's executions until the reader's instant, one after the other in order of their time;
+    /// of some instruments, or with `None` of all. However many there are, one is in memory at a time.
+    pub async fn each_execution(
+        &mut self,
+        keys: Option<&[String]>,
+        mut take: impl FnMut(Execution),
+    ) -> Result<(), StorageError> {
+        let mut pool = TermsPool::default();
+        let mut rows = sqlx::query_file_as!(
+            Row,
+            "src/executions_of_instruments.sql",
+            self.account.pseudo_account,
+            &self.organizations,
+            keys,
+            self.as_of
+        )
+        .fetch(&mut *self.transaction);
+        while let Some(row) = rows.try_next().await? {
+            take(row.read(&mut pool));
+        }
+        Ok(())
+    }
+
+    /// Which ISINs the rows of some instruments (or with `None` of all) have, until the reader's instant.
+    pub async fn seen_isins(&mut self, keys: Option<&[String]>) -> Result<Vec<SeenIsin>, StorageError> {
+        Ok(sqlx::query_file_as!(
+            SeenIsin,
+            "src/seen_isins.sql",
+            self.account.pseudo_account,
+            &self.organizations,
+            keys,
+            self.as_of
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?)
+    }
+
+    /// The next instant at which an execution or opening lot of the account comes to exist.
+    pub async fn next_future(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
+        Ok(sqlx::query_file_scalar!(
+            "src/next_future.sql",
+            self.account.pseudo_account,
+            &self.organizations,
+            self.as_of,
+            self.account.organization_id
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?)
+    }
+}
+
+impl Row {
+    pub(crate) fn read(self, pool: &mut TermsPool) -> Execution {
+        let short = self.short_by.filter(|missing| *missing > Decimal::ZERO);
+        let short = short.map(|missing| Discrepancy {
+            kind: DiscrepancyKind::FillsShort,
+            instrument_key: self.instrument_key.clone(),
+            symbol: self.symbol.clone(),
+            isin: self.isin.clone(),
+            quantity: Some(missing.normalize()),
+            since: self.state_at,
+            detail: format!("the executions of order row {} sum to less than it has filled", self.order_id),
+        });
+        let terms = pool.share(Terms {
+            exchange: self.exchange,
+            instrument_key: self.instrument_key,
+            symbol: self.symbol,
+            isin: self.isin,
+            product: self.product,
+            strategy_id: self.strategy_id,
+        });
+        let fill = self.trade_type.as_deref().and_then(Side::parse).map(|side| Fill {
+            at: self.at,
+            trade_id: self.trade_id,
+            order_id: self.exchange_order_id,
+            terms: Arc::clone(&terms),
+            side,
+            quantity: self.quantity,
+            price: self.price.filter(|price| !price.is_zero()),
+        });
+        Execution { order_id: self.order_id, terms, fill, short }
+    }
+}

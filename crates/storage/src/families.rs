@@ -1,0 +1,277 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use ledger::{Account, Name, SavedLedger};
+use serde_json::Value;
+use sqlx::{Postgres, Transaction};
+
+use crate::{LedgerReader, Storage, StorageError};
+
+/// A family of instruments, as it was stored.
+#[derive(Debug, Clone)]
+pub struct StoredFamily {
+    /// Its row.
+    pub id: i64,
+    /// Empty for the account itself.
+    pub strategy_id: String,
+    /// The ledger; `None` where it cannot be read, so that it must be made anew.
+    pub ledger: Option<SavedLedger>,
+    /// Findings about single orders, which the ledger does not know.
+    pub findings: Value,
+}
+
+/// A family to be stored.
+#[derive(Debug, Clone)]
+pub struct NewFamily {
+    /// The row it goes on in; `None`: a new one.
+    pub id: Option<i64>,
+    /// Empty for the account itself.
+    pub strategy_id: String,
+    /// All names that find it.
+    pub names: BTreeSet<Name>,
+    /// Whether another day can change its rows.
+    pub is_live: bool,
+    /// The latest day with a fill.
+    pub last_day: Option<NaiveDate>,
+    /// Days with a fill on which the market is closed.
+    pub odd_days: BTreeSet<NaiveDate>,
+    /// The ledger as JSON.
+    pub ledger: String,
+    /// What does not add up: the ledger's findings, then those about single orders.
+    pub findings: Value,
+    /// Rows of a strategy: the positions, then the holdings.
+    pub rows: Option<(Value, Value)>,
+}
+
+/// The rows of one strategy.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StrategyBook {
+    /// Positions by their columns.
+    pub positions: Vec<Value>,
+    /// Holdings by their columns.
+    pub holdings: Vec<Value>,
+}
+
+/// Calendar days of the families that a generation does not touch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtherDays {
+    /// The latest day with a fill.
+    pub last_day: Option<NaiveDate>,
+    /// Days with a fill on which the market is closed.
+    pub odd_days: BTreeSet<NaiveDate>,
+}
+
+impl LedgerReader {
+    /// The families with these names, by strategy and name.
+    pub async fn families_named(
+        &mut self,
+        names: &BTreeSet<(String, Name)>,
+    ) -> Result<BTreeMap<(String, Name), i64>, StorageError> {
+        let (mut strategies, mut kinds, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        for (strategy, name) in names {
+            let (kind, text) = parts(name);
+            strategies.push(strategy.clone());
+            kinds.push(kind.to_owned());
+            texts.push(text.to_owned());
+        }
+        let rows = sqlx::query!(
+            "SELECT n.strategy_id, n.kind, n.name, n.family_id
+             FROM unnest($3::text[], $4::text[], $5::text[]) AS w (strategy_id, kind, name)
+             JOIN tradingdb.ledger_names n
+               ON n.pseudo_account = $1 AND n.organization_id = $2 AND n.strategy_id = w.strategy_id
+              AND n.kind = w.kind AND n.name = w.name",
+            self.account.pseudo_account,
+            self.account.organization_id,
+            &strategies,
+            &kinds,
+            &texts
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| ((row.strategy_id, name(&row.kind, row.name)), row.family_id))
+            .collect())
+    }
+
+    /// The families, of the account and of strategies, that know any of these names.
+    pub async fn families_knowing(&mut self, names: &BTreeSet<Name>) -> Result<Vec<i64>, StorageError> {
+        let (kinds, texts): (Vec<String>, Vec<String>) =
+            names.iter().map(parts).map(|(kind, text)| (kind.to_owned(), text.to_owned())).unzip();
+        Ok(sqlx::query_scalar!(
+            "SELECT DISTINCT n.family_id
+             FROM unnest($3::text[], $4::text[]) AS w (kind, name)
+             JOIN tradingdb.ledger_names n
+               ON n.pseudo_account = $1 AND n.organization_id = $2 AND n.kind = w.kind AND n.name = w.name",
+            self.account.pseudo_account,
+            self.account.organization_id,
+            &kinds,
+            &texts
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?)
+    }
+
+    /// The names of some families: family, strategy, name.
+    pub async fn names_of(&mut self, families: &[i64]) -> Result<Vec<(i64, String, Name)>, StorageError> {
+        let rows = sqlx::query!(
+            "SELECT family_id, strategy_id, kind, name FROM tradingdb.ledger_names WHERE family_id = ANY($1)",
+            families
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.family_id, row.strategy_id, name(&row.kind, row.name))).collect())
+    }
+
+    /// Some families.
+    pub async fn families(&mut self, ids: &[i64]) -> Result<Vec<StoredFamily>, StorageError> {
+        let rows = sqlx::query!(
+            r#"SELECT id, strategy_id, ledger::text AS "ledger!", findings FROM tradingdb.ledger_families
+               WHERE id = ANY($1) ORDER BY id"#,
+            ids
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let families = rows.into_iter().map(|row| StoredFamily {
+            id: row.id,
+            strategy_id: row.strategy_id,
+            ledger: serde_json::from_str(&row.ledger).ok(),
+            findings: row.findings,
+        });
+        Ok(families.collect())
+    }
+
+    /// The families of the account and of strategies whose rows another day can change.
+    pub async fn live_families(&mut self) -> Result<Vec<(String, i64)>, StorageError> {
+        let rows = sqlx::query!(
+            "SELECT strategy_id, id FROM tradingdb.ledger_families
+             WHERE pseudo_account = $1 AND organization_id = $2 AND is_live ORDER BY id",
+            self.account.pseudo_account,
+            self.account.organization_id
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.strategy_id, row.id)).collect())
+    }
+
+    /// The days of all families but these: the account's and, where they have any, the strategies'.
+    pub async fn other_days(&mut self, but: &[i64]) -> Result<BTreeMap<String, OtherDays>, StorageError> {
+        let rows = sqlx::query_file!(
+            "src/other_days.sql",
+            self.account.pseudo_account,
+            self.account.organization_id,
+            but
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let days = rows.into_iter().map(|row| {
+            let odd_days = row.odd_days.into_iter().collect();
+            (row.strategy_id, OtherDays { last_day: row.last_day, odd_days })
+        });
+        Ok(days.collect())
+    }
+}
+
+impl Storage {
+    /// The rows of an account's strategies, positions and holdings, as they were generated last.
+    pub async fn strategy_rows(
+        &self,
+        account: &Account,
+    ) -> Result<BTreeMap<String, StrategyBook>, StorageError> {
+        let rows = sqlx::query!(
+            r#"SELECT strategy_id, positions AS "positions!", holdings AS "holdings!"
+               FROM tradingdb.ledger_families
+               WHERE pseudo_account = $1 AND organization_id = $2 AND is_live AND strategy_id <> '' ORDER BY id"#,
+            account.pseudo_account,
+            account.organization_id
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut strategies: BTreeMap<String, StrategyBook> = BTreeMap::new();
+        for row in rows {
+            let list = |value: Value| if let Value::Array(rows) = value { rows } else { Vec::new() };
+            let of_strategy = strategies.entry(row.strategy_id).or_default();
+            of_strategy.positions.extend(list(row.positions));
+            of_strategy.holdings.extend(list(row.holdings));
+        }
+        Ok(strategies)
+    }
+}
+
+/// Stores families, new ones and those that go on, with their names.
+pub(crate) async fn store(
+    transaction: &mut Transaction<'static, Postgres>,
+    account: &Account,
+    families: &[NewFamily],
+) -> Result<(), StorageError> {
+    if families.is_empty() {
+        return Ok(());
+    }
+    let new = families.iter().filter(|family| family.id.is_none()).count();
+    let mut new_ids = sqlx::query_scalar!(
+        r#"SELECT nextval('tradingdb.ledger_families_id_seq') AS "id!" FROM generate_series(1, $1)"#,
+        i32::try_from(new).unwrap_or(i32::MAX)
+    )
+    .fetch_all(&mut **transaction)
+    .await?
+    .into_iter();
+    let mut named: Vec<(i64, &str, &Name)> = Vec::new();
+    let mut ids: Vec<i64> = Vec::new();
+    for family in families {
+        let id = family.id.or_else(|| new_ids.next()).unwrap_or_default();
+        ids.push(id);
+        if family.id.is_none() {
+            named.extend(family.names.iter().map(|name| (id, family.strategy_id.as_str(), name)));
+        }
+    }
+    let odd_days: Vec<String> = families
+        .iter()
+        .map(|family| {
+            let days: Vec<String> = family.odd_days.iter().map(NaiveDate::to_string).collect();
+            format!("{{{}}}", days.join(","))
+        })
+        .collect();
+    sqlx::query_file!(
+        "src/store_families.sql",
+        account.pseudo_account,
+        account.organization_id,
+        &ids,
+        &families.iter().map(|family| family.strategy_id.clone()).collect::<Vec<_>>(),
+        &families.iter().map(|family| family.is_live).collect::<Vec<_>>(),
+        &families.iter().map(|family| family.last_day).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &odd_days,
+        &families.iter().map(|family| family.ledger.clone()).collect::<Vec<_>>(),
+        &families.iter().map(|family| family.findings.clone()).collect::<Vec<_>>(),
+        &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.0.clone())).collect::<Vec<_>>()
+            as &[Option<Value>],
+        &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.1.clone())).collect::<Vec<_>>()
+            as &[Option<Value>]
+    )
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO tradingdb.ledger_names (pseudo_account, organization_id, strategy_id, kind, name, family_id)
+         SELECT $1, $2, x.strategy_id, x.kind, x.name, x.family_id
+         FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) AS x (family_id, strategy_id, kind, name)",
+        account.pseudo_account,
+        account.organization_id,
+        &named.iter().map(|(id, _, _)| *id).collect::<Vec<_>>(),
+        &named.iter().map(|(_, strategy, _)| (*strategy).to_owned()).collect::<Vec<_>>(),
+        &named.iter().map(|(_, _, name)| parts(name).0.to_owned()).collect::<Vec<_>>(),
+        &named.iter().map(|(_, _, name)| parts(name).1.to_owned()).collect::<Vec<_>>()
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+fn parts(name: &Name) -> (&'static str, &str) {
+    match name {
+        Name::Key(key) => ("key", key),
+        Name::Isin(isin) => ("isin", isin),
+    }
+}
+
+fn name(kind: &str, text: String) -> Name {
+    if kind == "key" { Name::Key(text) } else { Name::Isin(text) }
+}

@@ -1,0 +1,95 @@
+use std::collections::BTreeSet;
+
+use ledger::Name;
+
+use crate::{LedgerReader, StorageError};
+
+/// So many changes at once are a history: reading everything anew costs less.
+const CHANGES_MAX: i64 = 5_000;
+
+/// What changed since the last generation of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerChanges {
+    /// The rows that say so, to be deleted with what is made of them.
+    pub ids: Vec<i64>,
+    /// Orders that only add to what counted before.
+    pub appeared: Vec<i32>,
+    /// Strategies and instrument keys of those orders; the empty strategy is the account itself.
+    pub added_to: BTreeSet<(String, String)>,
+    /// Strategies and instrument keys of which something that counted may count no more, or otherwise.
+    pub altered: BTreeSet<(String, String)>,
+    /// Keys and ISINs of which instruments or corporate actions say something else.
+    pub reference: BTreeSet<Name>,
+    /// Anything may have changed.
+    pub all: bool,
+}
+
+impl LedgerChanges {
+    /// Nothing changed.
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.added_to.is_empty() && self.altered.is_empty() && self.reference.is_empty()
+    }
+}
+
+impl LedgerReader {
+    /// What changed since the last generation.
+    pub async fn changes(&mut self) -> Result<LedgerChanges, StorageError> {
+        let rows = sqlx::query!(
+            "SELECT id, order_id, instrument_key, strategy_id, appeared FROM tradingdb.order_changes
+             WHERE pseudo_account = $1 AND organization_id = ANY($2) ORDER BY id LIMIT $3",
+            self.account.pseudo_account,
+            &self.organizations,
+            CHANGES_MAX + 1
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let mut changes = LedgerChanges { all: rows.len() as i64 > CHANGES_MAX, ..LedgerChanges::default() };
+        let (mut met, mut appeared) = (BTreeSet::new(), BTreeSet::new());
+        for row in rows {
+            changes.ids.push(row.id);
+            let Some(key) = row.instrument_key else {
+                changes.all = true;
+                continue;
+            };
+            // An order that was not there before only adds, however often it changed since.
+            if let Some(order) = row.order_id
+                && met.insert(order)
+                && row.appeared
+            {
+                appeared.insert(order);
+            }
+            let adds = row.order_id.is_some_and(|order| appeared.contains(&order));
+            let names = if adds { &mut changes.added_to } else { &mut changes.altered };
+            if is_strategy(&row.strategy_id) && row.order_id.is_some() {
+                names.insert((row.strategy_id, key.clone()));
+            }
+            names.insert((String::new(), key));
+        }
+        changes.appeared = appeared.into_iter().collect();
+        self.reference_changes(&mut changes).await?;
+        Ok(changes)
+    }
+
+    async fn reference_changes(&mut self, changes: &mut LedgerChanges) -> Result<(), StorageError> {
+        let rows = sqlx::query_file!(
+            "src/reference_changes.sql",
+            self.account.organization_id,
+            self.account.pseudo_account
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        for row in rows {
+            match row.kind.as_str() {
+                "key" => drop(changes.reference.insert(Name::Key(row.name))),
+                "isin" => drop(changes.reference.insert(Name::Isin(row.name))),
+                _ => changes.all = true,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Orders without a strategy, or with `default`, have no rows of their own.
+pub fn is_strategy(strategy_id: &str) -> bool {
+    !strategy_id.is_empty() && strategy_id != "default"
+}

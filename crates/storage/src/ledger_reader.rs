@@ -1,0 +1,94 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ledger::Account;
+use sqlx::{Postgres, Transaction};
+
+use crate::{Storage, StorageError};
+
+/// One look at everything a generation reads, in one snapshot of the database: what others commit meanwhile is left
+/// to the next one, whole.
+pub struct LedgerReader {
+    pub(crate) transaction: Transaction<'static, Postgres>,
+    pub(crate) account: Account,
+    pub(crate) organizations: Vec<String>,
+    /// The instant of the look; what is dated later does not exist yet.
+    pub as_of: DateTime<Utc>,
+}
+
+/// What the last generation of an account left behind.
+#[derive(Debug, Clone)]
+pub struct LedgerState {
+    /// The form its families are saved in; `None` before the first generation.
+    pub version: Option<i32>,
+    /// When something dated in the future comes to exist.
+    pub rebuild_at: Option<DateTime<Utc>>,
+    /// The families were stored by this database, so that "since then" can be told.
+    pub is_of_this_server: bool,
+    /// The snapshot of this look, to be stored with what is made of it.
+    pub snapshot: String,
+    /// Holidays of the NSE, whose calendar decides the trading days.
+    pub holidays: Arc<BTreeSet<NaiveDate>>,
+}
+
+/// The trading day that the rows of an account or of a strategy are of, and the one before.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LedgerDays {
+    /// Empty for the account itself.
+    pub strategy_id: String,
+    /// The view's day.
+    pub view_day: NaiveDate,
+    /// The trading day before.
+    pub day_before: NaiveDate,
+}
+
+impl Storage {
+    /// Begins a look at an account.
+    pub async fn ledger_reader(&self, account: &Account) -> Result<LedgerReader, StorageError> {
+        let mut transaction =
+            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let as_of =
+            sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut *transaction).await?;
+        let (account, organizations) = (account.clone(), self.organization_keys(account));
+        Ok(LedgerReader { transaction, account, organizations, as_of })
+    }
+}
+
+impl LedgerReader {
+    /// What the last generation left behind.
+    pub async fn state(&mut self) -> Result<LedgerState, StorageError> {
+        let row = sqlx::query_file!(
+            "src/ledger_state.sql",
+            self.account.organization_id,
+            self.account.pseudo_account
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(LedgerState {
+            version: row.ledger_version,
+            rebuild_at: row.ledger_rebuild_at,
+            is_of_this_server: row.is_of_this_server,
+            snapshot: row.snapshot,
+            holidays: Arc::new(row.holidays.into_iter().collect()),
+        })
+    }
+
+    /// The days its rows are of: the account's, then its strategies'.
+    pub async fn days(&mut self) -> Result<Vec<LedgerDays>, StorageError> {
+        Ok(sqlx::query_as!(
+            LedgerDays,
+            "SELECT strategy_id, view_day, day_before FROM tradingdb.ledger_days
+             WHERE pseudo_account = $1 AND organization_id = $2 ORDER BY strategy_id",
+            self.account.pseudo_account,
+            self.account.organization_id
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?)
+    }
+
+    /// Ends the look, so that its connection is free for others.
+    pub async fn end(self) -> Result<(), StorageError> {
+        Ok(self.transaction.commit().await?)
+    }
+}

@@ -1,0 +1,9 @@
+-- A snapshot from the future is another server's: the database was restored from a dump, and "since then" means
+-- nothing there.
+SELECT s.ledger_version, s.ledger_rebuild_at,
+       coalesce(pg_snapshot_xmax(s.ledger_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()), false)
+           AS "is_of_this_server!",
+       pg_current_snapshot()::text AS "snapshot!",
+       ARRAY(SELECT date FROM tradingdb.market_holidays WHERE exchange = 'NSE' ORDER BY date) AS "holidays!"
+FROM (SELECT) one
+LEFT JOIN tradingdb.account_sync_state s ON s.organization_id = $1 AND s.pseudo_account = $2

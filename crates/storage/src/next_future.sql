@@ -1,0 +1,5 @@
+SELECT least(
+    (SELECT min(at) FROM tradingdb.executions
+     WHERE pseudo_account = $1 AND organization_id = ANY($2) AND at > $3),
+    (SELECT min(opened_at) FROM tradingdb.opening_lots
+     WHERE pseudo_account = $1 AND organization_id = $4 AND opened_at > $3))
