@@ -4,10 +4,13 @@
 
 mod accounts;
 mod book;
+mod corporate_actions;
 mod external;
+mod holidays;
 mod imports;
 mod inputs;
 mod lease;
 mod migrations;
+mod opening_lots;
 mod support;
 mod ticks;
