@@ -27,6 +27,24 @@ pub(crate) fn parse_day(text: &str) -> Option<NaiveDate> {
     (is_plausible(day) && day.to_string() == text).then_some(day)
 }
 
+/// The same for an argument of a command.
+pub(crate) fn parse_day_argument(text: &str) -> Result<NaiveDate, String> {
+    parse_day(text).ok_or_else(|| "expected a date such as 2025-06-17".to_owned())
+}
+
+/// Reads the instant of a view: a date means its last microsecond in IST.
+pub(crate) fn parse_as_of(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Some(day) = parse_day(text) {
+        return Ok(ist::end_of(day));
+    }
+    // `parse` would take a date that is none of ours, such as 25-06-17, for the start of a day.
+    (text.contains(':').then(|| parse(text)).flatten())
+        .filter(|instant| is_plausible(ist::day_of(*instant)))
+        .ok_or_else(|| {
+            "expected a date such as 2025-06-17 or an instant such as 2025-06-17T10:30:00Z".to_owned()
+        })
+}
+
 /// Whether anything was traded on such a day, or will be while this program lives.
 pub(crate) fn is_plausible(day: NaiveDate) -> bool {
     (1900..2200).contains(&day.year())
@@ -72,6 +90,21 @@ mod tests {
             " 2025-06-10",
         ] {
             assert_eq!(parse_day(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_view_of_a_date_is_one_of_its_last_microsecond_in_ist() {
+        for (text, instant) in [
+            ("2025-06-17", "2025-06-17T18:29:59.999999Z"),
+            ("2025-06-17T10:30:00Z", "2025-06-17T10:30:00Z"),
+            ("2025-06-17T10:30:00+05:30", "2025-06-17T05:00:00Z"),
+            ("2025-06-17 10:30:00", "2025-06-17T05:00:00Z"),
+        ] {
+            assert_eq!(parse_as_of(text), Ok(instant.parse().unwrap()), "{text}");
+        }
+        for text in ["", "yesterday", "17-06-2025", "25-06-17", "2025-06-31", "0025-06-17T10:30:00Z"] {
+            assert!(parse_as_of(text).is_err(), "{text}");
         }
     }
 }

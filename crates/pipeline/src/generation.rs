@@ -88,7 +88,7 @@ pub(crate) async fn off_the_runtime<T: Send + 'static>(
 
 /// Withholds the rows that the integer columns of `positions` and `holdings` cannot take, so that one instrument does
 /// not keep the whole account from being stored.
-fn withhold_unstorable(book: &mut Book) {
+pub(crate) fn withhold_unstorable(book: &mut Book) {
     let fits = |number: &Decimal| number.fract().is_zero() && i32::try_from(*number).is_ok();
     let mut keep_out = |key: &str, symbol: &str, isin: Option<&String>, quantity: Decimal| {
         book.withheld
@@ -148,7 +148,7 @@ pub(crate) fn book_of(
     .map_err(|error| chain(&error))
 }
 
-fn discrepancies(book: &Book, inputs: &LedgerInputs) -> Value {
+pub(crate) fn discrepancies(book: &Book, inputs: &LedgerInputs) -> Value {
     let mut findings: Vec<Value> =
         book.discrepancies.iter().chain(&inputs.short_orders).map(|finding| json!(finding)).collect();
     findings.extend(inputs.unreadable_orders.iter().map(|id| {

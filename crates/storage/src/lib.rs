@@ -9,6 +9,7 @@
 
 mod accounts;
 mod book;
+mod book_rows;
 mod brokerage_accounts;
 mod corporate_actions;
 mod error;
@@ -27,6 +28,7 @@ mod ticks;
 
 pub use accounts::{AccountScan, DueAccount};
 pub use book::{GeneratedRows, StoredRows};
+pub use book_rows::BookRows;
 pub use brokerage_accounts::BrokerageAccount;
 pub use error::StorageError;
 pub use external::{ExternalChanges, UnannouncedOrder};

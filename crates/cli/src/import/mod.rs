@@ -31,31 +31,37 @@ pub(crate) enum Command {
     },
     /// Load inventory from before an account's first order (CSV)
     ///
-    /// Heads, in any order: account,organization_id,instrument_key,isin,exchange,symbol,product,quantity,price,opened_at.
+    /// Heads, in any order: account,organization_id,instrument_key,isin,exchange,symbol,product,quantity,price,opened_at
+    ///
     /// A blank organization is DEFAULT_ORGANIZATION_ID, a blank instrument key follows from exchange and symbol, a blank
     /// ISIN is unknown. The quantity of a short lot is negative. A time without a zone is IST, a date its start in IST.
+    ///
     /// Two equal lines are two lots; the same file again loads nothing.
-    #[command(verbatim_doc_comment)]
     Lots {
         /// The file
         file: PathBuf,
     },
     /// Load splits, bonuses, renames, mergers and demergers (CSV)
     ///
-    /// Heads, in any order: isin,kind,ex_date,factor,new_isin,cost_fraction.
-    /// split, bonus: factor = new quantity per old one (a 1:1 bonus is 2). merger: the same, and new_isin.
-    /// rename: new_isin. demerger: factor = child shares per parent share, new_isin = the child's, cost_fraction = the
-    /// part of the cost that moves to it, 0 to 1.
+    /// Heads, in any order: isin,kind,ex_date,factor,new_isin,cost_fraction
+    ///
+    /// split, bonus: factor is new quantity per old one (a 1:1 bonus is 2).
+    ///
+    /// merger: the same, and new_isin. rename: new_isin.
+    ///
+    /// demerger: factor is child shares per parent share, new_isin the child's, cost_fraction the part of the cost that
+    /// moves to it, 0 to 1.
+    ///
     /// One of the same ISIN, kind and ex-date replaces what was known.
-    #[command(verbatim_doc_comment)]
     CorporateActions {
         /// The file
         file: PathBuf,
     },
     /// Load days on which an exchange is closed (CSV); those of NSE decide which days are trading days
     ///
-    /// Heads, in any order: exchange,date,description. Weekends need not be listed.
-    #[command(verbatim_doc_comment)]
+    /// Heads, in any order: exchange,date,description
+    ///
+    /// Weekends need not be listed.
     Holidays {
         /// The file
         file: PathBuf,
