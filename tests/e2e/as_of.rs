@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use e2e::{World, fill, jsonl};
 use serde_json::{Value, json};
 
+/// The order, executed at this time.
 fn at(mut order: Value, time: &str) -> Value {
     order["exchange_time"] = json!(time);
     order

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod book;
+mod book_rows;
 mod corporate_actions;
 mod external;
 mod holidays;
