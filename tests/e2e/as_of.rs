@@ -24,7 +24,8 @@ fn everything(world: &World) -> String {
 }
 
 fn net(shown: &Value) -> Vec<i64> {
-    shown["positions"].as_array().unwrap().iter().map(|row| row["net_quantity"].as_i64().unwrap()).collect()
+    let rows = shown["positions"].as_array().expect("rows");
+    rows.iter().map(|row| row["net_quantity"].as_i64().expect("a whole number")).collect()
 }
 
 #[test]

@@ -27,13 +27,13 @@ fn holdings(world: &World, as_of: &str) -> Vec<String> {
     let row = |row: &Value| {
         format!(
             "{} {} {} {}",
-            row["isin"].as_str().unwrap(),
+            row["isin"].as_str().expect("an ISIN"),
             row["quantity"],
             row["avg_price"],
             row["t1_qty"]
         )
     };
-    shown["holdings"].as_array().unwrap().iter().map(row).collect()
+    shown["holdings"].as_array().expect("rows").iter().map(row).collect()
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn order(account: &str, trade: &Value, nth: usize) -> Value {
         "" => "NRML",
         product => product,
     };
-    let day = match text(0).split(' ').next().unwrap() {
+    let day = match text(0).split(' ').next().unwrap_or_default() {
         word if word.len() == 10 => word.to_owned(),
         word if word.len() == 5 => format!("2025-{word}"),
         "d2" => "2025-06-17".to_owned(),
@@ -38,7 +38,7 @@ fn plain(value: &Value) -> String {
 }
 
 fn sum<'a>(lots: impl Iterator<Item = &'a Value>) -> i64 {
-    lots.map(|lot| plain(&lot["realised_pnl"]).parse::<i64>().unwrap()).sum()
+    lots.map(|lot| plain(&lot["realised_pnl"]).parse::<i64>().expect("a whole number")).sum()
 }
 
 #[test]
