@@ -18,7 +18,8 @@ pub struct AsOf {
 ///
 /// What is later than the instant does not count, and neither does a market's price, which is kept for no instant but
 /// the present. Orders are stored in their latest state only: one whose executions are not known counts from the time
-/// of that state on, even if a part of it was filled before.
+/// of that state on, even if a part of it was filled before. Rows that no column can hold (a `fraction`) are left out;
+/// an order that is neither a purchase nor a sale is a finding whenever it was placed.
 ///
 /// # Errors
 /// One sentence: a number of one instrument is too large for a decimal.
