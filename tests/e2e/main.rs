@@ -1,12 +1,15 @@
 //! End to end: real processes on real servers, one world of servers per test.
 
+mod as_of;
 mod bad_messages;
 mod bad_settings;
 mod beats;
 mod commands;
 mod drain;
 mod failing_steps;
+mod imports;
 mod names;
+mod pnl;
 mod real_input;
 mod retries;
 mod workers;

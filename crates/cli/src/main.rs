@@ -4,6 +4,7 @@ mod account;
 mod brokerage;
 mod failure;
 mod import;
+mod instant;
 mod migrate;
 mod output;
 mod queue_status;
@@ -41,7 +42,7 @@ struct Arguments {
 enum Command {
     /// Run the migrations
     Migrate,
-    /// Load order histories
+    /// Load order histories, opening lots, corporate actions and holidays
     #[command(subcommand)]
     Import(import::Command),
     /// Enqueue syncs of accounts

@@ -7,6 +7,7 @@
 //! Everything here may be run again after any part of it: rows are replaced under the lease's fence, Redis is
 //! written as a whole, a notification carries the job's id, and a job with an outcome is never run again.
 
+mod as_of;
 mod detection;
 mod error;
 mod fan_out;
@@ -19,6 +20,7 @@ mod secret_ref;
 mod snapshot;
 mod sync;
 
+pub use as_of::{AsOf, book_as_of};
 pub use error::chain;
 pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick};
 pub use job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SyncJob, encode_sync, job_id};

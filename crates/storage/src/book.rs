@@ -273,7 +273,7 @@ fn isins(names: &BTreeSet<Name>) -> Vec<String> {
 }
 
 /// A position by its columns; the quantities as integers, since the ledger withholds rows with fractional ones.
-fn position_row(position: &Position) -> Value {
+pub(crate) fn position_row(position: &Position) -> Value {
     let mut row = json!(position);
     for (column, quantity) in [
         ("buy_quantity", position.buy_quantity),
@@ -287,7 +287,7 @@ fn position_row(position: &Position) -> Value {
     row
 }
 
-fn holding_row(holding: &Holding) -> Value {
+pub(crate) fn holding_row(holding: &Holding) -> Value {
     let mut row = json!(holding);
     for (column, quantity) in
         [("quantity", holding.quantity), ("totalqty", holding.totalqty), ("t1_qty", holding.t1_qty)]

@@ -64,8 +64,8 @@ impl Storage {
     /// Executions are added; the same one again replaces the earlier.
     pub async fn import_orders(&self, orders: &[ImportedOrder]) -> Result<ImportSummary, StorageError> {
         let mut transaction = self.pool.begin().await?;
-        self.lock_accounts(&mut transaction, orders).await?;
-        self.insert_instruments(&mut transaction, orders).await?;
+        self.lock_accounts(&mut transaction, orders.iter().map(|order| &order.account)).await?;
+        self.insert_instruments(&mut transaction, orders.iter().map(|order| &order.columns)).await?;
         let mut summary = ImportSummary::default();
         for batch in orders.chunks(BATCH) {
             self.import_batch(&mut transaction, batch, &mut summary).await?;
@@ -74,14 +74,13 @@ impl Storage {
         Ok(summary)
     }
 
-    /// Serialises writers of one account's orders; in name order, so that two imports cannot deadlock.
-    async fn lock_accounts(
+    /// Serialises writers of the accounts' orders and lots; in name order, so that two imports cannot deadlock.
+    pub(crate) async fn lock_accounts<'a>(
         &self,
         transaction: &mut Transaction<'static, Postgres>,
-        orders: &[ImportedOrder],
+        accounts: impl Iterator<Item = &'a Account>,
     ) -> Result<(), StorageError> {
-        let accounts: BTreeSet<&Account> = orders.iter().map(|order| &order.account).collect();
-        for account in accounts {
+        for account in accounts.collect::<BTreeSet<_>>() {
             self.lock_orders(transaction, account).await?;
         }
         Ok(())
@@ -104,13 +103,13 @@ impl Storage {
     }
 
     /// All of the file at once and in their order, so that two imports cannot deadlock.
-    async fn insert_instruments(
+    pub(crate) async fn insert_instruments<'a>(
         &self,
         transaction: &mut Transaction<'static, Postgres>,
-        orders: &[ImportedOrder],
+        rows: impl Iterator<Item = &'a Map<String, Value>>,
     ) -> Result<(), StorageError> {
         let mut by_key: BTreeMap<&str, &Map<String, Value>> = BTreeMap::new();
-        for columns in orders.iter().map(|order| &order.columns) {
+        for columns in rows {
             let Some(key) = columns.get("instrument_key").and_then(Value::as_str) else { continue };
             let known = by_key.entry(key).or_insert(columns);
             if !known.contains_key("isin") {

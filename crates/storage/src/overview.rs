@@ -48,16 +48,21 @@ impl Storage {
         }
     }
 
-    /// One account with its rows; an account nobody has heard of has none.
-    pub async fn account_view(&self, account: &Account) -> Result<AccountView, StorageError> {
+    /// How up to date one account is; one nobody has heard of was never synced.
+    pub async fn account_overview(&self, account: &Account) -> Result<AccountOverview, StorageError> {
         let mut overviews = self.overviews_of(std::slice::from_ref(account)).await?;
-        let overview = overviews.pop().unwrap_or_else(|| AccountOverview {
+        Ok(overviews.pop().unwrap_or_else(|| AccountOverview {
             account: account.clone(),
             status: None,
             last_sync_at: None,
             staleness_seconds: None,
             paused: false,
-        });
+        }))
+    }
+
+    /// One account with its rows; an account nobody has heard of has none.
+    pub async fn account_view(&self, account: &Account) -> Result<AccountView, StorageError> {
+        let overview = self.account_overview(account).await?;
         let discrepancies = sqlx::query_scalar!(
             r#"SELECT coalesce(jsonb_agg(finding ORDER BY finding ->> 'kind', finding ->> 'instrument_key',
                                          finding ->> 'since'), '[]') AS "findings!"

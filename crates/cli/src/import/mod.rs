@@ -1,6 +1,9 @@
-//! Order histories from files. A file is loaded whole or not at all.
+//! What operators know, from files. A file is loaded whole or not at all.
 
-mod instant;
+mod corporate_actions;
+mod csv_rows;
+mod holidays;
+mod lots;
 mod orders;
 mod tradebook;
 
@@ -8,7 +11,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use service::exit;
-use storage::{ImportSummary, ImportedOrder};
+use storage::{ImportCounts, ImportSummary, ImportedOrder};
 
 use crate::failure::Failure;
 use crate::output;
@@ -26,6 +29,43 @@ pub(crate) enum Command {
         /// The file
         file: PathBuf,
     },
+    /// Load inventory from before an account's first order (CSV)
+    ///
+    /// Heads, in any order: account,organization_id,instrument_key,isin,exchange,symbol,product,quantity,price,opened_at
+    ///
+    /// A blank organization is DEFAULT_ORGANIZATION_ID, a blank instrument key follows from exchange and symbol, a blank
+    /// ISIN is unknown. The quantity of a short lot is negative. A time without a zone is IST, a date its start in IST.
+    ///
+    /// Two equal lines are two lots; the same file again loads nothing.
+    Lots {
+        /// The file
+        file: PathBuf,
+    },
+    /// Load splits, bonuses, renames, mergers and demergers (CSV)
+    ///
+    /// Heads, in any order: isin,kind,ex_date,factor,new_isin,cost_fraction
+    ///
+    /// split, bonus: factor is new quantity per old one (a 1:1 bonus is 2).
+    ///
+    /// merger: the same, and new_isin. rename: new_isin.
+    ///
+    /// demerger: factor is child shares per parent share, new_isin the child's, cost_fraction the part of the cost that
+    /// moves to it, 0 to 1.
+    ///
+    /// One of the same ISIN, kind and ex-date replaces what was known.
+    CorporateActions {
+        /// The file
+        file: PathBuf,
+    },
+    /// Load days on which an exchange is closed (CSV); those of NSE decide which days are trading days
+    ///
+    /// Heads, in any order: exchange,date,description
+    ///
+    /// Weekends need not be listed.
+    Holidays {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// What is wrong with one line of a file.
@@ -38,18 +78,51 @@ pub(crate) struct BadRow {
 }
 
 pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Result<i32, Failure> {
-    let parsed = match &command {
+    let default_organization = &servers.settings.default_organization_id;
+    let (rows, counts) = match &command {
         Command::Tradebook(arguments) => {
             let account = servers.account(arguments.org.as_deref(), &arguments.account)?;
-            tradebook::parse(&read(&arguments.file)?, &account, arguments)
+            return load_orders(
+                tradebook::parse(&read(&arguments.file)?, &account, arguments),
+                servers,
+                json,
+            )
+            .await;
         }
-        Command::Orders { file } => orders::parse(&read(file)?, &servers.settings.default_organization_id),
+        Command::Orders { file } => {
+            return load_orders(orders::parse(&read(file)?, default_organization), servers, json).await;
+        }
+        Command::Lots { file } => {
+            let lots = accepted(lots::parse(&read(file)?, default_organization))?;
+            ("lots", servers.migrated_storage().await?.import_opening_lots(&lots).await?)
+        }
+        Command::CorporateActions { file } => {
+            let actions = accepted(corporate_actions::parse(&read(file)?))?;
+            let storage = servers.migrated_storage().await?;
+            ("corporate_actions", storage.import_corporate_actions(&actions).await?)
+        }
+        Command::Holidays { file } => {
+            let holidays = accepted(holidays::parse(&read(file)?))?;
+            ("holidays", servers.migrated_storage().await?.import_holidays(&holidays).await?)
+        }
     };
-    let orders = parsed.map_err(|bad_rows| refuse(&bad_rows))?;
-    let storage = servers.migrated_storage().await?;
-    let summary = storage.import_orders(&orders).await?;
-    print(&orders, &summary, json);
+    print_counts(rows, counts, json);
     Ok(exit::DONE)
+}
+
+async fn load_orders(
+    parsed: Result<Vec<ImportedOrder>, Vec<BadRow>>,
+    servers: &Servers,
+    json: bool,
+) -> Result<i32, Failure> {
+    let orders = accepted(parsed)?;
+    let summary = servers.migrated_storage().await?.import_orders(&orders).await?;
+    print_orders(&orders, &summary, json);
+    Ok(exit::DONE)
+}
+
+fn accepted<T>(parsed: Result<T, Vec<BadRow>>) -> Result<T, Failure> {
+    parsed.map_err(|bad_rows| refuse(&bad_rows))
 }
 
 fn read(file: &PathBuf) -> Result<String, Failure> {
@@ -72,7 +145,7 @@ fn refuse(bad_rows: &[BadRow]) -> Failure {
     Failure::operation(format!("{} bad rows, nothing was loaded\n{}", bad_rows.len(), lines.join("\n")))
 }
 
-fn print(orders: &[ImportedOrder], summary: &ImportSummary, json: bool) {
+fn print_orders(orders: &[ImportedOrder], summary: &ImportSummary, json: bool) {
     if json {
         output::document(&json!({
             "orders": orders.len(), "orders_new": summary.orders_new, "orders_changed": summary.orders_changed,
@@ -87,5 +160,19 @@ fn print(orders: &[ImportedOrder], summary: &ImportSummary, json: bool) {
             summary.orders_unchanged,
             summary.fills_new
         ));
+    }
+}
+
+fn print_counts(rows: &str, counts: ImportCounts, json: bool) {
+    let ImportCounts { new, changed, unchanged } = counts;
+    let all = new + changed + unchanged;
+    if json {
+        output::document(&json!({
+            rows: all, format!("{rows}_new"): new, format!("{rows}_changed"): changed,
+            format!("{rows}_unchanged"): unchanged,
+        }));
+    } else {
+        let rows = rows.replace('_', " ");
+        output::say(&format!("{all} {rows}: {new} new, {changed} changed, {unchanged} unchanged"));
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use storage::{ImportedFill, ImportedOrder};
 
-use super::{BadRow, instant};
+use super::BadRow;
+use crate::instant;
 
 /// Columns of text.
 const TEXTS: &[&str] = &[

@@ -7,8 +7,10 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use storage::{ImportedFill, ImportedOrder};
 
+use super::BadRow;
+use super::csv_rows::{self, Format, Row};
 use super::orders::{decimal_from, name_instrument};
-use super::{BadRow, instant};
+use crate::instant;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -28,18 +30,22 @@ pub(crate) struct Arguments {
     pub(super) product: Option<String>,
 }
 
-/// Heads without which a file is no tradebook.
-const REQUIRED: [&str; 9] = [
-    "symbol",
-    "trade_date",
-    "exchange",
-    "segment",
-    "trade_type",
-    "quantity",
-    "price",
-    "trade_id",
-    "order_id",
-];
+/// Console adds columns now and then.
+const FORMAT: Format = Format {
+    what: "tradebook",
+    required: &[
+        "symbol",
+        "trade_date",
+        "exchange",
+        "segment",
+        "trade_type",
+        "quantity",
+        "price",
+        "trade_id",
+        "order_id",
+    ],
+    optional: None,
+};
 
 /// One execution.
 struct Trade {
@@ -56,50 +62,14 @@ pub(super) fn parse(
     account: &Account,
     arguments: &Arguments,
 ) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let heads = match reader.headers() {
-        Ok(heads) => heads.iter().map(str::to_lowercase).collect::<Vec<_>>(),
-        Err(error) => return Err(vec![BadRow { line: 1, reason: error.to_string() }]),
-    };
-    let missing: Vec<&str> =
-        REQUIRED.into_iter().filter(|head| !heads.iter().any(|known| known == head)).collect();
-    if !missing.is_empty() {
-        let reason = format!("not a tradebook: no column {}", missing.join(", "));
-        return Err(vec![BadRow { line: 1, reason }]);
-    }
-    let (mut trades, mut bad) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        match record {
-            Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                if record.len() != heads.len() {
-                    let reason = format!("{} columns instead of {}", record.len(), heads.len());
-                    bad.push(BadRow { line, reason });
-                    continue;
-                }
-                let fields: HashMap<&str, &str> = heads.iter().map(String::as_str).zip(&record).collect();
-                match read_trade(&fields, arguments) {
-                    Ok(trade) => trades.push((line, trade)),
-                    Err(reason) => bad.push(BadRow { line, reason }),
-                }
-            }
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                bad.push(BadRow { line, reason: error.to_string() });
-            }
-        }
-    }
-    if bad.is_empty() { group(trades, account) } else { Err(bad) }
+    let trades = csv_rows::read(text, &FORMAT, |row| read_trade(row, arguments))?;
+    group(trades, account)
 }
 
-fn read_trade(fields: &HashMap<&str, &str>, arguments: &Arguments) -> Result<Trade, String> {
-    let field = |name: &str| fields.get(name).copied().filter(|text| !text.is_empty());
-    let required = |name: &str| field(name).ok_or_else(|| format!("{name} is empty"));
+fn read_trade(row: &Row<'_>, arguments: &Arguments) -> Result<Trade, String> {
+    let field = |name| row.optional(name);
+    let required = |name| row.required(name);
     let symbol = required("symbol")?;
-    if symbol.contains('\0') {
-        return Err("symbol must not contain NUL".to_owned());
-    }
     let segment = required("segment")?.to_uppercase();
     let exchange = exchange_of(&required("exchange")?.to_uppercase(), &segment);
     let side = Side::parse(required("trade_type")?).ok_or("trade_type must be buy or sell")?;

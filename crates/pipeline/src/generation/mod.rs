@@ -16,7 +16,8 @@ use crate::report::GenerationReport;
 use crate::sync::{LeaseLost, Pipeline};
 use crate::{SyncJob, chain};
 
-pub use self::notes::unreadable_side;
+pub(crate) use self::notes::unreadable_side;
+pub(crate) use self::unstorable::withhold_unstorable;
 
 /// Brings positions and holdings up to date.
 pub(crate) async fn generate(

@@ -46,7 +46,7 @@ impl Notes {
 }
 
 /// The finding about a filled order that is neither BUY nor SELL.
-pub fn unreadable_side(order: i32) -> Value {
+pub(crate) fn unreadable_side(order: i32) -> Value {
     json!({"kind": "unreadable_side", "instrument_key": null, "symbol": null, "isin": null, "quantity": null,
            "since": null, "detail": format!("order row {order} is neither BUY nor SELL and counts nowhere")})
 }

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 /// Withholds the rows that the integer columns of `positions` and `holdings` cannot take, so that one instrument does
 /// not keep the whole account from being stored.
-pub(super) fn withhold_unstorable(book: &mut Book) {
+pub(crate) fn withhold_unstorable(book: &mut Book) {
     let fits = |number: &Decimal| number.fract().is_zero() && i32::try_from(*number).is_ok();
     let mut keep_out = |key: &str, symbol: &str, isin: Option<&String>, quantity: Decimal| {
         book.withheld

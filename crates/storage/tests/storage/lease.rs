@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use ledger::Account;
-use serde_json::{Value, json};
-use storage::{EndedJob, GeneratedRows, Lease, LeaseAnswer, LeaseRequest, StorageError};
+use serde_json::json;
+use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, StorageError};
 
 use crate::external::{plan, reported};
-use crate::support::{Bed, HOUR, empty_book, raghu, request, success};
+use crate::support::{Bed, HOUR, empty_book, generated, raghu, request, success};
 
 const TABLES: [&str; 7] =
     ["account_sync_state", "sync_outcomes", "orders", "order_events", "positions", "holdings", "symbols"];
@@ -142,7 +142,7 @@ async fn a_run_whose_lease_another_took_writes_nothing_more() {
     let live = bed.lease(&raghu(), "job-2").await;
     nothing_can_be_written(&bed, &stale).await;
     // And the live one can.
-    bed.storage.store_book(&live, &rows(&empty_book())).await.unwrap();
+    bed.storage.store_book(&live, &generated(&empty_book())).await.unwrap();
     bed.storage.finish_run(&live, &success(&live), false, false, &[]).await.unwrap();
     // After the end of the live run the stale one still cannot.
     nothing_can_be_written(&bed, &stale).await;
@@ -164,7 +164,7 @@ async fn nothing_can_be_written(bed: &Bed, stale: &Lease) {
     let mut book = empty_book();
     book.positions.push(crate::book::position("NSE@TCS@equities"));
     let refusals = [
-        bed.storage.store_book(stale, &rows(&book)).await.map(drop),
+        bed.storage.store_book(stale, &generated(&book)).await.map(drop),
         bed.storage.apply_external_orders(stale, &reported, &plan, "kite").await.map(drop),
         bed.storage.finish_run(stale, &success(stale), true, true, &[]).await,
         bed.storage.renew_lease(stale, HOUR).await,
@@ -174,11 +174,6 @@ async fn nothing_can_be_written(bed: &Bed, stale: &Lease) {
     }
     bed.storage.release_lease(stale).await.unwrap();
     assert_eq!(bed.dump(&TABLES), before);
-}
-
-fn rows(book: &ledger::Book) -> GeneratedRows<'_> {
-    static NONE: Value = Value::Null;
-    GeneratedRows { book, digest: "digest", discrepancies: &NONE }
 }
 
 /// A run of `status` that ended, and the instants just before and after its start.

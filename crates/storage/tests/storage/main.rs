@@ -4,10 +4,15 @@
 
 mod accounts;
 mod book;
+mod book_rows;
+mod changes;
+mod corporate_actions;
 mod external;
+mod holidays;
 mod imports;
 mod inputs;
 mod lease;
 mod migrations;
+mod opening_lots;
 mod support;
 mod ticks;

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ledger::{Account, Book};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
-use storage::{EndedJob, ImportedOrder, Lease, LeaseAnswer, LeaseRequest, Storage};
+use storage::{EndedJob, GeneratedRows, ImportedOrder, Lease, LeaseAnswer, LeaseRequest, Storage};
 use testbed::Database;
 
 /// The organization of rows that name none.
@@ -63,6 +63,21 @@ impl Bed {
             LeaseAnswer::Taken(lease) => lease,
             other => panic!("{job} did not get {account}: {other:?}"),
         }
+    }
+}
+
+/// A book as a generation from nothing leaves it, without families.
+pub(crate) fn generated(book: &Book) -> GeneratedRows<'_> {
+    GeneratedRows {
+        book,
+        touched: None,
+        families: &[],
+        gone: None,
+        changes: &[],
+        days: &[],
+        snapshot: "1:1:",
+        rebuild_at: None,
+        version: 1,
     }
 }
 

@@ -1,0 +1,55 @@
+//! Accounts: what is stored of them, and what follows from it.
+
+mod list;
+mod pnl;
+mod show;
+
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
+use storage::AccountOverview;
+
+use crate::failure::Failure;
+use crate::output;
+use crate::servers::Servers;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Every account: its last outcome and how long ago that was
+    List,
+    /// One account: its positions and holdings
+    Show(show::Arguments),
+    /// What an account earned by closing lots: first in, first out, per instrument
+    ///
+    /// Shares are one queue per ISIN over NSE and BSE: within a day buys and sells pair first, whatever their products, and
+    /// only the rest meets older lots. Contracts are one queue each over days and products. Only what was matched counts;
+    /// what is sold without a known lot is a discrepancy. Charges, taxes and dividends are no part of it.
+    Pnl(pnl::Arguments),
+}
+
+pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    match command {
+        Command::List => list::run(servers, json).await,
+        Command::Show(arguments) => show::run(&arguments, servers, json).await,
+        Command::Pnl(arguments) => pnl::run(&arguments, servers, json).await,
+    }
+}
+
+fn overview_row(overview: &AccountOverview) -> Value {
+    json!({
+        "organization_id": overview.account.organization_id,
+        "account": overview.account.pseudo_account,
+        "status": overview.status,
+        "last_sync_at": overview.last_sync_at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        "staleness_seconds": overview.staleness_seconds,
+        "paused": overview.paused,
+    })
+}
+
+fn print_finding(finding: &Value) {
+    output::say(&format!(
+        "! {} {}: {}",
+        output::cell(&finding["kind"]),
+        output::cell(&finding["symbol"]),
+        output::cell(&finding["detail"])
+    ));
+}

@@ -1,0 +1,44 @@
+use ledger::{Account, Book};
+use serde_json::{Value, json};
+
+use crate::book::{holding_row, position_row};
+use crate::{Storage, StorageError};
+
+/// A book as rows by column names.
+#[derive(Debug, Clone)]
+pub struct BookRows {
+    /// As of `positions`.
+    pub positions: Vec<Value>,
+    /// As of `holdings`.
+    pub holdings: Vec<Value>,
+}
+
+impl Storage {
+    /// The rows that a book would have in `positions` and `holdings`: every column of those tables, null where the book
+    /// says nothing (such as the id). Nothing is written.
+    pub async fn rows_of_book(&self, account: &Account, book: &Book) -> Result<BookRows, StorageError> {
+        let positions = book.positions.iter().map(|position| owned(position_row(position), account));
+        let positions = sqlx::query_scalar!(
+            r#"SELECT to_jsonb(jsonb_populate_record(NULL::tradingdb.positions, e.value)) AS "row!"
+               FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e (value, ord) ORDER BY e.ord"#,
+            Value::Array(positions.collect())
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let holdings = book.holdings.iter().map(|holding| owned(holding_row(holding), account));
+        let holdings = sqlx::query_scalar!(
+            r#"SELECT to_jsonb(jsonb_populate_record(NULL::tradingdb.holdings, e.value)) AS "row!"
+               FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e (value, ord) ORDER BY e.ord"#,
+            Value::Array(holdings.collect())
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(BookRows { positions, holdings })
+    }
+}
+
+fn owned(mut row: Value, account: &Account) -> Value {
+    row["organization_id"] = json!(account.organization_id);
+    row["pseudo_account"] = json!(account.pseudo_account);
+    row
+}

@@ -1,0 +1,189 @@
+use std::collections::BTreeSet;
+
+use ledger::Name;
+use sqlx::{AssertSqlSafe, Connection as _};
+use storage::{LedgerChanges, NewFamily};
+
+use crate::inputs::bed;
+use crate::support::{Bed, SBIN, empty_book, generated, raghu};
+
+async fn changes(bed: &Bed) -> LedgerChanges {
+    let mut reader = bed.storage.ledger_reader(&raghu()).await.unwrap();
+    let changes = reader.changes().await.unwrap();
+    reader.end().await.unwrap();
+    changes
+}
+
+/// As a generation leaves it that took in all there is: one family, of SBIN.
+async fn take_in(bed: &Bed) {
+    let mut reader = bed.storage.ledger_reader(&raghu()).await.unwrap();
+    let (changes, state) = (reader.changes().await.unwrap(), reader.state().await.unwrap());
+    reader.end().await.unwrap();
+    let names = [Name::Key(SBIN.to_owned()), Name::Isin("INE062A01020".to_owned())];
+    let family = NewFamily {
+        id: None,
+        strategy_id: String::new(),
+        names: BTreeSet::from(names),
+        is_live: true,
+        last_day: None,
+        odd_days: BTreeSet::new(),
+        ledger: "{}".to_owned(),
+        findings: serde_json::json!([]),
+        rows: None,
+    };
+    let book = empty_book();
+    let families = [family];
+    let rows = storage::GeneratedRows {
+        changes: &changes.ids,
+        snapshot: &state.snapshot,
+        families: &families,
+        ..generated(&book)
+    };
+    let lease = bed.lease(&raghu(), "job").await;
+    bed.storage.store_book(&lease, &rows).await.unwrap();
+}
+
+#[tokio::test]
+async fn whatever_a_book_is_made_of_is_noticed_when_it_changes_and_once() {
+    let bed = bed().await;
+    take_in(&bed).await;
+    for change in [
+        "UPDATE tradingdb.orders SET average_price = 311.06 WHERE id = 1",
+        "UPDATE tradingdb.orders SET filled_quantity = 9 WHERE id = 1",
+        "UPDATE tradingdb.orders SET filled_quantity = 1 WHERE id = 2",
+        "UPDATE tradingdb.orders SET exchange_time = '2025-06-11 04:00:00+00' WHERE id = 1",
+        "UPDATE tradingdb.orders SET trade_type = 'SELL' WHERE id = 1",
+        "UPDATE tradingdb.orders SET trade_type = 'HOLD' WHERE id = 1",
+        "UPDATE tradingdb.orders SET product_type = 'MIS' WHERE id = 1",
+        "UPDATE tradingdb.orders SET symbol = 'SBI' WHERE id = 1",
+        "UPDATE tradingdb.orders SET isin = 'INE062A01020' WHERE id = 1",
+        "UPDATE tradingdb.orders SET strategy_id = 'swing-1' WHERE id = 1",
+        "UPDATE tradingdb.orders SET exchange = 'BSE' WHERE id = 1",
+        "UPDATE tradingdb.orders SET exchange_order_id = '4' WHERE id = 1",
+        "UPDATE tradingdb.orders SET id = 101 WHERE id = 1",
+        "UPDATE tradingdb.orders SET pseudo_account = 'Raghu' WHERE id = 3",
+        "UPDATE tradingdb.orders SET organization_id = 'acme' WHERE id = 101",
+        "INSERT INTO tradingdb.fills VALUES (2, '7', 1, 311, '2025-06-10 04:00:00+00')",
+        "UPDATE tradingdb.fills SET price = 312",
+        "UPDATE tradingdb.fills SET quantity = 0.5",
+        "UPDATE tradingdb.fills SET at = '2025-06-10 04:00:01+00'",
+        "DELETE FROM tradingdb.fills",
+        "UPDATE tradingdb.instruments SET multiplier = 10",
+        "UPDATE tradingdb.instruments SET expiry = '2025-06-26'",
+        "DELETE FROM tradingdb.instruments",
+        "INSERT INTO tradingdb.instruments (instrument_key, exchange, symbol) VALUES ('NSE@SBIN@equities', 'NSE', 'SBIN')",
+        "INSERT INTO tradingdb.opening_lots (organization_id, pseudo_account, instrument_key, exchange, symbol, product,
+             quantity, price, opened_at) VALUES ('default', 'Raghu', 'NSE@TCS@equities', 'NSE', 'TCS', 'CNC', 5, 3000, '2025-01-01')",
+        "UPDATE tradingdb.opening_lots SET quantity = 6",
+        "DELETE FROM tradingdb.opening_lots",
+        "INSERT INTO tradingdb.corporate_actions (isin, kind, ex_date, factor) VALUES ('INE062A01020', 'split', '2025-06-11', 10)",
+        "UPDATE tradingdb.corporate_actions SET factor = 5",
+        "UPDATE tradingdb.corporate_actions SET isin = 'INE0', new_isin = 'INE062A01020'",
+        "TRUNCATE tradingdb.corporate_actions",
+        "INSERT INTO tradingdb.market_holidays (exchange, date) VALUES ('NSE', '2025-06-12')",
+        "DELETE FROM tradingdb.market_holidays WHERE exchange = 'NSE' AND date = '2025-06-12'",
+        "SET session_replication_role = replica; UPDATE tradingdb.orders SET filled_quantity = 4 WHERE id = 2",
+        "SET search_path = ''; UPDATE tradingdb.orders SET filled_quantity = 5 WHERE id = 2",
+        "DELETE FROM tradingdb.orders WHERE id = 2",
+        "TRUNCATE tradingdb.orders, tradingdb.fills",
+    ] {
+        assert!(changes(&bed).await.is_empty(), "before {change}");
+        bed.sql(change);
+        assert!(!changes(&bed).await.is_empty(), "{change}");
+        take_in(&bed).await;
+    }
+}
+
+#[tokio::test]
+async fn what_no_book_is_made_of_is_no_change() {
+    let bed = bed().await;
+    take_in(&bed).await;
+    for change in [
+        "SELECT 1",
+        "UPDATE tradingdb.orders SET status = 'Complete', status_message = 'x', comments = 'y', modified_time = now()",
+        "UPDATE tradingdb.orders SET average_price = 311.0500 WHERE id = 1",
+        "UPDATE tradingdb.orders SET price = 300, exchange_time = now(), quantity = 11 WHERE id = 2",
+        "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, trade_type, status) VALUES ('Raghu', 'REGULAR', 1, 'BUY', 'OPEN')",
+        "UPDATE tradingdb.orders SET average_price = 1 WHERE pseudo_account = 'Sita'",
+        "INSERT INTO tradingdb.fills VALUES (3, '7', 1, 311, '2025-06-10 04:00:00+00')",
+        "INSERT INTO tradingdb.instruments (instrument_key, exchange, symbol) VALUES ('NSE@TCS@equities', 'NSE', 'TCS')",
+        "UPDATE tradingdb.instruments SET lot_size = 5",
+        "INSERT INTO tradingdb.opening_lots (organization_id, pseudo_account, instrument_key, exchange, symbol, product,
+             quantity, price, opened_at) VALUES ('acme', 'Raghu', 'NSE@TCS@equities', 'NSE', 'TCS', 'CNC', 5, 3000, '2025-01-01')",
+        "INSERT INTO tradingdb.corporate_actions (isin, kind, ex_date, factor) VALUES ('INE1', 'split', '2025-06-11', 10)",
+        "INSERT INTO tradingdb.market_holidays (exchange, date) VALUES ('MCX', '2025-06-12')",
+        "VACUUM FULL tradingdb.orders",
+    ] {
+        bed.sql(change);
+        assert!(changes(&bed).await.is_empty(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_appears_is_told_apart_from_one_that_changes() {
+    let bed = bed().await;
+    take_in(&bed).await;
+    let insert = |id: u32, filled: u32| {
+        bed.sql(&format!(
+            "INSERT INTO tradingdb.orders (id, pseudo_account, variety, quantity, filled_quantity, trade_type, instrument_key)
+             VALUES ({id}, 'Raghu', 'REGULAR', 9, {filled}, 'BUY', '{SBIN}')"
+        ));
+    };
+    insert(11, 3);
+    bed.sql("UPDATE tradingdb.orders SET filled_quantity = 5 WHERE id = 11");
+    bed.sql("INSERT INTO tradingdb.fills VALUES (11, '1', 5, 1, now())");
+    // Nothing was filled so far.
+    bed.sql("UPDATE tradingdb.orders SET filled_quantity = 1 WHERE id = 2");
+    insert(12, 0);
+    bed.sql("INSERT INTO tradingdb.fills VALUES (12, '1', 5, 1, now())");
+    let found = changes(&bed).await;
+    assert_eq!(found.appeared, [2, 11, 12]);
+    assert!(found.altered.is_empty() && !found.all);
+    take_in(&bed).await;
+    for change in [
+        "UPDATE tradingdb.orders SET filled_quantity = 6 WHERE id = 11",
+        "INSERT INTO tradingdb.fills VALUES (12, '2', 5, 1, now())",
+        "INSERT INTO tradingdb.fills VALUES (1, '1', 5, 1, now())",
+        "DELETE FROM tradingdb.orders WHERE id = 12",
+    ] {
+        bed.sql(change);
+        let found = changes(&bed).await;
+        assert_eq!(found.altered, BTreeSet::from([(String::new(), SBIN.to_owned())]), "{change}");
+        assert!(found.appeared.is_empty(), "{change}");
+        take_in(&bed).await;
+    }
+}
+
+#[tokio::test]
+async fn what_commits_while_a_generation_reads_is_there_for_the_next() {
+    let bed = bed().await;
+    take_in(&bed).await;
+    // It gets its numbers before the generation looks, and commits after it has stored.
+    let mut open = sqlx::PgConnection::connect(&bed.database.url()).await.unwrap();
+    let uncommitted = format!(
+        "BEGIN; INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, filled_quantity, trade_type, instrument_key)
+         VALUES ('Raghu', 'REGULAR', 9, 9, 'BUY', '{SBIN}'); UPDATE tradingdb.instruments SET multiplier = 3"
+    );
+    sqlx::raw_sql(AssertSqlSafe(uncommitted)).execute(&mut open).await.unwrap();
+    bed.sql("UPDATE tradingdb.orders SET filled_quantity = 7 WHERE id = 1");
+    assert!(!changes(&bed).await.is_empty());
+    take_in(&bed).await;
+    assert!(changes(&bed).await.is_empty());
+    sqlx::raw_sql("COMMIT").execute(&mut open).await.unwrap();
+    let found = changes(&bed).await;
+    assert_eq!(found.appeared.len(), 1, "a number before the last one read, but committed after");
+    assert!(found.reference.contains(&Name::Key(SBIN.to_owned())));
+}
+
+#[tokio::test]
+async fn a_role_that_may_write_orders_and_nothing_else_is_noticed_too() {
+    let bed = bed().await;
+    take_in(&bed).await;
+    let role = format!("writer_{}", std::process::id());
+    bed.sql(&format!(
+        "CREATE ROLE {role}; GRANT USAGE ON SCHEMA tradingdb TO {role}; GRANT SELECT, UPDATE ON tradingdb.orders TO {role}"
+    ));
+    bed.sql(&format!("SET ROLE {role}; UPDATE tradingdb.orders SET filled_quantity = 7 WHERE id = 1"));
+    assert!(!changes(&bed).await.is_empty());
+    bed.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
