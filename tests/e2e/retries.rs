@@ -17,7 +17,7 @@ fn a_job_that_fails_until_its_retries_end_comes_back_later_and_later_and_then_is
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);
     let worker = world.worker(&[]);
     // Every step fails: rows can neither be read nor written.
-    world.sql("ALTER TABLE tradingdb.orders RENAME TO orders_away");
+    world.sql("ALTER TABLE tradingdb.orders RENAME TO orders_away; ALTER VIEW tradingdb.executions RENAME TO executions_away");
     let answer = world.syncfleet(&["sync", "Raghu", "--wait", "60", "--json"]).expect(1).json();
     assert_eq!(answer["failed"], 1, "{answer}\n{}", worker.output());
 
@@ -42,7 +42,7 @@ fn a_job_that_fails_until_its_retries_end_comes_back_later_and_later_and_then_is
     let result = world.redis.command(&format!("GET celery-task-meta-{id}")).unwrap();
     assert!(result.contains("FAILURE"), "{result}");
 
-    world.sql("ALTER TABLE tradingdb.orders_away RENAME TO orders");
+    world.sql("ALTER TABLE tradingdb.orders_away RENAME TO orders; ALTER VIEW tradingdb.executions_away RENAME TO executions");
     world.syncfleet(&["sync", "Raghu", "--wait", "30", "--json"]).expect(0);
 }
 

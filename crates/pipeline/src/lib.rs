@@ -23,6 +23,7 @@ mod sync;
 pub use as_of::{AsOf, book_as_of};
 pub use error::chain;
 pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick};
+pub use generation::{Generation, GenerationError, Wanted, regenerate};
 pub use job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SyncJob, encode_sync, job_id};
 pub use notification::routing_key;
 pub use report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};

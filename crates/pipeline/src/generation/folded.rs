@@ -6,7 +6,7 @@ use ledger::{Book, Calendar, CorporateAction, Instrument, Ledger, Name, ist};
 use serde_json::{Value, json};
 use storage::{LedgerDays, NewFamily, OtherDays};
 
-use super::NotReplaced;
+use super::GenerationError;
 use super::rebuild::Place;
 use super::unstorable::withhold_unstorable;
 
@@ -100,7 +100,7 @@ impl Work {
         self,
         days: &[LedgerDays],
         as_of: DateTime<Utc>,
-    ) -> Result<(Book, Vec<NewFamily>), NotReplaced> {
+    ) -> Result<(Book, Vec<NewFamily>), GenerationError> {
         let view_day = days.first().map_or_else(|| ist::day_of(as_of), |days| days.view_day);
         let (mut books, mut stored) = (Vec::new(), Vec::new());
         for family in self.families {
@@ -129,6 +129,6 @@ impl Work {
     }
 }
 
-fn json_text(ledger: &Ledger) -> Result<String, NotReplaced> {
-    serde_json::to_string(&ledger.save()).map_err(NotReplaced::Unwritable)
+fn json_text(ledger: &Ledger) -> Result<String, GenerationError> {
+    serde_json::to_string(&ledger.save()).map_err(GenerationError::Unwritable)
 }

@@ -6,10 +6,16 @@ mod rebuild;
 mod unstorable;
 mod update;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use ledger::{LedgerError, SAVED_VERSION};
-use storage::{GeneratedRows, Lease, LedgerChanges, LedgerReader, LedgerState, StorageError};
+use storage::{
+    GeneratedRows, Lease, LedgerChanges, LedgerReader, LedgerState, Storage, StorageError, StoredRows,
+};
 
+use self::folded::Work;
 use self::rebuild::rebuild_all;
 use self::update::{Update, update};
 use crate::report::GenerationReport;
@@ -19,76 +25,121 @@ use crate::{SyncJob, chain};
 pub(crate) use self::notes::unreadable_side;
 pub(crate) use self::unstorable::withhold_unstorable;
 
-/// Brings positions and holdings up to date.
+/// Why nothing was replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerationError {
+    /// PostgreSQL; [`StorageError::LeaseLost`] where the account is another run's by now.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A number of one instrument is too large: only a correction of the data helps.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A stored ledger contradicts itself. Making everything anew helps, and is tried at once.
+    #[error("a stored ledger cannot be read")]
+    Unreadable,
+    /// A ledger has no form as JSON.
+    #[error("a ledger cannot be written")]
+    Unwritable(#[source] serde_json::Error),
+}
+
+/// What is asked of a generation.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Every row is written anew after this long, even when nothing changed: somebody else may have changed one.
+    pub interval: Duration,
+    /// Everything is made anew.
+    pub force: bool,
+    /// The instant; `None` is now, by PostgreSQL's clock. Instants must not go back.
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+/// What a generation did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Generation {
+    /// Nothing: nothing changed, and the interval has not passed.
+    Current,
+    /// Positions and holdings are as of an instant.
+    Done {
+        /// Rows of the account, those that stayed as they were included.
+        rows: StoredRows,
+        /// Orders that were read.
+        orders: usize,
+        /// The instant.
+        at: DateTime<Utc>,
+    },
+}
+
+/// Brings positions and holdings up to date, as a step of a sync.
 pub(crate) async fn generate(
     pipeline: &Pipeline,
     job: &SyncJob,
     lease: &Lease,
 ) -> Result<GenerationReport, LeaseLost> {
+    let last_generation = lease.last_generation_at;
     if !pipeline.settings.generation_enabled {
         let reason = "POSITION_GENERATION_ENABLED is false".to_owned();
-        return Ok(GenerationReport::Skipped { reason, last_generation: lease.last_generation_at });
+        return Ok(GenerationReport::Skipped { reason, last_generation });
     }
-    match replace_rows(pipeline, job, lease).await {
-        Ok(report) => Ok(report),
-        Err(NotReplaced::Storage(StorageError::LeaseLost)) => Err(LeaseLost),
-        Err(NotReplaced::Storage(error)) => Ok(GenerationReport::Failed(chain(&error))),
-        Err(NotReplaced::Ledger(error)) => Ok(GenerationReport::Failed(chain(&error))),
-        Err(NotReplaced::Unwritable(error)) => Ok(GenerationReport::Failed(chain(&error))),
-        Err(NotReplaced::Unreadable) => {
-            Ok(GenerationReport::Failed("a stored ledger cannot be read".to_owned()))
-        }
+    let wanted = Wanted { interval: pipeline.settings.generation_interval, force: job.force, as_of: None };
+    match regenerate(&pipeline.storage, lease, &wanted).await {
+        Ok(Generation::Current) => Ok(GenerationReport::Current { last_generation }),
+        Ok(Generation::Done { rows, orders, at }) => Ok(GenerationReport::Done {
+            positions: rows.positions,
+            holdings: rows.holdings,
+            orders,
+            at,
+            discrepancies: rows.discrepancies,
+        }),
+        Err(GenerationError::Storage(StorageError::LeaseLost)) => Err(LeaseLost),
+        Err(error) => Ok(GenerationReport::Failed(chain(&error))),
     }
 }
 
-/// Why nothing was replaced.
-#[derive(Debug)]
-enum NotReplaced {
-    Storage(StorageError),
-    Ledger(LedgerError),
-    /// A stored ledger contradicts itself; making everything anew helps.
-    Unreadable,
-    Unwritable(serde_json::Error),
-}
-
-async fn replace_rows(
-    pipeline: &Pipeline,
-    job: &SyncJob,
+/// Brings positions and holdings of the leased account up to date.
+///
+/// What changed since the last generation is folded into the families it concerns; whatever cannot be gone on from
+/// makes all of them anew. On a new trading day every row is written anew. All is stored in one transaction: whatever
+/// dies before its end, the next generation begins where this one did.
+pub async fn regenerate(
+    storage: &Storage,
     lease: &Lease,
-) -> Result<GenerationReport, NotReplaced> {
-    let mut reader = pipeline.storage.ledger_reader(&job.account).await?;
-    let as_of = reader.as_of;
+    wanted: &Wanted,
+) -> Result<Generation, GenerationError> {
+    let Wanted { interval, force, as_of } = *wanted;
+    let mut reader = storage.ledger_reader(&lease.account).await?;
+    let at = as_of.unwrap_or(reader.as_of);
+    reader.as_of = at;
     let state = reader.state().await?;
     let changes = reader.changes().await?;
-    let is_due = is_due(pipeline, lease, as_of);
+    let last = lease.last_generation_at;
+    let is_due = last.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval));
     let update = match () {
-        () if job.force || needs_rebuild(&state, &changes, as_of) => None,
+        () if force || needs_rebuild(&state, &changes, at) => None,
         () if changes.is_empty() && !is_due && !is_new_day(&mut reader, &state).await? => {
-            return Ok(GenerationReport::Current { last_generation: lease.last_generation_at });
+            return Ok(Generation::Current);
         }
         () => match update(&mut reader, &state, &changes, is_due).await {
-            Err(NotReplaced::Unreadable) => None,
+            Err(GenerationError::Unreadable) => None,
             updated => updated?,
         },
     };
     let is_rebuilt = update.is_none();
     let Update { work, days, is_whole } = match update {
         Some(update) => update,
-        None => {
-            let work = rebuild_all(&mut reader, &state).await?;
-            let days = work.days(&Default::default(), [].into_iter(), &state.holidays, as_of);
-            Update { work, days, is_whole: true }
-        }
+        None => everything(&mut reader, &state).await?,
     };
     reader.end().await?;
-    let (names, gone): (_, Vec<i64>) = (work.names.clone(), work.gone.iter().copied().collect());
+    let kept = state.rebuild_at.filter(|_| !is_rebuilt);
+    let rebuild_at = [kept, work.rebuild_at].into_iter().flatten().min();
     let orders = work.orders.len();
-    let rebuild_at = if is_rebuilt {
-        work.rebuild_at
-    } else {
-        [state.rebuild_at, work.rebuild_at].into_iter().flatten().min()
-    };
-    let (book, families) = work.write(&days, as_of)?;
+    let names = work.names.clone();
+    let gone: Vec<i64> = work.gone.iter().copied().collect();
+    let (days, written) = off_the_runtime(move || {
+        let written = work.write(&days, at);
+        (days, written)
+    })
+    .await;
+    let (book, families) = written?;
     let rows = GeneratedRows {
         book: &book,
         touched: (!is_whole).then_some(&names),
@@ -100,14 +151,22 @@ async fn replace_rows(
         rebuild_at,
         version: SAVED_VERSION,
     };
-    let stored = pipeline.storage.store_book(lease, &rows).await?;
-    Ok(GenerationReport::Done {
-        positions: stored.positions,
-        holdings: stored.holdings,
-        orders,
-        at: as_of,
-        discrepancies: stored.discrepancies,
-    })
+    let rows = storage.store_book(lease, &rows).await?;
+    Ok(Generation::Done { rows, orders, at })
+}
+
+/// Runs a calculation where it keeps no lease renewal and no other job waiting.
+async fn off_the_runtime<T: Send + 'static>(calculate: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(calculate).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn everything(reader: &mut LedgerReader, state: &LedgerState) -> Result<Update, GenerationError> {
+    let work = rebuild_all(reader, state).await?;
+    let days = work.days(&BTreeMap::new(), [].into_iter(), &state.holidays, reader.as_of);
+    Ok(Update { work, days, is_whole: true })
 }
 
 /// Whether what is stored cannot be gone on from.
@@ -118,27 +177,9 @@ fn needs_rebuild(state: &LedgerState, changes: &LedgerChanges, as_of: DateTime<U
         || state.rebuild_at.is_some_and(|at| at <= as_of)
 }
 
-/// Rows are looked at again after the interval even when nothing changed: somebody else may have.
-fn is_due(pipeline: &Pipeline, lease: &Lease, now: DateTime<Utc>) -> bool {
-    let interval = pipeline.settings.generation_interval;
-    lease.last_generation_at.is_none_or(|at| (now - at).to_std().is_ok_and(|age| age >= interval))
-}
-
 /// Whether the rows are of another trading day than the one that has begun.
-async fn is_new_day(reader: &mut LedgerReader, state: &LedgerState) -> Result<bool, NotReplaced> {
+async fn is_new_day(reader: &mut LedgerReader, state: &LedgerState) -> Result<bool, GenerationError> {
     let others = reader.other_days(&[]).await?;
-    let days = folded::Work::default().days(&others, [].into_iter(), &state.holidays, reader.as_of);
+    let days = Work::default().days(&others, [].into_iter(), &state.holidays, reader.as_of);
     Ok(days != reader.days().await?)
-}
-
-impl From<StorageError> for NotReplaced {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
-}
-
-impl From<LedgerError> for NotReplaced {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
 }

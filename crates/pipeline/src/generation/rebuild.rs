@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ledger::{Calendar, Fill, Identities, Ledger, LedgerError, Name, OpeningLot, Seen, ist};
 use storage::{LedgerReader, LedgerState, OtherDays, SeenIsin, is_strategy};
 
-use super::NotReplaced;
+use super::GenerationError;
 use super::folded::{Folded, Reference, Work};
 use super::notes::Notes;
 
@@ -15,7 +15,10 @@ use super::notes::Notes;
 pub(super) type Place = (String, String);
 
 /// Makes anew all families of the account and of its strategies.
-pub(super) async fn rebuild_all(reader: &mut LedgerReader, state: &LedgerState) -> Result<Work, NotReplaced> {
+pub(super) async fn rebuild_all(
+    reader: &mut LedgerReader,
+    state: &LedgerState,
+) -> Result<Work, GenerationError> {
     let mut work = Work::default();
     let known = Known::read(reader, None).await?;
     fold(reader, state, None, &known, &BTreeMap::new(), &mut work).await?;
@@ -29,7 +32,7 @@ pub(super) async fn rebuild(
     state: &LedgerState,
     mut places: BTreeSet<Place>,
     work: &mut Work,
-) -> Result<(), NotReplaced> {
+) -> Result<(), GenerationError> {
     let known = loop {
         let keys: BTreeSet<String> = places.iter().map(|(_, key)| key.clone()).collect();
         let keys: Vec<String> = keys.into_iter().collect();
@@ -66,7 +69,7 @@ struct Known {
 }
 
 impl Known {
-    async fn read(reader: &mut LedgerReader, keys: Option<&[String]>) -> Result<Self, NotReplaced> {
+    async fn read(reader: &mut LedgerReader, keys: Option<&[String]>) -> Result<Self, GenerationError> {
         let seen = reader.seen_isins(keys).await?;
         let lots = reader.opening_lots(keys).await?;
         let mut names: BTreeSet<Name> = keys.unwrap_or_default().iter().cloned().map(Name::Key).collect();
@@ -101,7 +104,7 @@ async fn fold(
     known: &Known,
     others: &BTreeMap<String, OtherDays>,
     work: &mut Work,
-) -> Result<(), NotReplaced> {
+) -> Result<(), GenerationError> {
     let is_wanted = |strategy: &str, key: &str| {
         places.is_none_or(|places| places.contains(&(strategy.to_owned(), key.to_owned())))
     };
@@ -174,7 +177,7 @@ impl<W: Fn(&str, &str) -> bool> Stream<W> {
         self.instant.push(fill);
     }
 
-    fn end(mut self) -> Result<BTreeMap<String, Ledger>, NotReplaced> {
+    fn end(mut self) -> Result<BTreeMap<String, Ledger>, GenerationError> {
         self.flush();
         match self.error {
             Some(error) => Err(error.into()),

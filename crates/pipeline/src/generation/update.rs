@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use ledger::{Fill, Identities, Name, OpeningLot, ist};
 use storage::{LedgerChanges, LedgerDays, LedgerReader, LedgerState, is_strategy};
 
-use super::NotReplaced;
+use super::GenerationError;
 use super::folded::{Folded, Reference, Work};
 use super::notes::Notes;
 use super::rebuild::{Place, rebuild};
@@ -35,7 +35,7 @@ pub(super) async fn update(
     state: &LedgerState,
     changes: &LedgerChanges,
     look_again: bool,
-) -> Result<Option<Update>, NotReplaced> {
+) -> Result<Option<Update>, GenerationError> {
     let mut work = Work::default();
     let mut again = altered(reader, changes).await?;
     let mut additions = added(reader, state, changes, &mut again, &mut work).await?;
@@ -86,7 +86,10 @@ pub(super) async fn update(
 }
 
 /// What must be made anew: whatever counted before and may count otherwise now.
-async fn altered(reader: &mut LedgerReader, changes: &LedgerChanges) -> Result<BTreeSet<Place>, NotReplaced> {
+async fn altered(
+    reader: &mut LedgerReader,
+    changes: &LedgerChanges,
+) -> Result<BTreeSet<Place>, GenerationError> {
     let mut again = changes.altered.clone();
     if !changes.reference.is_empty() {
         let families = reader.families_knowing(&changes.reference).await?;
@@ -102,7 +105,7 @@ async fn added(
     changes: &LedgerChanges,
     again: &mut BTreeSet<Place>,
     work: &mut Work,
-) -> Result<Vec<Addition>, NotReplaced> {
+) -> Result<Vec<Addition>, GenerationError> {
     if changes.added_to.is_empty() {
         return Ok(Vec::new());
     }
@@ -152,7 +155,7 @@ async fn lots_of_days_to_come(
     reader: &mut LedgerReader,
     additions: &[Addition],
     days: &[LedgerDays],
-) -> Result<Vec<OpeningLot>, NotReplaced> {
+) -> Result<Vec<OpeningLot>, GenerationError> {
     let turning = additions.iter().map(|addition| &addition.family).filter(|family| {
         family.strategy_id.is_empty() && family.ledger.view_day() < view_day_of(days, family)
     });
@@ -165,7 +168,7 @@ fn go_on(
     view_day: NaiveDate,
     lots: &[OpeningLot],
     fills: Vec<Fill>,
-) -> Result<(), NotReplaced> {
+) -> Result<(), GenerationError> {
     let since = family.ledger.view_day();
     let is_to_come = |day: NaiveDate| since < day && day <= view_day;
     let reference = Arc::clone(&family.reference);
@@ -187,7 +190,7 @@ async fn take_up(
     reader: &mut LedgerReader,
     state: &LedgerState,
     ids: &[i64],
-) -> Result<Vec<Folded>, NotReplaced> {
+) -> Result<Vec<Folded>, GenerationError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -206,7 +209,7 @@ async fn take_up(
         taken.push(Folded {
             id: Some(stored.id),
             strategy_id: stored.strategy_id,
-            ledger: ledger.ok_or(NotReplaced::Unreadable)?,
+            ledger: ledger.ok_or(GenerationError::Unreadable)?,
             names: names.remove(&stored.id).unwrap_or_default(),
             notes: Notes::among(stored.findings),
             reference: Arc::clone(&reference),
@@ -215,7 +218,7 @@ async fn take_up(
     Ok(taken)
 }
 
-async fn keys_of(reader: &mut LedgerReader, families: &[i64]) -> Result<BTreeSet<Place>, NotReplaced> {
+async fn keys_of(reader: &mut LedgerReader, families: &[i64]) -> Result<BTreeSet<Place>, GenerationError> {
     let names = reader.names_of(families).await?.into_iter();
     let keys = names.filter_map(|(_, strategy, name)| Some((strategy, key_of(&name)?.to_owned())));
     Ok(keys.collect())

@@ -36,6 +36,9 @@ async fn actions_come_back_as_they_were_given_and_a_second_import_changes_nothin
     let again = bed.storage.import_corporate_actions(&actions).await.unwrap();
     assert_eq!(again, ImportCounts { unchanged: 3, ..NOTHING });
     assert_eq!(bed.dump(&["corporate_actions"]), before);
+    // Only what concerns an account's shares is read for it.
+    bed.sql("INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, filled_quantity, trade_type, isin, exchange)
+             VALUES ('Raghu', 'REGULAR', 1, 1, 'BUY', 'INE758E01017', 'NSE')");
     let mut found = bed.storage.ledger_inputs(&raghu()).await.unwrap().corporate_actions;
     found.sort_by_key(|action| action.ex_date);
     assert_eq!(found.len(), 3);

@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use pipeline::{Generation, Wanted};
+
+use crate::desk::{Desk, WHEN_NEEDED};
+
+/// Twenty days of one order each in three contracts, today the last of them.
+async fn desk() -> Desk {
+    let desk = Desk::new().await;
+    desk.sql(
+        "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, filled_quantity, exchange, symbol, trade_type,
+             product_type, average_price, exchange_time, exchange_order_id)
+         SELECT 'Raghu', 'REGULAR', 1, 1, 'NFO', 'F' || n % 3, 'BUY', 'NRML', 100 + n,
+                now() - interval '1 day' * n, n::text
+         FROM generate_series(0, 19) AS n",
+    );
+    desk
+}
+
+fn order(symbol: &str, id: u32) -> String {
+    format!(
+        "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, filled_quantity, exchange, symbol, trade_type,
+             product_type, average_price, exchange_time, exchange_order_id)
+         VALUES ('Raghu', 'REGULAR', 1, 1, 'NFO', '{symbol}', 'SELL', 'NRML', 90, clock_timestamp(), '{id}')"
+    )
+}
+
+#[tokio::test]
+async fn a_sync_reads_what_is_new_and_nothing_else() {
+    let desk = desk().await;
+    assert_eq!(desk.orders_read().await, Some(20), "the first one reads everything");
+    assert_eq!(desk.orders_read().await, None);
+    desk.sql(&order("F1", 100));
+    assert_eq!(desk.orders_read().await, Some(1));
+    desk.sql(&order("NEW", 101));
+    assert_eq!(desk.orders_read().await, Some(1), "a new instrument has no past");
+    desk.sql("UPDATE tradingdb.orders SET average_price = 91 WHERE exchange_order_id = '3'");
+    assert_eq!(desk.orders_read().await, Some(7), "a correction makes its instrument anew");
+    assert_eq!(desk.stored().await, desk.expected().await);
+    assert_eq!(desk.orders_read().await, None);
+}
+
+#[tokio::test]
+async fn only_rows_of_what_changed_are_written() {
+    let desk = desk().await;
+    desk.sync().await;
+    let others = "SELECT ctid, id, \"timestamp\" FROM tradingdb.positions WHERE symbol <> 'F1' ORDER BY id";
+    let before = desk.sql(others);
+    desk.sql(&order("F1", 100));
+    desk.sync().await;
+    assert_eq!(desk.sql(others), before);
+    assert_eq!(desk.sql("SELECT sell_quantity FROM tradingdb.positions WHERE symbol = 'F1'"), "1");
+}
+
+#[tokio::test]
+async fn rows_that_somebody_else_changed_are_put_right_when_the_interval_has_passed() {
+    let desk = desk().await;
+    desk.sync().await;
+    let right = desk.stored().await;
+    desk.sql("UPDATE tradingdb.positions SET net_quantity = 0; DELETE FROM tradingdb.positions WHERE symbol = 'F2'");
+    assert_eq!(desk.sync().await, Generation::Current);
+    let Generation::Done { orders, .. } =
+        desk.generate(Wanted { interval: Duration::ZERO, ..WHEN_NEEDED }).await
+    else {
+        panic!("it is due")
+    };
+    assert_eq!(orders, 0, "the past is not read for that");
+    assert_eq!(desk.stored().await, right);
+}
+
+#[tokio::test]
+async fn a_new_trading_day_turns_every_row_without_a_look_at_the_past() {
+    let desk = desk().await;
+    desk.sql(
+        "UPDATE tradingdb.orders SET exchange = 'NSE' WHERE symbol = 'F2';
+         UPDATE tradingdb.orders SET product_type = 'CNC', isin = 'INE2', strategy_id = 'swing' WHERE symbol = 'F2';
+         INSERT INTO tradingdb.corporate_actions (isin, kind, ex_date, factor) VALUES ('INE2', 'split', current_date + 4, 5);
+         INSERT INTO tradingdb.opening_lots (organization_id, pseudo_account, instrument_key, exchange, symbol, product,
+             quantity, price, opened_at) VALUES ('default', 'Raghu', 'NFO@F0@unknown', 'NFO', 'F0', 'NRML', 5, 10, now() - interval '3 years')",
+    );
+    desk.sql(&order("F1", 100));
+    let today = desk.storage.now().await.unwrap();
+    for days in 0..8 {
+        let as_of = today + TimeDelta::days(days);
+        let Generation::Done { orders, .. } =
+            desk.generate(Wanted { as_of: Some(as_of), ..WHEN_NEEDED }).await
+        else {
+            // No trading day has begun since.
+            continue;
+        };
+        assert_eq!(orders, if days == 0 { 21 } else { 0 });
+        assert_eq!(desk.stored().await, desk.expected_at(as_of).await, "{days} days later");
+    }
+    assert_eq!(desk.sql("SELECT quantity FROM tradingdb.holdings"), "30", "six, split by five");
+    let of_strategy =
+        "SELECT holdings -> 0 ->> 'quantity' FROM tradingdb.ledger_families WHERE strategy_id = 'swing'";
+    assert_eq!(desk.sql(of_strategy), "30");
+}
+
+#[tokio::test]
+async fn an_order_dated_in_the_future_counts_when_its_time_has_come() {
+    let desk = desk().await;
+    desk.sync().await;
+    desk.sql(&order("F1", 100));
+    desk.sql("UPDATE tradingdb.orders SET exchange_time = clock_timestamp() + interval '1 second' WHERE exchange_order_id = '100'");
+    desk.sync().await;
+    assert_eq!(desk.sql("SELECT sell_quantity FROM tradingdb.positions WHERE symbol = 'F1'"), "0");
+    desk.sql("SELECT pg_sleep(1.1)");
+    assert_eq!(desk.orders_read().await, Some(21));
+    assert_eq!(desk.sql("SELECT sell_quantity FROM tradingdb.positions WHERE symbol = 'F1'"), "1");
+}
+
+#[tokio::test]
+async fn a_stored_ledger_that_cannot_be_read_is_made_anew() {
+    let desk = desk().await;
+    desk.sync().await;
+    let kept = desk.kept();
+    for damage in ["'{}'", "jsonb_set(ledger::jsonb, '{origins}', '[]')::json"] {
+        desk.sql(&format!("UPDATE tradingdb.ledger_families SET ledger = {damage}"));
+        desk.sql(&order("F1", 100));
+        assert_eq!(desk.orders_read().await, Some(21), "{damage}");
+        assert_eq!(desk.stored().await, desk.expected().await);
+        desk.sql("DELETE FROM tradingdb.orders WHERE exchange_order_id = '100'");
+        desk.sync().await;
+        assert_eq!(desk.kept(), kept);
+    }
+    desk.sql("UPDATE tradingdb.account_sync_state SET ledger_version = 0");
+    assert_eq!(desk.orders_read().await, Some(20));
+}
+
+#[tokio::test]
+async fn a_database_restored_elsewhere_is_read_anew() {
+    let desk = desk().await;
+    desk.sync().await;
+    desk.sql("UPDATE tradingdb.account_sync_state SET ledger_snapshot = '4000000000:4000000000:'");
+    assert_eq!(desk.orders_read().await, Some(20), "the snapshot is of a server that was further on");
+    assert_eq!(desk.orders_read().await, None);
+}
