@@ -99,6 +99,28 @@ impl LedgerReader {
         .await?)
     }
 
+    /// Whether the account has opening lots of days after `after`, until `until`.
+    pub async fn has_lots_between(
+        &mut self,
+        after: NaiveDate,
+        until: NaiveDate,
+    ) -> Result<bool, StorageError> {
+        if until <= after {
+            return Ok(false);
+        }
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM tradingdb.opening_lots
+                              WHERE pseudo_account = $1 AND organization_id = $2
+                                AND opened_at > $3 AND opened_at <= $4) AS "exist!""#,
+            self.account.pseudo_account,
+            self.account.organization_id,
+            ledger::ist::end_of(after),
+            ledger::ist::end_of(until)
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?)
+    }
+
     /// Instruments and corporate actions of some names. To the names are added the ISINs that instruments have, and
     /// those that actions join to any of them, however long the chain.
     pub async fn reference(

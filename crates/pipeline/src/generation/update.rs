@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use ledger::{Fill, Identities, Name, OpeningLot, ist};
+use ledger::{Fill, Identities, Name, ist};
 use storage::{LedgerChanges, LedgerDays, LedgerReader, LedgerState, is_strategy};
 
 use super::GenerationError;
@@ -29,7 +29,8 @@ struct Addition {
 
 /// Folds what changed. With `look_again` every row is written anew, as on a new trading day.
 ///
-/// `None` where only making everything anew is right: a day that was ended has come again.
+/// `None` where only making everything anew is right: a day that was ended has come again, or one that opening lots
+/// begin, of which no family may know.
 pub(super) async fn update(
     reader: &mut LedgerReader,
     state: &LedgerState,
@@ -54,8 +55,13 @@ pub(super) async fn update(
     });
     let days = work.days(&others, new, &state.holidays, reader.as_of);
     let stored = reader.days().await?;
-    if days.iter().any(|now| stored.iter().any(|stored| is_back(stored, now))) {
-        return Ok(None);
+    for now in &days {
+        let before = stored.iter().find(|stored| stored.strategy_id == now.strategy_id);
+        let before = before.map_or(now.view_day, |stored| stored.view_day);
+        let is_account = now.strategy_id.is_empty();
+        if now.view_day < before || is_account && reader.has_lots_between(before, now.view_day).await? {
+            return Ok(None);
+        }
     }
     let moved: BTreeSet<&str> = (days.iter())
         .filter(|days| look_again || !stored.contains(days))
@@ -69,13 +75,12 @@ pub(super) async fn update(
     }
     let rebuilt = std::mem::take(&mut work.families);
     additions.extend(rebuilt.into_iter().map(|family| Addition { family, fills: Vec::new() }));
-    let lots = lots_of_days_to_come(reader, &additions, &days).await?;
     for Addition { mut family, fills } in additions {
         let view_day = view_day_of(&days, &family);
         if !family.ledger.is_same() || family.ledger.view_day() > view_day {
             return Ok(None);
         }
-        go_on(&mut family, view_day, &lots, fills)?;
+        go_on(&mut family, view_day, fills)?;
         if family.strategy_id.is_empty() {
             work.names.extend(family.names.iter().cloned());
         }
@@ -150,36 +155,12 @@ async fn added(
     Ok(additions)
 }
 
-/// Opening lots of days that families come to, of which they know nothing yet.
-async fn lots_of_days_to_come(
-    reader: &mut LedgerReader,
-    additions: &[Addition],
-    days: &[LedgerDays],
-) -> Result<Vec<OpeningLot>, GenerationError> {
-    let turning = additions.iter().map(|addition| &addition.family).filter(|family| {
-        family.strategy_id.is_empty() && family.ledger.view_day() < view_day_of(days, family)
-    });
-    let keys: Vec<String> = turning.flat_map(|family| family.keys().map(str::to_owned)).collect();
-    if keys.is_empty() { Ok(Vec::new()) } else { Ok(reader.opening_lots(Some(&keys)).await?) }
-}
-
-fn go_on(
-    family: &mut Folded,
-    view_day: NaiveDate,
-    lots: &[OpeningLot],
-    fills: Vec<Fill>,
-) -> Result<(), GenerationError> {
+fn go_on(family: &mut Folded, view_day: NaiveDate, fills: Vec<Fill>) -> Result<(), GenerationError> {
     let since = family.ledger.view_day();
-    let is_to_come = |day: NaiveDate| since < day && day <= view_day;
     let reference = Arc::clone(&family.reference);
-    let actions = reference.actions.iter().filter(|action| is_to_come(action.ex_date));
-    let keys: BTreeSet<&str> = family.names.iter().filter_map(key_of).collect();
-    let is_account = family.strategy_id.is_empty();
-    let lots = lots.iter().filter(|lot| {
-        is_account && keys.contains(&*lot.instrument_key) && is_to_come(ist::day_of(lot.opened_at))
-    });
+    let actions = reference.actions.iter();
     family.ledger.turn_to(view_day);
-    family.ledger.expect(actions, lots);
+    family.ledger.expect(actions.filter(|action| since < action.ex_date && action.ex_date <= view_day), []);
     for fill in fills {
         family.ledger.apply(fill)?;
     }
@@ -231,8 +212,4 @@ fn key_of(name: &Name) -> Option<&str> {
 fn view_day_of(days: &[LedgerDays], family: &Folded) -> NaiveDate {
     let of_strategy = days.iter().find(|days| days.strategy_id == family.strategy_id);
     of_strategy.map_or(family.ledger.view_day(), |days| days.view_day)
-}
-
-fn is_back(stored: &LedgerDays, now: &LedgerDays) -> bool {
-    stored.strategy_id == now.strategy_id && now.view_day < stored.view_day
 }
