@@ -106,14 +106,19 @@ impl LedgerReader {
         .await?)
     }
 
-    /// The next instant at which an execution or opening lot of the account comes to exist.
-    pub async fn next_future(&mut self) -> Result<Option<DateTime<Utc>>, StorageError> {
+    /// The next instant at which an execution or opening lot of some instruments (or with `None` of all) comes to
+    /// exist.
+    pub async fn next_future(
+        &mut self,
+        keys: Option<&[String]>,
+    ) -> Result<Option<DateTime<Utc>>, StorageError> {
         Ok(sqlx::query_file_scalar!(
             "src/next_future.sql",
             self.account.pseudo_account,
             &self.organizations,
             self.as_of,
-            self.account.organization_id
+            self.account.organization_id,
+            keys as Option<&[String]>
         )
         .fetch_one(&mut *self.transaction)
         .await?)

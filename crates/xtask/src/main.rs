@@ -1,6 +1,7 @@
 //! `cargo xtask`: the tasks around the code, in Rust instead of shell.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
+mod bench;
 mod demo;
 mod layers;
 mod lint;
@@ -25,6 +26,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure, and print figures.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Show the whole way once: real servers, a beat, two workers, one tick, tables.
     Demo(demo::Arguments),
     /// Format, clippy, the direction of dependencies, and whether .sqlx is up to date.
@@ -48,6 +52,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
+        Task::Bench(bench) => bench::run(&bench),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Lint => lint::run(),
         Task::Prepare { check } => prepare::run(check),

@@ -22,7 +22,7 @@ pub(super) async fn rebuild_all(
     let mut work = Work::default();
     let known = Known::read(reader, None).await?;
     fold(reader, state, None, &known, &BTreeMap::new(), &mut work).await?;
-    work.rebuild_at = reader.next_future().await?;
+    work.rebuild_at = reader.next_future(None).await?;
     Ok(work)
 }
 
@@ -56,6 +56,9 @@ pub(super) async fn rebuild(
     };
     let of_account = places.iter().filter(|(strategy, _)| strategy.is_empty());
     work.names.extend(of_account.map(|(_, key)| Name::Key(key.clone())));
+    let keys: Vec<String> = places.iter().map(|(_, key)| key.clone()).collect();
+    let next_future = reader.next_future(Some(&keys)).await?;
+    work.rebuild_at = [work.rebuild_at, next_future].into_iter().flatten().min();
     let others = reader.other_days(&work.met()).await?;
     fold(reader, state, Some(&places), &known, &others, work).await
 }

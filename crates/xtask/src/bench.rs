@@ -1,0 +1,23 @@
+//! `cargo xtask bench`: figures, from optimised builds. Run them on a machine that does nothing else.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::workspace::{cargo, run as run_command};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// The fold in memory, fills a second; then what a generation costs by the length of an account's history.
+    Ledger,
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
+    match bench {
+        Bench::Ledger => {
+            run_command(&mut cargo(&["bench", "-p", "ledger", "--bench", "fold"]))?;
+            run_command(&mut cargo(&["bench", "-p", "pipeline", "--bench", "generation"]))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
