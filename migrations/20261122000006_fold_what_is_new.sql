@@ -31,9 +31,6 @@ FROM tradingdb.orders o
 LEFT JOIN tradingdb.fills f ON f.order_id = o.id
 WHERE coalesce(f.quantity, o.filled_quantity::numeric) <> 0;
 
-CREATE INDEX IF NOT EXISTS orders_instrument_idx
-    ON tradingdb.orders (pseudo_account, (tradingdb.instrument_key_of(instrument_key, exchange, symbol)));
-
 -- Changes of orders, fills and opening lots that no sync has taken in yet. A sync deletes those it has read, in the
 -- transaction that stores what it made of them: what was committed while it read is there for the next one, which no
 -- sequence and no timestamp would promise.
