@@ -41,9 +41,11 @@ CREATE TABLE IF NOT EXISTS tradingdb.order_changes (
     order_id integer,
     instrument_key text,
     strategy_id text NOT NULL DEFAULT '',
-    appeared boolean NOT NULL DEFAULT false
+    appeared boolean NOT NULL DEFAULT false,
+    at timestamp with time zone NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS order_changes_account_idx ON tradingdb.order_changes (pseudo_account, organization_id, id);
+CREATE INDEX IF NOT EXISTS order_changes_at_idx ON tradingdb.order_changes (at);
 COMMENT ON COLUMN tradingdb.order_changes.organization_id IS 'As in the row: empty where it has none';
 COMMENT ON COLUMN tradingdb.order_changes.instrument_key IS 'What changed; NULL: anything of the account';
 COMMENT ON COLUMN tradingdb.order_changes.appeared IS 'Nothing of the order counted before, so nothing needs to be taken back';

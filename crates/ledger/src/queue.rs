@@ -159,8 +159,11 @@ impl Queue {
             of_row.own.trade(fill.clone(), |_| {})?;
         }
         let queue = if is_cash { &mut self.intraday } else { &mut self.lots };
+        let sum = cfg!(debug_assertions).then(|| add(queue.total(), fill.quantity)).transpose()?;
         if !on.is_view {
-            return queue.trade(fill, closed);
+            queue.trade(fill, closed)?;
+            debug_assert_eq!(Some(queue.total()), sum, "what was traded is in the lots");
+            return Ok(());
         }
         let today = of_row.today.get_or_insert_default();
         today.count(&fill)?;
@@ -169,6 +172,7 @@ impl Queue {
             overflow = overflow.and_then(|()| today.realise(matched));
             closed(matched);
         })?;
+        debug_assert_eq!(Some(queue.total()), sum, "what was traded is in the lots");
         overflow
     }
 
@@ -242,6 +246,7 @@ pub(crate) fn deliver(
     lots: &mut Fifo,
     mut closed: impl FnMut(Match<'_>),
 ) -> Result<Vec<Piece>, Overflow> {
+    let sum = cfg!(debug_assertions).then(|| add(lots.total(), intraday.total())).transpose()?;
     let mut uncovered = Vec::new();
     for remainder in intraday.iter() {
         if remainder.is_short() {
@@ -251,6 +256,11 @@ pub(crate) fn deliver(
             lots.push(remainder.clone())?;
         }
     }
+    debug_assert_eq!(
+        sum,
+        uncovered.iter().try_fold(lots.total(), |sum, sale: &Piece| add(sum, sale.quantity)).ok(),
+        "what a day left is in the lots or was uncovered"
+    );
     Ok(uncovered)
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use ledger::Name;
 
-use crate::{LedgerReader, StorageError};
+use crate::{LedgerReader, Storage, StorageError};
 
 /// So many changes at once are a history: reading everything anew costs less.
 const CHANGES_MAX: i64 = 5_000;
@@ -86,6 +86,28 @@ impl LedgerReader {
             }
         }
         Ok(())
+    }
+}
+
+impl Storage {
+    /// Deletes changes that nobody took in for `days` (of paused accounts, or with generation switched off); those
+    /// accounts are read anew when they are generated again. Returns how many changes went.
+    pub(crate) async fn forget_changes(&self, days: f64) -> Result<u64, StorageError> {
+        let mut transaction = self.pool.begin().await?;
+        // A run that has read what is deleted here must not store: its fence is gone. One that holds the account takes
+        // the changes in by itself.
+        sqlx::query_file!("src/forget_ledgers.sql", days).execute(&mut *transaction).await?;
+        let orders =
+            sqlx::query_file!("src/forget_order_changes.sql", days).execute(&mut *transaction).await?;
+        let reference = sqlx::query!(
+            "DELETE FROM tradingdb.reference_changes
+             WHERE at < now() - make_interval(secs => $1::double precision * 2 * 86400)",
+            days
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(orders.rows_affected() + reference.rows_affected())
     }
 }
 

@@ -111,7 +111,8 @@ impl Storage {
         .await?)
     }
 
-    /// Deletes ticks and outcomes older than `days`, at most 10,000 of each, and says how many went.
+    /// Deletes ticks, outcomes and changes that nobody took in, where older than `days`, at most 10,000 (of changes
+    /// 100,000) at once, and says how many went.
     pub async fn delete_expired_records(&self, days: u32) -> Result<u64, StorageError> {
         let days = f64::from(days);
         let ticks = sqlx::query!(
@@ -130,6 +131,7 @@ impl Storage {
         )
         .execute(&self.pool)
         .await?;
-        Ok(ticks.rows_affected() + outcomes.rows_affected())
+        let changes = self.forget_changes(days).await?;
+        Ok(ticks.rows_affected() + outcomes.rows_affected() + changes)
     }
 }

@@ -187,3 +187,24 @@ async fn a_role_that_may_write_orders_and_nothing_else_is_noticed_too() {
     assert!(!changes(&bed).await.is_empty());
     bed.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+#[tokio::test]
+async fn changes_that_nobody_takes_in_are_forgotten_and_their_account_is_read_anew() {
+    let bed = bed().await;
+    take_in(&bed).await;
+    let stale = bed.lease(&raghu(), "job").await;
+    bed.storage.release_lease(&stale).await.unwrap();
+    bed.sql("UPDATE tradingdb.orders SET filled_quantity = 7");
+    let left = "SELECT count(*) FROM tradingdb.order_changes";
+    bed.storage.delete_expired_records(30).await.unwrap();
+    assert_eq!(bed.sql(left), "3", "they are of today: one of Raghu's orders had nothing filled");
+    bed.sql("UPDATE tradingdb.order_changes SET at = now() - interval '31 days'");
+    bed.storage.delete_expired_records(30).await.unwrap();
+    assert_eq!(bed.sql(left), "2", "Raghu was generated today, so only Sita's go");
+    bed.sql("UPDATE tradingdb.account_sync_state SET last_generation_at = now() - interval '31 days'");
+    bed.storage.delete_expired_records(30).await.unwrap();
+    assert_eq!(bed.sql(left), "0");
+    assert_eq!(bed.sql("SELECT ledger_version IS NULL FROM tradingdb.account_sync_state"), "t");
+    let error = bed.storage.store_book(&stale, &generated(&empty_book())).await.unwrap_err();
+    assert!(matches!(error, storage::StorageError::LeaseLost), "{error:?}");
+}
