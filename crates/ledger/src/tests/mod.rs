@@ -1,5 +1,6 @@
 mod by_hand;
 mod corporate_actions;
+mod counting;
 mod desk;
 mod naive;
 mod oracles;
