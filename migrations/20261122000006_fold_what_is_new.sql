@@ -26,7 +26,9 @@ SELECT o.id AS order_id, o.pseudo_account, coalesce(o.organization_id, '') AS or
        CASE WHEN f.order_id IS NOT NULL
             THEN o.filled_quantity::numeric - (SELECT sum(s.quantity) FROM tradingdb.fills s WHERE s.order_id = o.id)
        END AS short_by,
-       coalesce(o.exchange_time, o.platform_time, o."timestamp") AS state_at
+       coalesce(o.exchange_time, o.platform_time, o."timestamp") AS state_at,
+       f.order_id IS NULL
+           OR f.trade_id = (SELECT min(s.trade_id) FROM tradingdb.fills s WHERE s.order_id = o.id) AS is_first
 FROM tradingdb.orders o
 LEFT JOIN tradingdb.fills f ON f.order_id = o.id
 WHERE coalesce(f.quantity, o.filled_quantity::numeric) <> 0;

@@ -12,6 +12,8 @@ use crate::{LedgerReader, StorageError};
 pub struct Execution {
     /// The row of the order.
     pub order_id: i32,
+    /// One of each order is the first, though not by time.
+    pub is_first: bool,
     /// What it was of.
     pub terms: Arc<Terms>,
     /// The fill; `None` where the order's side is neither BUY nor SELL, so that it counts nowhere.
@@ -38,6 +40,7 @@ pub(crate) struct Row {
     pub(crate) price: Option<Decimal>,
     pub(crate) short_by: Option<Decimal>,
     pub(crate) state_at: Option<DateTime<Utc>>,
+    pub(crate) is_first: bool,
 }
 
 /// An ISIN that rows of an instrument have, for one strategy.
@@ -127,7 +130,7 @@ impl LedgerReader {
 
 impl Row {
     pub(crate) fn read(self, pool: &mut TermsPool) -> Execution {
-        let short = self.short_by.filter(|missing| *missing > Decimal::ZERO);
+        let short = self.short_by.filter(|missing| self.is_first && *missing > Decimal::ZERO);
         let short = short.map(|missing| Discrepancy {
             kind: DiscrepancyKind::FillsShort,
             instrument_key: self.instrument_key.clone(),
@@ -154,6 +157,6 @@ impl Row {
             quantity: self.quantity,
             price: self.price.filter(|price| !price.is_zero()),
         });
-        Execution { order_id: self.order_id, terms, fill, short }
+        Execution { order_id: self.order_id, is_first: self.is_first, terms, fill, short }
     }
 }

@@ -37,16 +37,14 @@ impl Storage {
         // What is dated later must be there too: the caller's instant decides.
         reader.as_of = far_future();
         let mut inputs = LedgerInputs::default();
-        let mut met = BTreeSet::new();
         reader
             .each_execution(None, |execution| {
-                let is_first = met.insert(execution.order_id);
                 match execution.fill {
                     Some(fill) => inputs.fills.push(fill),
-                    None if is_first => inputs.unreadable_orders.push(execution.order_id),
+                    None if execution.is_first => inputs.unreadable_orders.push(execution.order_id),
                     None => {}
                 }
-                inputs.short_orders.extend(execution.short.filter(|_| is_first));
+                inputs.short_orders.extend(execution.short);
             })
             .await?;
         inputs.opening_lots = reader.opening_lots(None).await?;

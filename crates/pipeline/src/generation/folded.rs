@@ -55,7 +55,8 @@ pub(super) struct Work {
     pub(super) gone: BTreeSet<i64>,
     /// Names whose rows must be looked at although no family may have them any more.
     pub(super) names: BTreeSet<Name>,
-    pub(super) orders: BTreeSet<i32>,
+    /// Orders that were read.
+    pub(super) orders: usize,
     pub(super) rebuild_at: Option<DateTime<Utc>>,
 }
 

@@ -131,7 +131,7 @@ pub async fn regenerate(
     reader.end().await?;
     let kept = state.rebuild_at.filter(|_| !is_rebuilt);
     let rebuild_at = [kept, work.rebuild_at].into_iter().flatten().min();
-    let orders = work.orders.len();
+    let orders = work.orders;
     let names = work.names.clone();
     let gone: Vec<i64> = work.gone.iter().copied().collect();
     let (days, written) = off_the_runtime(move || {

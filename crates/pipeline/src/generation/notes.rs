@@ -8,14 +8,13 @@ use storage::Execution;
 #[derive(Default)]
 pub(super) struct Notes {
     by_key: BTreeMap<String, Vec<Value>>,
-    met: BTreeSet<i32>,
 }
 
 impl Notes {
     /// Takes note of an execution; the first of an order speaks for all.
     pub(super) fn take(&mut self, execution: &Execution) {
         let is_well = execution.fill.is_some() && execution.short.is_none();
-        if is_well || !self.met.insert(execution.order_id) {
+        if is_well || !execution.is_first {
             return;
         }
         let notes = self.by_key.entry(execution.terms.instrument_key.clone()).or_default();

@@ -133,7 +133,7 @@ async fn fold(
     let keys: Option<Vec<String>> = keys.map(|keys| keys.into_iter().collect());
     reader
         .each_execution(keys.as_deref(), |execution| {
-            work.orders.insert(execution.order_id);
+            work.orders += usize::from(execution.is_first);
             notes.take(&execution);
             if let Some(fill) = execution.fill {
                 stream.take(fill);

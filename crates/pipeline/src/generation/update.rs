@@ -119,7 +119,7 @@ async fn added(
     let mut notes = Notes::default();
     let mut fills: BTreeMap<i64, Vec<Fill>> = BTreeMap::new();
     for execution in reader.executions_of(&changes.appeared).await? {
-        work.orders.insert(execution.order_id);
+        work.orders += usize::from(execution.is_first);
         notes.take(&execution);
         let key = execution.terms.instrument_key.clone();
         let own = execution.terms.strategy_id.clone().filter(|strategy| is_strategy(strategy));

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use pipeline::{Generation, Wanted};
+use pipeline::{Generation, Wanted, regenerate};
 
 use crate::desk::{Desk, WHEN_NEEDED};
 
@@ -136,4 +136,39 @@ async fn a_database_restored_elsewhere_is_read_anew() {
     desk.sql("UPDATE tradingdb.account_sync_state SET ledger_snapshot = '4000000000:4000000000:'");
     assert_eq!(desk.orders_read().await, Some(20), "the snapshot is of a server that was further on");
     assert_eq!(desk.orders_read().await, None);
+}
+
+#[tokio::test]
+async fn a_generation_that_dies_while_it_stores_leaves_what_the_next_one_needs() {
+    let desk = desk().await;
+    desk.sync().await;
+    desk.sql(&order("F1", 100));
+    desk.sql("UPDATE tradingdb.orders SET average_price = 91 WHERE exchange_order_id = '3'");
+    desk.sql("CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''dead''; END'");
+    let tables = "SELECT xmin::text, ctid FROM tradingdb.positions UNION ALL SELECT xmin::text, ctid FROM tradingdb.ledger_families
+                  UNION ALL SELECT xmin::text, ctid FROM tradingdb.order_changes ORDER BY 1, 2";
+    let before = desk.sql(tables);
+    // Before each table that it writes, one after the other.
+    for (table, event) in [
+        ("order_changes", "DELETE"),
+        ("ledger_families", "DELETE"),
+        ("ledger_families", "INSERT"),
+        ("ledger_names", "INSERT"),
+        ("symbols", "INSERT"),
+        ("positions", "UPDATE"),
+        ("holdings", "DELETE"),
+        ("ledger_days", "INSERT"),
+        ("account_sync_state", "UPDATE"),
+    ] {
+        let lease = desk.lease().await;
+        desk.sql(&format!(
+            "CREATE TRIGGER die BEFORE {event} ON tradingdb.{table} FOR EACH STATEMENT EXECUTE FUNCTION die()"
+        ));
+        let died = regenerate(&desk.storage, &lease, &WHEN_NEEDED).await;
+        assert!(died.is_err(), "{event} of {table}");
+        desk.sql(&format!("DROP TRIGGER die ON tradingdb.{table}"));
+        assert_eq!(desk.sql(tables), before, "{event} of {table}");
+    }
+    assert_eq!(desk.orders_read().await, Some(8), "the new one, and those of the corrected one's instrument");
+    assert_eq!(desk.stored().await, desk.expected().await);
 }
