@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::CorporateAction;
 use crate::ledger::Ledger;
 use crate::origin::{Place, QueueId};
 use crate::queue::Latest;
-use crate::{CorporateAction, Identities};
 
 /// A name by which a fill, an instrument or a corporate action finds the family it concerns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ impl Ledger {
         }
         let mut parts: BTreeMap<usize, Self> = BTreeMap::new();
         let mut part = |name: &Name, put: &mut dyn FnMut(&mut Self)| {
-            let empty = || Self::new(self.view_day, Identities::default(), Arc::clone(&self.holidays));
+            let empty = || Self::new(self.view_day, self.identities.unseen(), Arc::clone(&self.holidays));
             put(parts.entry(families.of(name)).or_insert_with(empty));
         };
         let last: Vec<_> = self.queues.iter().map(|queue| self.last_of(queue)).collect();

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use crate::{Fill, Instrument, OpeningLot, Terms};
 /// Which ISIN belongs to what has none of its own: the instrument's, else the latest one seen with its key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identities {
-    of_instruments: BTreeMap<String, String>,
+    of_instruments: Arc<BTreeMap<String, String>>,
     pub(crate) seen: BTreeMap<String, Seen>,
 }
 
@@ -29,7 +30,12 @@ impl Identities {
     pub fn new(instruments: &[Instrument]) -> Self {
         let instruments = Instruments::new(instruments);
         let known = instruments.isins().map(|(key, isin)| (key.to_owned(), isin.to_owned()));
-        Self { of_instruments: known.collect(), seen: BTreeMap::new() }
+        Self { of_instruments: Arc::new(known.collect()), seen: BTreeMap::new() }
+    }
+
+    /// The same instruments, before anything was seen.
+    pub(crate) fn unseen(&self) -> Self {
+        Self { of_instruments: Arc::clone(&self.of_instruments), seen: BTreeMap::new() }
     }
 
     /// Takes note of an ISIN met with a key.

@@ -67,8 +67,9 @@ pub(super) async fn update(
         .filter(|days| look_again || !stored.contains(days))
         .map(|days| days.strategy_id.as_str())
         .collect();
-    let live = reader.live_families().await?.into_iter();
-    let live = live.filter(|(strategy, id)| moved.contains(strategy.as_str()) && !met.contains(id));
+    let live = if moved.is_empty() { Vec::new() } else { reader.live_families().await? };
+    let live =
+        live.into_iter().filter(|(strategy, id)| moved.contains(strategy.as_str()) && !met.contains(id));
     let live: Vec<i64> = live.map(|(_, id)| id).collect();
     for family in take_up(reader, state, &live).await? {
         additions.push(Addition { family, fills: Vec::new() });

@@ -42,6 +42,23 @@ async fn a_sync_reads_what_is_new_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_correction_of_a_share_whose_instrument_tells_the_isin_reads_that_share_alone() {
+    let desk = desk().await;
+    desk.sql(
+        "UPDATE tradingdb.orders SET exchange = CASE WHEN exchange_order_id::integer < 9 THEN 'NSE' ELSE 'BSE' END WHERE symbol = 'F2';
+         INSERT INTO tradingdb.instruments (instrument_key, exchange, symbol, isin)
+         VALUES ('NSE@F2@equities', 'NSE', 'F2', 'INE2'), ('BSE@F2@equities', 'BSE', 'F2', 'INE2')",
+    );
+    desk.sync().await;
+    desk.sql("UPDATE tradingdb.orders SET average_price = 91 WHERE exchange_order_id = '5'");
+    assert_eq!(desk.orders_read().await, Some(6), "on both exchanges");
+    assert_eq!(desk.stored().await, desk.expected().await);
+    desk.sql("UPDATE tradingdb.instruments SET isin = 'INE3'");
+    assert_eq!(desk.orders_read().await, Some(6), "another ISIN for the same shares");
+    assert_eq!(desk.stored().await, desk.expected().await);
+}
+
+#[tokio::test]
 async fn only_rows_of_what_changed_are_written() {
     let desk = desk().await;
     desk.sync().await;
