@@ -27,6 +27,13 @@ struct Addition {
     fills: Vec<Fill>,
 }
 
+/// What is new in a family, and of how many orders.
+#[derive(Default)]
+struct NewFills {
+    orders: usize,
+    fills: Vec<Fill>,
+}
+
 /// Folds what changed. With `look_again` every row is written anew, as on a new trading day.
 ///
 /// `None` where only making everything anew is right: a day that was ended has come again, or one that opening lots
@@ -118,9 +125,8 @@ async fn added(
     let places = changes.added_to.iter().map(|(strategy, key)| (strategy.clone(), Name::Key(key.clone())));
     let families = reader.families_named(&places.collect()).await?;
     let mut notes = Notes::default();
-    let mut fills: BTreeMap<i64, Vec<Fill>> = BTreeMap::new();
+    let mut new: BTreeMap<i64, NewFills> = BTreeMap::new();
     for execution in reader.executions_of(&changes.appeared).await? {
-        work.orders += usize::from(execution.is_first);
         notes.take(&execution);
         let key = execution.terms.instrument_key.clone();
         let own = execution.terms.strategy_id.clone().filter(|strategy| is_strategy(strategy));
@@ -131,15 +137,19 @@ async fn added(
         }
         for strategy in own.into_iter().chain([String::new()]) {
             match families.get(&(strategy.clone(), Name::Key(key.clone()))) {
-                Some(family) => fills.entry(*family).or_default().extend(fill.clone().filter(|_| !is_future)),
+                Some(family) => {
+                    let new = new.entry(*family).or_default();
+                    new.orders += usize::from(execution.is_first);
+                    new.fills.extend(fill.clone().filter(|_| !is_future));
+                }
                 None => drop(again.insert((strategy, key.clone()))),
             }
         }
     }
-    let ids: Vec<i64> = fills.keys().copied().collect();
+    let ids: Vec<i64> = new.keys().copied().collect();
     let mut additions = Vec::new();
     for mut family in take_up(reader, state, &ids).await? {
-        let mut fills = family.id.and_then(|id| fills.remove(&id)).unwrap_or_default();
+        let NewFills { orders, mut fills } = family.id.and_then(|id| new.remove(&id)).unwrap_or_default();
         fills.sort_by(Fill::matching_order);
         // All are seen before the first is applied: the ISIN of a later one counts for an earlier one too.
         let is_same = fills.iter().all(|fill| family.ledger.see(fill)) && family.ledger.is_same();
@@ -150,6 +160,7 @@ async fn added(
         }
         if family.strategy_id.is_empty() {
             family.notes.extend(notes.of(&family.names));
+            work.orders += orders;
         }
         additions.push(Addition { family, fills });
     }
