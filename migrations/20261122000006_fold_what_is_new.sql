@@ -8,6 +8,11 @@ CREATE OR REPLACE FUNCTION tradingdb.instrument_key_of(instrument_key text, exch
     RETURN coalesce(instrument_key, coalesce(exchange, '') || '@' || coalesce(symbol, '')
         || CASE WHEN exchange IN ('NSE', 'BSE') THEN '@equities' ELSE '@unknown' END);
 
+-- An instant that a calendar can hold; infinity and what is beyond is none.
+CREATE OR REPLACE FUNCTION tradingdb.possible_time(at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 00:00:00+00' THEN at END;
+
 -- One row per execution that counts: the fills of an order where they are known, else the order itself, at the time
 -- of its latest state. Money of adopted tables is double precision: through text it becomes the shortest decimal
 -- that reads back the same. NaN and infinities are no price.
@@ -17,21 +22,28 @@ SELECT o.id AS order_id, o.pseudo_account, coalesce(o.organization_id, '') AS or
        coalesce(o.exchange, '') AS exchange, coalesce(o.symbol, '') AS symbol, o.isin, o.trade_type,
        coalesce(o.product_type, '') AS product, o.strategy_id,
        f.trade_id, coalesce(o.exchange_order_id, o.broker_order_id) AS exchange_order_id,
-       coalesce(f.at, o.exchange_time, o.platform_time, o."timestamp", 'epoch'::timestamptz) AS at,
+       coalesce(tradingdb.possible_time(f.at), tradingdb.possible_time(o.exchange_time),
+                tradingdb.possible_time(o.platform_time), tradingdb.possible_time(o."timestamp"),
+                'epoch'::timestamptz) AS at,
        coalesce(f.quantity, o.filled_quantity::numeric) AS quantity,
-       CASE WHEN f.order_id IS NOT NULL THEN round(f.price, 12)
+       CASE WHEN f.price BETWEEN -1e15 AND 1e15 THEN round(f.price, 12)
+            WHEN f.order_id IS NOT NULL THEN NULL
             WHEN o.average_price BETWEEN -1e15 AND 1e15 THEN round(o.average_price::text::numeric, 12)
        END AS price,
        -- What the order says beyond its known executions, and since when.
        CASE WHEN f.order_id IS NOT NULL
-            THEN o.filled_quantity::numeric - (SELECT sum(s.quantity) FROM tradingdb.fills s WHERE s.order_id = o.id)
+            THEN o.filled_quantity::numeric
+                 - (SELECT sum(s.quantity) FROM tradingdb.fills s WHERE s.order_id = o.id AND s.quantity < 1e15)
        END AS short_by,
-       coalesce(o.exchange_time, o.platform_time, o."timestamp") AS state_at,
+       coalesce(tradingdb.possible_time(o.exchange_time), tradingdb.possible_time(o.platform_time),
+                tradingdb.possible_time(o."timestamp")) AS state_at,
        f.order_id IS NULL
            OR f.trade_id = (SELECT min(s.trade_id) FROM tradingdb.fills s WHERE s.order_id = o.id) AS is_first
 FROM tradingdb.orders o
 LEFT JOIN tradingdb.fills f ON f.order_id = o.id
-WHERE coalesce(f.quantity, o.filled_quantity::numeric) <> 0;
+WHERE coalesce(f.quantity, o.filled_quantity::numeric) <> 0
+  -- A quantity that is no number counts nowhere.
+  AND coalesce(f.quantity, 0) < 1e15;
 
 -- Changes of orders, fills and opening lots that no sync has taken in yet. A sync deletes those it has read, in the
 -- transaction that stores what it made of them: what was committed while it read is there for the next one, which no
@@ -113,9 +125,11 @@ COMMENT ON TABLE tradingdb.ledger_days IS 'The trading day that the rows of an a
 ALTER TABLE tradingdb.account_sync_state
     ADD COLUMN IF NOT EXISTS ledger_version integer,
     ADD COLUMN IF NOT EXISTS ledger_snapshot pg_snapshot,
-    ADD COLUMN IF NOT EXISTS ledger_rebuild_at timestamp with time zone;
+    ADD COLUMN IF NOT EXISTS ledger_rebuild_at timestamp with time zone,
+    ADD COLUMN IF NOT EXISTS ledger_whole_at timestamp with time zone;
 COMMENT ON COLUMN tradingdb.account_sync_state.ledger_version IS 'ledger::SAVED_VERSION of its families; another one makes them anew';
 COMMENT ON COLUMN tradingdb.account_sync_state.ledger_snapshot IS 'Reference data visible in it is in the families';
+COMMENT ON COLUMN tradingdb.account_sync_state.ledger_whole_at IS 'When every row of the account was looked at last';
 COMMENT ON COLUMN tradingdb.account_sync_state.ledger_rebuild_at IS 'When something dated in the future comes to exist';
 
 -- Capturing works for every writer: plain SQL, COPY, an empty search_path, logical replication, a role that may write
@@ -127,7 +141,10 @@ BEGIN
         SELECT pseudo_account, coalesce(organization_id, '') AS organization_id, id,
                tradingdb.instrument_key_of(instrument_key, exchange, symbol) AS instrument_key,
                coalesce(strategy_id, '') AS strategy_id
-        FROM inserted WHERE pseudo_account IS NOT NULL AND filled_quantity <> 0
+        FROM inserted
+        WHERE pseudo_account IS NOT NULL
+          -- A replica may bring an order after its fills.
+          AND (filled_quantity <> 0 OR EXISTS (SELECT FROM tradingdb.fills f WHERE f.order_id = inserted.id))
     ), sizes AS (
         SELECT pseudo_account, organization_id, count(*) AS orders FROM counted GROUP BY 1, 2
     )
@@ -182,9 +199,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- An order and its fills are changed one after the other, so that each change is noted with what the other left:
+-- else an order could be counted by its row and by its fills.
 CREATE OR REPLACE FUNCTION tradingdb.note_inserted_fills() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM FROM tradingdb.orders WHERE id IN (SELECT order_id FROM inserted) ORDER BY id FOR NO KEY UPDATE;
     INSERT INTO tradingdb.order_changes
         (pseudo_account, organization_id, order_id, instrument_key, strategy_id, appeared)
     SELECT o.pseudo_account, coalesce(o.organization_id, ''), o.id,
@@ -200,6 +220,7 @@ END $$;
 CREATE OR REPLACE FUNCTION tradingdb.note_changed_fills() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM FROM tradingdb.orders WHERE id IN (SELECT order_id FROM changed) ORDER BY id FOR NO KEY UPDATE;
     INSERT INTO tradingdb.order_changes (pseudo_account, organization_id, order_id, instrument_key, strategy_id)
     SELECT o.pseudo_account, coalesce(o.organization_id, ''), o.id,
            tradingdb.instrument_key_of(o.instrument_key, o.exchange, o.symbol), coalesce(o.strategy_id, '')

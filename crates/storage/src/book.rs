@@ -249,13 +249,14 @@ async fn store_state(
     sqlx::query!(
         "UPDATE tradingdb.account_sync_state
          SET last_generation_at = now(), ledger_version = $3, ledger_snapshot = $4::text::pg_snapshot,
-             ledger_rebuild_at = $5
+             ledger_rebuild_at = $5, ledger_whole_at = CASE WHEN $6 THEN now() ELSE ledger_whole_at END
          WHERE organization_id = $1 AND pseudo_account = $2",
         account.organization_id,
         account.pseudo_account,
         rows.version,
         rows.snapshot,
-        rows.rebuild_at
+        rows.rebuild_at,
+        rows.touched.is_none()
     )
     .execute(&mut **transaction)
     .await?;

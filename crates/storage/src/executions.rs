@@ -14,6 +14,8 @@ pub struct Execution {
     pub order_id: i32,
     /// One of each order is the first, though not by time.
     pub is_first: bool,
+    /// When it was executed.
+    pub at: DateTime<Utc>,
     /// What it was of.
     pub terms: Arc<Terms>,
     /// The fill; `None` where the order's side is neither BUY nor SELL, so that it counts nowhere.
@@ -97,8 +99,7 @@ impl LedgerReader {
 
     /// Which ISINs the rows of some instruments (or with `None` of all) have, until the reader's instant.
     pub async fn seen_isins(&mut self, keys: Option<&[String]>) -> Result<Vec<SeenIsin>, StorageError> {
-        Ok(sqlx::query_file_as!(
-            SeenIsin,
+        let rows = sqlx::query_file!(
             "src/seen_isins.sql",
             self.account.pseudo_account,
             &self.organizations,
@@ -106,7 +107,16 @@ impl LedgerReader {
             self.as_of
         )
         .fetch_all(&mut *self.transaction)
-        .await?)
+        .await?;
+        // What is read of a row is decided in one place only.
+        let rows = rows.into_iter().filter(|row| row.trade_type.as_deref().and_then(Side::parse).is_some());
+        let seen = rows.map(|row| SeenIsin {
+            strategy_id: row.strategy_id,
+            instrument_key: row.instrument_key,
+            isin: row.isin.map(|isin| isin.trim().to_owned()).filter(|isin| !isin.is_empty()),
+            last_at: row.last_at,
+        });
+        Ok(seen.collect())
     }
 
     /// The next instant at which an execution or opening lot of some instruments (or with `None` of all) comes to
@@ -157,6 +167,6 @@ impl Row {
             quantity: self.quantity,
             price: self.price.filter(|price| !price.is_zero()),
         });
-        Execution { order_id: self.order_id, is_first: self.is_first, terms, fill, short }
+        Execution { order_id: self.order_id, is_first: self.is_first, at: self.at, terms, fill, short }
     }
 }

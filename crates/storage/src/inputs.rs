@@ -125,16 +125,16 @@ impl LedgerReader {
         &mut self,
         names: &mut BTreeSet<Name>,
     ) -> Result<(Vec<Instrument>, Vec<CorporateAction>), StorageError> {
+        let asked = names.len();
         let instruments = self.instruments(names).await?;
         names.extend(instruments.iter().filter_map(|known| known.isin.clone()).map(Name::Isin));
         let actions = self.actions(names).await?;
-        let known = names.len();
         for action in &actions {
             names.insert(Name::Isin(action.isin.clone()));
             names.extend(action.new_isin.clone().filter(|isin| !isin.is_empty()).map(Name::Isin));
         }
         // The child of a demerger goes by the instrument of its ISIN.
-        let instruments = if names.len() > known { self.instruments(names).await? } else { instruments };
+        let instruments = if names.len() > asked { self.instruments(names).await? } else { instruments };
         Ok((instruments, actions))
     }
 

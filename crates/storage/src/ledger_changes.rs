@@ -5,7 +5,7 @@ use ledger::Name;
 use crate::{LedgerReader, Storage, StorageError};
 
 /// So many changes at once are a history: reading everything anew costs less.
-const CHANGES_MAX: i64 = 5_000;
+const CHANGES_MAX: usize = 5_000;
 
 /// What changed since the last generation of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,19 +34,32 @@ impl LedgerChanges {
 impl LedgerReader {
     /// What changed since the last generation.
     pub async fn changes(&mut self) -> Result<LedgerChanges, StorageError> {
-        let rows = sqlx::query!(
-            "SELECT id, order_id, instrument_key, strategy_id, appeared FROM tradingdb.order_changes
-             WHERE pseudo_account = $1 AND organization_id = ANY($2) ORDER BY id LIMIT $3",
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM tradingdb.order_changes WHERE pseudo_account = $1 AND organization_id = ANY($2) ORDER BY id",
             self.account.pseudo_account,
-            &self.organizations,
-            CHANGES_MAX + 1
+            &self.organizations
         )
         .fetch_all(&mut *self.transaction)
         .await?;
-        let mut changes = LedgerChanges { all: rows.len() as i64 > CHANGES_MAX, ..LedgerChanges::default() };
+        let all = ids.len() > CHANGES_MAX;
+        let mut changes = LedgerChanges { ids, all, ..LedgerChanges::default() };
+        if !all && !changes.ids.is_empty() {
+            self.order_changes(&mut changes).await?;
+        }
+        self.reference_changes(&mut changes).await?;
+        Ok(changes)
+    }
+
+    async fn order_changes(&mut self, changes: &mut LedgerChanges) -> Result<(), StorageError> {
+        let rows = sqlx::query!(
+            "SELECT order_id, instrument_key, strategy_id, appeared FROM tradingdb.order_changes
+             WHERE id = ANY($1) ORDER BY id",
+            &changes.ids
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
         let (mut met, mut appeared) = (BTreeSet::new(), BTreeSet::new());
         for row in rows {
-            changes.ids.push(row.id);
             let Some(key) = row.instrument_key else {
                 changes.all = true;
                 continue;
@@ -66,8 +79,7 @@ impl LedgerReader {
             names.insert((String::new(), key));
         }
         changes.appeared = appeared.into_iter().collect();
-        self.reference_changes(&mut changes).await?;
-        Ok(changes)
+        Ok(())
     }
 
     async fn reference_changes(&mut self, changes: &mut LedgerChanges) -> Result<(), StorageError> {

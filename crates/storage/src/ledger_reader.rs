@@ -24,6 +24,8 @@ pub struct LedgerState {
     pub version: Option<i32>,
     /// When something dated in the future comes to exist.
     pub rebuild_at: Option<DateTime<Utc>>,
+    /// When every row of the account was looked at last.
+    pub whole_at: Option<DateTime<Utc>>,
     /// The families were stored by this database, so that "since then" can be told.
     pub is_of_this_server: bool,
     /// The snapshot of this look, to be stored with what is made of it.
@@ -68,6 +70,7 @@ impl LedgerReader {
         Ok(LedgerState {
             version: row.ledger_version,
             rebuild_at: row.ledger_rebuild_at,
+            whole_at: row.ledger_whole_at,
             is_of_this_server: row.is_of_this_server,
             snapshot: row.snapshot,
             holidays: Arc::new(row.holidays.into_iter().collect()),
@@ -76,15 +79,18 @@ impl LedgerReader {
 
     /// The days its rows are of: the account's, then its strategies'.
     pub async fn days(&mut self) -> Result<Vec<LedgerDays>, StorageError> {
-        Ok(sqlx::query_as!(
+        let mut days = sqlx::query_as!(
             LedgerDays,
             "SELECT strategy_id, view_day, day_before FROM tradingdb.ledger_days
-             WHERE pseudo_account = $1 AND organization_id = $2 ORDER BY strategy_id",
+             WHERE pseudo_account = $1 AND organization_id = $2",
             self.account.pseudo_account,
             self.account.organization_id
         )
         .fetch_all(&mut *self.transaction)
-        .await?)
+        .await?;
+        // Not by the database's collation.
+        days.sort();
+        Ok(days)
     }
 
     /// Ends the look, so that its connection is free for others.

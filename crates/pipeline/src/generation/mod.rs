@@ -111,8 +111,7 @@ pub async fn regenerate(
     reader.as_of = at;
     let state = reader.state().await?;
     let changes = reader.changes().await?;
-    let last = lease.last_generation_at;
-    let is_due = last.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval));
+    let is_due = state.whole_at.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval));
     let update = match () {
         () if force || needs_rebuild(&state, &changes, at) => None,
         () if changes.is_empty() && !is_due && !is_new_day(&mut reader, &state).await? => {

@@ -127,20 +127,20 @@ async fn added(
     let mut notes = Notes::default();
     let mut new: BTreeMap<i64, NewFills> = BTreeMap::new();
     for execution in reader.executions_of(&changes.appeared).await? {
+        if execution.at > reader.as_of {
+            work.rebuild_at = [work.rebuild_at, Some(execution.at)].into_iter().flatten().min();
+            continue;
+        }
         notes.take(&execution);
         let key = execution.terms.instrument_key.clone();
         let own = execution.terms.strategy_id.clone().filter(|strategy| is_strategy(strategy));
         let fill = execution.fill.filter(|fill| !fill.quantity.is_sign_negative());
-        let is_future = fill.as_ref().is_some_and(|fill| fill.at > reader.as_of);
-        if let Some(fill) = fill.as_ref().filter(|_| is_future) {
-            work.rebuild_at = [work.rebuild_at, Some(fill.at)].into_iter().flatten().min();
-        }
         for strategy in own.into_iter().chain([String::new()]) {
             match families.get(&(strategy.clone(), Name::Key(key.clone()))) {
                 Some(family) => {
                     let new = new.entry(*family).or_default();
                     new.orders += usize::from(execution.is_first);
-                    new.fills.extend(fill.clone().filter(|_| !is_future));
+                    new.fills.extend(fill.clone());
                 }
                 None => drop(again.insert((strategy, key.clone()))),
             }

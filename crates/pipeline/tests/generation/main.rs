@@ -4,5 +4,6 @@
 
 mod desk;
 mod interleaved;
+mod odd_histories;
 mod real_fills;
 mod steps;
