@@ -24,6 +24,8 @@ pub struct LedgerState {
     pub version: Option<i32>,
     /// When something dated in the future comes to exist.
     pub rebuild_at: Option<DateTime<Utc>>,
+    /// When prices changed that no generation has counted with; `None`: all are in the rows.
+    pub prices_at: Option<DateTime<Utc>>,
     /// The families were stored by this database, so that "since then" can be told.
     pub is_of_this_server: bool,
     /// The snapshot of this look, to be stored with what is made of it.
@@ -68,6 +70,7 @@ impl LedgerReader {
         Ok(LedgerState {
             version: row.ledger_version,
             rebuild_at: row.ledger_rebuild_at,
+            prices_at: row.prices_at,
             is_of_this_server: row.is_of_this_server,
             snapshot: row.snapshot,
             holidays: Arc::new(row.holidays.into_iter().collect()),
