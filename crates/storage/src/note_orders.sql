@@ -16,8 +16,9 @@ FROM (
            trading_account, raw ->> 'account_id' AS account_id, independent_exchange, independent_symbol
     FROM tradingdb.orders
     WHERE pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
+      -- An array, unlike IN, lets the orders be found by their index.
       AND ($4::bigint[] IS NULL
-           OR id IN (SELECT order_id FROM tradingdb.order_changes WHERE order_changes.id = ANY($4)))
+           OR id = ANY(ARRAY(SELECT order_id FROM tradingdb.order_changes c WHERE c.id = ANY($4))))
 ) o
 GROUP BY o.instrument_key
 HAVING count(coalesce(nullif(o.stock_broker, ''), nullif(o.platform, ''), nullif(o.trading_account, ''),
