@@ -4,7 +4,7 @@ use testbed::FakeKite;
 
 /// An answer with one position in the contract that [`fill`] trades.
 fn positions(last_price: &str) -> String {
-    let price: Value = serde_json::from_str(last_price).unwrap();
+    let price: Value = serde_json::from_str(last_price).expect("a number");
     let position = json!({
         "tradingsymbol": "NIFTYFUT", "exchange": "NFO", "instrument_token": 1, "product": "NRML", "quantity": 75,
         "multiplier": 1, "last_price": price, "close_price": 24990, "overnight_quantity": 75,
