@@ -1,6 +1,5 @@
 //! Generations against a real PostgreSQL, each test in a database of its own.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod desk;
 mod interleaved;
