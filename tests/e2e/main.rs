@@ -10,6 +10,7 @@ mod failing_steps;
 mod imports;
 mod names;
 mod pnl;
+mod prices;
 mod real_input;
 mod retries;
 mod workers;

@@ -6,16 +6,20 @@
 mod envelope;
 mod field;
 mod order;
+mod quote;
 mod time;
 
 use std::fmt;
+use std::time::Duration;
 
-use ledger::ReportedOrder;
+use ledger::{Quote, ReportedOrder};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
-use crate::{Brokerage, BrokerageError, Http, OrdersFuture, Timeouts, tries};
+use crate::{Brokerage, BrokerageError, Http, OrdersFuture, Quotes, QuotesFuture, Timeouts, tries};
 
 /// Where the real Kite answers.
 pub const BASE_URL: &str = "https://api.kite.trade";
@@ -24,6 +28,8 @@ pub const BASE_URL: &str = "https://api.kite.trade";
 pub struct Kite {
     http: Http,
     orders_url: Url,
+    positions_url: Url,
+    holdings_url: Url,
     headers: HeaderMap,
     api_key: SecretString,
     access_token: SecretString,
@@ -57,17 +63,57 @@ impl Kite {
         access_token: SecretString,
     ) -> Result<Self, BrokerageError> {
         let headers = headers(api_key.expose_secret().trim(), access_token.expose_secret().trim())?;
-        Ok(Self { http, orders_url: endpoint(base_url, "orders")?, headers, api_key, access_token })
+        Ok(Self {
+            http,
+            orders_url: endpoint(&base_url, &["orders"])?,
+            positions_url: endpoint(&base_url, &["portfolio", "positions"])?,
+            holdings_url: endpoint(&base_url, &["portfolio", "holdings"])?,
+            headers,
+            api_key,
+            access_token,
+        })
     }
 
     async fn fetch_orders(&self) -> Result<Vec<ReportedOrder>, BrokerageError> {
-        let book = tries::twice(&self.http.timeouts, |limit| async move {
-            envelope::open(self.http.get(&self.orders_url, &self.headers, limit).await?)
+        let data = self.fetch(&self.orders_url, &self.http.timeouts).await;
+        let book = data.and_then(|data| envelope::list(data, "data")).and_then(order::read_book);
+        book.map_err(|error| self.cleaned(error))
+    }
+
+    /// Positions first: what they say of an instrument goes before what holdings say.
+    async fn fetch_quotes(&self, within: Duration) -> Quotes {
+        type Read = fn(Value) -> Result<Vec<Quote>, BrokerageError>;
+        let asked: [(&Url, Read); 2] =
+            [(&self.positions_url, quote::read_positions), (&self.holdings_url, quote::read_holdings)];
+        let begun = Instant::now();
+        let (mut told, mut missing) = (Vec::new(), Vec::new());
+        for (url, read) in asked {
+            let left = within.saturating_sub(begun.elapsed());
+            let timeouts = Timeouts { total: left.min(self.http.timeouts.total), ..self.http.timeouts };
+            match self.fetch(url, &timeouts).await.and_then(read) {
+                Ok(quotes) => told.extend(quotes),
+                Err(error) => {
+                    let is_for_all =
+                        matches!(error, BrokerageError::Auth { .. } | BrokerageError::RateLimited { .. });
+                    missing.push(self.cleaned(error));
+                    if is_for_all {
+                        break;
+                    }
+                }
+            }
+        }
+        Quotes::new(told, missing)
+    }
+
+    async fn fetch(&self, url: &Url, timeouts: &Timeouts) -> Result<Value, BrokerageError> {
+        let answer = tries::twice(timeouts, |limit| async move {
+            envelope::open(self.http.get(url, &self.headers, limit).await?)
         });
-        let orders = book.await.and_then(order::read_book);
-        orders.map_err(|error| {
-            error.cleaned(&[self.api_key.expose_secret().trim(), self.access_token.expose_secret().trim()])
-        })
+        answer.await
+    }
+
+    fn cleaned(&self, error: BrokerageError) -> BrokerageError {
+        error.cleaned(&[self.api_key.expose_secret().trim(), self.access_token.expose_secret().trim()])
     }
 }
 
@@ -79,6 +125,10 @@ impl Brokerage for Kite {
     fn orders(&self) -> OrdersFuture<'_> {
         Box::pin(self.fetch_orders())
     }
+
+    fn quotes(&self, within: Duration) -> QuotesFuture<'_> {
+        Box::pin(self.fetch_quotes(within))
+    }
 }
 
 impl fmt::Debug for Kite {
@@ -87,7 +137,7 @@ impl fmt::Debug for Kite {
     }
 }
 
-fn endpoint(mut base_url: Url, name: &str) -> Result<Url, BrokerageError> {
+fn endpoint(base_url: &Url, path: &[&str]) -> Result<Url, BrokerageError> {
     let rejected = |message: &str| BrokerageError::Rejected { message: message.to_owned() };
     if !matches!(base_url.scheme(), "http" | "https") {
         return Err(rejected("the base URL must begin with http:// or https://"));
@@ -100,12 +150,12 @@ fn endpoint(mut base_url: Url, name: &str) -> Result<Url, BrokerageError> {
     if !plain {
         return Err(rejected("the base URL must have no user name, query or fragment"));
     }
-    base_url
-        .path_segments_mut()
+    let mut url = base_url.clone();
+    url.path_segments_mut()
         .map_err(|()| rejected("the base URL must have a host"))?
         .pop_if_empty()
-        .push(name);
-    Ok(base_url)
+        .extend(path);
+    Ok(url)
 }
 
 fn headers(api_key: &str, access_token: &str) -> Result<HeaderMap, BrokerageError> {

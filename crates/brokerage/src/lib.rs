@@ -8,11 +8,13 @@
 mod brokerage;
 mod error;
 mod http;
+mod quotes;
 mod tries;
 
 pub mod kite;
 
-pub use brokerage::{Brokerage, OrdersFuture};
+pub use brokerage::{Brokerage, OrdersFuture, QuotesFuture};
 pub use error::BrokerageError;
 pub use http::{ANSWER_LIMIT, Http, Timeouts};
 pub use kite::Kite;
+pub use quotes::Quotes;

@@ -69,7 +69,9 @@ impl Ledger {
         }
         for trail in &self.trails {
             let key = Name::Key(trail.place.terms.instrument_key.clone());
-            part(&key, &mut |part| part.trails.push(trail.clone()));
+            part(&key, &mut |part| {
+                part.add_trail(trail.clone());
+            });
         }
         for sale in &self.uncovered {
             part(&name_of(&sale.1), &mut |part| part.uncovered.push(sale.clone()));

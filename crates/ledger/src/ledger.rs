@@ -31,6 +31,8 @@ pub struct Ledger {
     pub(crate) queues: Vec<Queue>,
     pub(crate) index: BTreeMap<QueueId, usize>,
     pub(crate) trails: Vec<Trail>,
+    /// By terms and ISIN.
+    trail_of: HashMap<(Arc<Terms>, Option<String>), usize, foldhash::fast::RandomState>,
     /// Sales (and opening shorts) of shares that no lot covers, with the day they belong to.
     pub(crate) uncovered: Vec<(NaiveDate, QueueId, Piece)>,
     /// Everything closed so far, where that is wanted.
@@ -77,6 +79,7 @@ impl Ledger {
             queues: Vec::new(),
             index: BTreeMap::new(),
             trails: Vec::new(),
+            trail_of: HashMap::default(),
             uncovered: Vec::new(),
             closed: None,
             identities,
@@ -230,11 +233,16 @@ impl Ledger {
     }
 
     fn trail(&mut self, place: &Arc<Place>) -> usize {
-        let known = self.trails.iter().position(|trail| trail.place == *place);
-        known.unwrap_or_else(|| {
-            self.trails.push(Trail::new(Arc::clone(place)));
-            self.trails.len() - 1
-        })
+        let known = self.trail_of.get(&(Arc::clone(&place.terms), place.isin.clone()));
+        known.copied().unwrap_or_else(|| self.add_trail(Trail::new(Arc::clone(place))))
+    }
+
+    /// Adds a trail of a place that has none yet.
+    pub(crate) fn add_trail(&mut self, trail: Trail) -> usize {
+        let number = self.trails.len();
+        self.trail_of.insert((Arc::clone(&trail.place.terms), trail.place.isin.clone()), number);
+        self.trails.push(trail);
+        number
     }
 
     fn spot(&mut self, terms: &Arc<Terms>) -> Spot {

@@ -242,7 +242,7 @@ impl SavedLedger {
             ledger.queues.push(queue);
         }
         for trail in self.trails {
-            ledger.trails.push(reader.trail(&trail)?);
+            ledger.add_trail(reader.trail(&trail)?);
         }
         for (day, id, piece) in self.uncovered {
             ledger.uncovered.push((day, QueueId::from(id), reader.piece(&piece)?));

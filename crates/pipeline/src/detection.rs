@@ -1,18 +1,24 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use brokerage::kite::Kite;
 use brokerage::{Brokerage, BrokerageError};
 use chrono::NaiveDate;
 use ledger::ReportedOrder;
 use storage::{BrokerageAccount, Lease, StorageError};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 use url::Url;
 
 use crate::report::DetectionReport;
 use crate::sync::{LeaseLost, Pipeline};
-use crate::{SyncJob, chain, secret_ref};
+use crate::{SyncJob, chain, prices, secret_ref};
 
-/// Orders placed elsewhere: the brokerage's own book is read, compared with what is stored, and taken in.
+/// How long the brokerage may take in all.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Orders placed elsewhere: the brokerage's own book is read, compared with what is stored, and taken in; then, in
+/// what is left of the time, its prices. Prices that do not come are no failure of the step.
 pub(crate) async fn detect(
     pipeline: &Pipeline,
     job: &SyncJob,
@@ -36,6 +42,7 @@ async fn look(pipeline: &Pipeline, job: &SyncJob, lease: &Lease) -> Result<Detec
         Ok(brokerage) => brokerage,
         Err(error) => return Ok(DetectionReport::Failed(error)),
     };
+    let asked = Instant::now();
     let reported = match brokerage.orders().await {
         Ok(reported) => reported,
         Err(BrokerageError::Auth { message }) => {
@@ -47,7 +54,10 @@ async fn look(pipeline: &Pipeline, job: &SyncJob, lease: &Lease) -> Result<Detec
         }
         Err(error) => return Ok(DetectionReport::Failed(chain(&error))),
     };
-    take_in(pipeline, lease, &reported, brokerage.name()).await
+    let left = LIMIT.saturating_sub(asked.elapsed());
+    let report = take_in(pipeline, lease, &reported, brokerage.name()).await?;
+    prices::take_in(pipeline, lease, &*brokerage, left).await?;
+    Ok(report)
 }
 
 async fn client(pipeline: &Pipeline, entry: &BrokerageAccount) -> Result<Box<dyn Brokerage>, String> {

@@ -15,6 +15,7 @@ mod generation;
 mod handler;
 mod job;
 mod notification;
+mod prices;
 mod report;
 mod secret_ref;
 mod snapshot;

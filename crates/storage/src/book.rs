@@ -48,7 +48,7 @@ pub const FINDINGS_MAX: i64 = 200;
 impl Storage {
     /// Replaces the account's positions and holdings in one transaction, together with what they were made from: rows
     /// that vanished are deleted, rows that did not change are not touched, and what the book does not know stays as
-    /// it was. Whatever dies before the end of it, the next generation begins where this one did.
+    /// it was; columns that orders and the brokerage tell are filled from `account_instruments`. Whatever dies before the end of it, the next generation begins where this one did.
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`] when the account is another run's by now; nothing is written then.
@@ -58,6 +58,7 @@ impl Storage {
         rows: &GeneratedRows<'_>,
     ) -> Result<StoredRows, StorageError> {
         let mut transaction = self.begin_fenced(lease).await?;
+        self.note_orders(&mut transaction, lease, rows).await?;
         sqlx::query!("DELETE FROM tradingdb.order_changes WHERE id = ANY($1)", rows.changes)
             .execute(&mut *transaction)
             .await?;
@@ -69,6 +70,25 @@ impl Storage {
         let stored = self.stored_rows(&mut transaction, lease).await?;
         transaction.commit().await?;
         Ok(stored)
+    }
+
+    /// What orders say of their instruments beside the trades: those that are new, or in a generation from nothing all.
+    async fn note_orders(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        lease: &Lease,
+        rows: &GeneratedRows<'_>,
+    ) -> Result<(), StorageError> {
+        sqlx::query_file!(
+            "src/note_orders.sql",
+            lease.account.pseudo_account,
+            &self.organization_keys(&lease.account),
+            lease.account.organization_id,
+            rows.gone.map(|_| rows.changes) as Option<&[i64]>
+        )
+        .execute(&mut **transaction)
+        .await?;
+        Ok(())
     }
 
     async fn replace_positions(
@@ -129,6 +149,7 @@ impl Storage {
         let (keys, isins) = (rows.touched.map(keys), rows.touched.map(isins));
         insert_symbols(transaction, &holdings).await?;
         for statement in [
+            sqlx::query_file!("src/adopt_holdings.sql", account.pseudo_account, &organizations, holdings),
             sqlx::query_file!(
                 "src/delete_holdings.sql",
                 account.pseudo_account,
@@ -249,7 +270,7 @@ async fn store_state(
     sqlx::query!(
         "UPDATE tradingdb.account_sync_state
          SET last_generation_at = now(), ledger_version = $3, ledger_snapshot = $4::text::pg_snapshot,
-             ledger_rebuild_at = $5, ledger_whole_at = CASE WHEN $6 THEN now() ELSE ledger_whole_at END
+             ledger_rebuild_at = $5, prices_at = NULL, ledger_whole_at = CASE WHEN $6 THEN now() ELSE ledger_whole_at END
          WHERE organization_id = $1 AND pseudo_account = $2",
         account.organization_id,
         account.pseudo_account,

@@ -136,6 +136,8 @@ impl Storage {
             row["order_day"] = json!(ledger::ist::day_of(at));
             row["source"] = json!("EXTERNAL");
             row["platform"] = json!(kind.to_uppercase());
+            row["stock_broker"] = json!(stock_broker(kind));
+            row["trading_account"] = row["raw"]["account_id"].clone();
             events.extend(kinds.iter().map(|kind| event(found.id.into(), *kind, order)));
             rows.push(row);
         }
@@ -198,6 +200,14 @@ async fn mark_check(
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// Whose brokerage it is, in the word of `orders.stock_broker`.
+fn stock_broker(kind: &str) -> Option<&'static str> {
+    match kind {
+        "kite" => Some("ZERODHA"),
+        _ => None,
+    }
 }
 
 /// A reported order by the column names of `orders`.

@@ -17,7 +17,7 @@ pub struct LedgerInputs {
     pub opening_lots: Vec<OpeningLot>,
     /// Corporate actions of the ISINs the account ever held, or came to by another action.
     pub corporate_actions: Vec<CorporateAction>,
-    /// The instruments of those fills and lots.
+    /// The instruments of those fills and lots, with the account's latest prices.
     pub instruments: Vec<Instrument>,
     /// Holidays of the NSE, whose calendar decides the trading days.
     pub holidays: BTreeSet<NaiveDate>,
@@ -119,7 +119,8 @@ impl LedgerReader {
         .await?)
     }
 
-    /// Instruments and corporate actions of some names. To the names are added the ISINs that instruments have, and
+    /// Instruments and corporate actions of some names, the instruments with the prices that the account's brokerage
+    /// told last. To the names are added the ISINs that instruments have, and
     /// those that actions join to any of them, however long the chain.
     pub async fn reference(
         &mut self,
@@ -141,10 +142,16 @@ impl LedgerReader {
     async fn instruments(&mut self, names: &BTreeSet<Name>) -> Result<Vec<Instrument>, StorageError> {
         let (keys, isins) = apart(names);
         let rows = sqlx::query!(
-            "SELECT instrument_key, exchange, symbol, isin, expiry, multiplier
-             FROM tradingdb.instruments WHERE instrument_key = ANY($1) OR isin = ANY($2) ORDER BY instrument_key",
+            r#"SELECT i.instrument_key, i.exchange, i.symbol, i.isin, i.expiry, i.multiplier,
+                      k.last_price AS "last_price?", k.close_price AS "close_price?"
+               FROM tradingdb.instruments i
+               LEFT JOIN tradingdb.account_instruments k
+                 ON k.pseudo_account = $3 AND k.organization_id = $4 AND k.instrument_key = i.instrument_key
+               WHERE i.instrument_key = ANY($1) OR i.isin = ANY($2) ORDER BY i.instrument_key"#,
             &keys,
-            &isins
+            &isins,
+            self.account.pseudo_account,
+            self.account.organization_id
         )
         .fetch_all(&mut *self.transaction)
         .await?;
@@ -155,8 +162,8 @@ impl LedgerReader {
             isin: row.isin,
             expiry: row.expiry,
             multiplier: row.multiplier,
-            last_price: None,
-            close_price: None,
+            last_price: row.last_price,
+            close_price: row.close_price,
         });
         Ok(instruments.collect())
     }

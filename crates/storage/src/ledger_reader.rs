@@ -26,6 +26,8 @@ pub struct LedgerState {
     pub rebuild_at: Option<DateTime<Utc>>,
     /// When every row of the account was looked at last.
     pub whole_at: Option<DateTime<Utc>>,
+    /// When prices changed that no generation has counted with; `None`: all are in the rows.
+    pub prices_at: Option<DateTime<Utc>>,
     /// The families were stored by this database, so that "since then" can be told.
     pub is_of_this_server: bool,
     /// The snapshot of this look, to be stored with what is made of it.
@@ -71,6 +73,7 @@ impl LedgerReader {
             version: row.ledger_version,
             rebuild_at: row.ledger_rebuild_at,
             whole_at: row.ledger_whole_at,
+            prices_at: row.prices_at,
             is_of_this_server: row.is_of_this_server,
             snapshot: row.snapshot,
             holidays: Arc::new(row.holidays.into_iter().collect()),

@@ -1,6 +1,6 @@
 -- A snapshot from the future is another server's: the database was restored from a dump, and "since then" means
 -- nothing there.
-SELECT s.ledger_version, s.ledger_rebuild_at, s.ledger_whole_at,
+SELECT s.ledger_version, s.ledger_rebuild_at, s.ledger_whole_at, s.prices_at,
        coalesce(pg_snapshot_xmax(s.ledger_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()), false)
            AS "is_of_this_server!",
        pg_current_snapshot()::text AS "snapshot!",

@@ -27,6 +27,7 @@ mod opening_lots;
 mod outcomes;
 mod overview;
 mod pool;
+mod quotes;
 mod snapshot;
 mod ticks;
 

@@ -1,4 +1,4 @@
--- What the book does not know (NULL) stays as it was; a row that says the same already is left alone.
+-- What neither the book nor the account's orders nor its brokerage know (NULL) stays as it was; a row that says the same already is left alone.
 UPDATE tradingdb.holdings t
 SET organization_id = $4,
     exchange = x.exchange,
@@ -11,15 +11,30 @@ SET organization_id = $4,
     currentvalue = coalesce(x.currentvalue, t.currentvalue),
     pnl = coalesce(x.pnl, t.pnl),
     strategy_id = x.strategy_id,
+    stock_broker = coalesce(k.stock_broker, t.stock_broker),
+    platform = coalesce(k.platform, t.platform),
+    trading_account = coalesce(k.trading_account, t.trading_account),
+    collateral_qty = coalesce(k.collateral_qty, t.collateral_qty),
+    collateral_type = coalesce(k.collateral_type, t.collateral_type),
+    instrument_token = coalesce(CASE WHEN k.instrument_token BETWEEN 0 AND 2147483647 THEN k.instrument_token::integer END,
+        t.instrument_token),
     "timestamp" = now()
 FROM jsonb_to_recordset($3::jsonb) AS x (
     isin text, exchange text, instrument_key text, product text, symbol text, quantity integer, totalqty
     integer, t1_qty integer, avg_price numeric, ltp numeric, currentvalue numeric, pnl numeric,
     strategy_id text)
+LEFT JOIN tradingdb.account_instruments k
+  ON k.pseudo_account = $1 AND k.organization_id = $4 AND k.instrument_key = x.instrument_key
 WHERE t.pseudo_account = $1 AND coalesce(t.organization_id, '') = ANY($2::text[])
   AND t.isin IS NOT DISTINCT FROM x.isin AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.product IS NOT DISTINCT FROM x.product
   AND (t.organization_id, t.exchange, t.symbol, t.quantity, t.totalqty, t.t1_qty, t.avg_price, t.ltp, t.currentvalue, t.pnl,
-       t.strategy_id)
+       t.strategy_id, t.stock_broker, t.platform, t.trading_account, t.collateral_qty, t.collateral_type,
+       t.instrument_token)
       IS DISTINCT FROM
       ($4, x.exchange, x.symbol, x.quantity, x.totalqty, x.t1_qty, x.avg_price, coalesce(x.ltp, t.ltp),
-       coalesce(x.currentvalue, t.currentvalue), coalesce(x.pnl, t.pnl), x.strategy_id)
+       coalesce(x.currentvalue, t.currentvalue), coalesce(x.pnl, t.pnl), x.strategy_id,
+       coalesce(k.stock_broker, t.stock_broker), coalesce(k.platform, t.platform),
+       coalesce(k.trading_account, t.trading_account), coalesce(k.collateral_qty, t.collateral_qty),
+       coalesce(k.collateral_type, t.collateral_type),
+       coalesce(CASE WHEN k.instrument_token BETWEEN 0 AND 2147483647 THEN k.instrument_token::integer END,
+           t.instrument_token))

@@ -1,4 +1,4 @@
--- What the book does not know (NULL) stays as it was; a row that says the same already is left alone.
+-- What neither the book nor the account's orders know (NULL) stays as it was; a row that says the same already is left alone.
 UPDATE tradingdb.positions t
 SET organization_id = $4,
     symbol = x.symbol,
@@ -21,6 +21,12 @@ SET organization_id = $4,
     category = x.category,
     state = x.state,
     strategy_id = x.strategy_id,
+    account_id = coalesce(k.account_id, t.account_id),
+    stock_broker = coalesce(k.stock_broker, t.stock_broker),
+    platform = coalesce(k.platform, t.platform),
+    trading_account = coalesce(k.trading_account, t.trading_account),
+    independent_exchange = coalesce(k.independent_exchange, t.independent_exchange),
+    independent_symbol = coalesce(k.independent_symbol, t.independent_symbol),
     "timestamp" = now()
 FROM jsonb_to_recordset($3::jsonb) AS x (
     exchange text, instrument_key text, type text, symbol text, buy_quantity integer, buy_avg_price
@@ -28,14 +34,20 @@ FROM jsonb_to_recordset($3::jsonb) AS x (
     net_quantity integer, net_value numeric, overnight_quantity integer, multiplier integer, ltp
     numeric, pnl numeric, mtm numeric, realised_pnl numeric, unrealised_pnl numeric, direction text,
     category text, state text, strategy_id text)
+LEFT JOIN tradingdb.account_instruments k
+  ON k.pseudo_account = $1 AND k.organization_id = $4 AND k.instrument_key = x.instrument_key
 WHERE t.pseudo_account = $1 AND coalesce(t.organization_id, '') = ANY($2::text[])
   AND t.exchange IS NOT DISTINCT FROM x.exchange AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.type IS NOT DISTINCT FROM x.type
   AND (t.organization_id, t.symbol, t.buy_quantity, t.buy_avg_price, t.buy_value, t.sell_quantity, t.sell_avg_price,
        t.sell_value, t.net_quantity, t.net_value, t.overnight_quantity, t.multiplier, t.ltp, t.pnl, t.mtm,
-       t.realised_pnl, t.unrealised_pnl, t.direction, t.category, t.state, t.strategy_id)
+       t.realised_pnl, t.unrealised_pnl, t.direction, t.category, t.state, t.strategy_id,
+       t.account_id, t.stock_broker, t.platform, t.trading_account, t.independent_exchange, t.independent_symbol)
       IS DISTINCT FROM
       ($4, x.symbol, x.buy_quantity, x.buy_avg_price, x.buy_value, x.sell_quantity, x.sell_avg_price,
        x.sell_value, x.net_quantity, x.net_value, x.overnight_quantity, coalesce(x.multiplier,
        t.multiplier), coalesce(x.ltp, t.ltp), coalesce(x.pnl, t.pnl), coalesce(x.mtm, t.mtm),
        x.realised_pnl, coalesce(x.unrealised_pnl, t.unrealised_pnl), x.direction, x.category, x.state,
-       x.strategy_id)
+       x.strategy_id, coalesce(k.account_id, t.account_id), coalesce(k.stock_broker, t.stock_broker),
+       coalesce(k.platform, t.platform), coalesce(k.trading_account, t.trading_account),
+       coalesce(k.independent_exchange, t.independent_exchange),
+       coalesce(k.independent_symbol, t.independent_symbol))

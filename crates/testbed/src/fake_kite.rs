@@ -1,5 +1,6 @@
 //! A stand-in for the Kite Connect v3 API.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +10,13 @@ use std::time::Duration;
 
 use crate::Error;
 
-/// A small HTTP/1.1 server on a free port of 127.0.0.1 that answers `GET /orders` as it is told to.
+const POSITIONS: &str = "/portfolio/positions";
+const HOLDINGS: &str = "/portfolio/holdings";
+
+/// A small HTTP/1.1 server on a free port of 127.0.0.1 that answers `GET /orders` and the two paths of the
+/// portfolio as it is told to.
 ///
-/// It begins with an empty list of orders. Every other path is answered with 404. It closes each connection after
+/// It begins with no orders, no positions and no holdings. Every other path is answered with 404. It closes each connection after
 /// one answer, and ends on drop.
 #[derive(Debug)]
 pub struct FakeKite {
@@ -27,6 +32,7 @@ struct State {
     content_type: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    portfolio: BTreeMap<&'static str, (u16, Vec<u8>)>,
     delay: Duration,
     requests: usize,
     authorization: Option<String>,
@@ -45,6 +51,10 @@ impl FakeKite {
             content_type: "application/json".into(),
             headers: Vec::new(),
             body: br#"{"status":"success","data":[]}"#.to_vec(),
+            portfolio: BTreeMap::from([
+                (POSITIONS, (200, br#"{"status":"success","data":{"net":[],"day":[]}}"#.to_vec())),
+                (HOLDINGS, (200, br#"{"status":"success","data":[]}"#.to_vec())),
+            ]),
             delay: Duration::ZERO,
             requests: 0,
             authorization: None,
@@ -75,12 +85,22 @@ impl FakeKite {
         content_type.clone_into(&mut state.content_type);
     }
 
-    /// From now on every answer also carries this header, such as `Retry-After`.
+    /// From now on `GET /portfolio/positions` is answered with this status and JSON body.
+    pub fn respond_positions(&self, status: u16, body: impl Into<Vec<u8>>) {
+        self.state().portfolio.insert(POSITIONS, (status, body.into()));
+    }
+
+    /// From now on `GET /portfolio/holdings` is answered with this status and JSON body.
+    pub fn respond_holdings(&self, status: u16, body: impl Into<Vec<u8>>) {
+        self.state().portfolio.insert(HOLDINGS, (status, body.into()));
+    }
+
+    /// From now on every answer about orders also carries this header, such as `Retry-After`.
     pub fn add_header(&self, name: &str, value: &str) {
         self.state().headers.push((name.into(), value.into()));
     }
 
-    /// From now on every answer comes this much later.
+    /// From now on every answer about orders comes this much later.
     pub fn delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
@@ -141,7 +161,13 @@ fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let header = |name: &str| headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
 
     let path = request.split(' ').nth(1).unwrap_or_default();
-    if !request.starts_with("GET ") || path.split('?').next() != Some("/orders") {
+    let path = path.split('?').next().unwrap_or_default();
+    let is_get = request.starts_with("GET ");
+    let portfolio = lock(state).portfolio.get(path).filter(|_| is_get).cloned();
+    if let Some((status, body)) = portfolio {
+        return write(stream, status, "application/json", &[], &body);
+    }
+    if !is_get || path != "/orders" {
         let body = br#"{"status":"error","message":"Route not found","error_type":"GeneralException"}"#;
         return write(stream, 404, "application/json", &[], body);
     }

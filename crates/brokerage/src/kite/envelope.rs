@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 use crate::BrokerageError;
 use crate::http::Answer;
 
-/// The elements of `data` of a successful answer.
+/// The `data` of a successful answer.
 ///
 /// # Errors
 ///
-/// Everything that is not a success with a list. A 200 whose body names an error is an error, HTML and other foreign
+/// Everything that is not a success with data. A 200 whose body names an error is an error, HTML and other foreign
 /// content is a gateway's page and transient, `data: null` is no empty list.
-pub(super) fn open(answer: Answer) -> Result<Vec<Value>, BrokerageError> {
+pub(super) fn open(answer: Answer) -> Result<Value, BrokerageError> {
     let status = answer.status;
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(BrokerageError::RateLimited { retry_after: answer.retry_after });
@@ -36,9 +36,20 @@ pub(super) fn open(answer: Answer) -> Result<Vec<Value>, BrokerageError> {
         return Err(failure(status, error_type.as_deref(), format!("{said} ({kind})")));
     }
     match envelope.remove("data") {
-        Some(Value::Array(elements)) => Ok(elements),
         Some(Value::Null) | None => Err(BrokerageError::malformed("a success without data")),
-        Some(_) => Err(BrokerageError::malformed("data is not a list")),
+        Some(data) => Ok(data),
+    }
+}
+
+/// The elements of what must be a list, and is called so.
+///
+/// # Errors
+///
+/// [`BrokerageError::Malformed`] for anything else: what is no list is never an empty one.
+pub(super) fn list(data: Value, name: &str) -> Result<Vec<Value>, BrokerageError> {
+    match data {
+        Value::Array(elements) => Ok(elements),
+        _ => Err(BrokerageError::malformed(format!("{name} is not a list"))),
     }
 }
 
@@ -90,13 +101,13 @@ mod tests {
     use super::*;
 
     fn opened(status: u16, content_type: &str, body: &str) -> String {
-        let outcome = open(Answer {
+        let answer = Answer {
             status: StatusCode::from_u16(status).unwrap(),
             content_type: Some(content_type.to_owned()).filter(|declared| !declared.is_empty()),
             retry_after: None,
             body: body.as_bytes().to_vec(),
-        });
-        match outcome {
+        };
+        match open(answer).and_then(|data| list(data, "data")) {
             Ok(elements) => format!("{} elements", elements.len()),
             Err(error) => error.to_string(),
         }

@@ -1,4 +1,4 @@
-//! Reading one field of one order. An empty text is no value; a wrong type names its place.
+//! Reading one field of one element of a list. An empty text is no value; a wrong type names its place.
 
 use std::str::FromStr;
 
@@ -9,24 +9,35 @@ use serde_json::{Map, Value};
 use super::time;
 use crate::BrokerageError;
 
-/// The fields of the order at `index` of the book.
+/// The fields of the element at `index` of a list with a name, such as `orders`.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
+    pub(super) list: &'static str,
     pub(super) index: usize,
-    pub(super) order: &'a Map<String, Value>,
+    pub(super) element: &'a Map<String, Value>,
 }
 
 impl<'a> Fields<'a> {
+    /// # Errors
+    ///
+    /// [`BrokerageError::Malformed`] if the element is no object.
+    pub(super) fn of(list: &'static str, index: usize, element: &'a Value) -> Result<Self, BrokerageError> {
+        match element {
+            Value::Object(element) => Ok(Self { list, index, element }),
+            _ => Err(BrokerageError::malformed(format!("{list}[{index}] is not an object"))),
+        }
+    }
+
     /// A text, trimmed; `None` where absent, null or empty.
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, BrokerageError> {
-        match self.order.get(name) {
+        match self.element.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
             Some(other) => Err(self.wrong(name, other, "text")),
         }
     }
 
-    /// A text that every order has.
+    /// A text that every element has.
     pub(super) fn required_text(&self, name: &str) -> Result<&'a str, BrokerageError> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
@@ -38,7 +49,7 @@ impl<'a> Fields<'a> {
 
     /// A number with all its digits, given as a number or as text.
     pub(super) fn number(&self, name: &str) -> Result<Option<Decimal>, BrokerageError> {
-        match self.order.get(name) {
+        match self.element.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value @ Value::String(text)) if !text.trim().is_empty() => {
                 decimal(text.trim()).map(Some).ok_or_else(|| self.wrong(name, value, "a number"))
@@ -61,7 +72,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A quantity that every order has.
+    /// A quantity that every element has.
     pub(super) fn required_quantity(&self, name: &str) -> Result<Decimal, BrokerageError> {
         self.quantity(name)?.ok_or_else(|| self.missing(name))
     }
@@ -78,7 +89,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn malformed(&self, name: &str, what: &str) -> BrokerageError {
-        BrokerageError::malformed(format!("orders[{}].{name}: {what}", self.index))
+        BrokerageError::malformed(format!("{}[{}].{name}: {what}", self.list, self.index))
     }
 
     fn missing(&self, name: &str) -> BrokerageError {

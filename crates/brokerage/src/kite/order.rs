@@ -20,10 +20,7 @@ pub(super) fn read_book(book: Vec<Value>) -> Result<Vec<ReportedOrder>, Brokerag
 }
 
 fn read(index: usize, value: &Value) -> Result<ReportedOrder, BrokerageError> {
-    let Value::Object(order) = value else {
-        return Err(BrokerageError::malformed(format!("orders[{index}] is not an object")));
-    };
-    let fields = Fields { index, order };
+    let fields = Fields::of("orders", index, value)?;
     let exchange_at = match fields.instant("exchange_timestamp")? {
         Some(instant) => Some(instant),
         None => fields.instant("exchange_update_timestamp")?,
@@ -71,7 +68,7 @@ fn parent(fields: &Fields<'_>) -> Result<Option<String>, BrokerageError> {
     if let Some(parent) = fields.text("parent_order_id")? {
         return Ok(Some(parent.to_owned()));
     }
-    let tags = fields.order.get("tags").and_then(Value::as_array).into_iter().flatten();
+    let tags = fields.element.get("tags").and_then(Value::as_array).into_iter().flatten();
     let parent = tags.filter_map(Value::as_str).find_map(|tag| tag.strip_prefix(AUTOSLICE_TAG));
     Ok(parent.map(str::trim).filter(|parent| !parent.is_empty()).map(str::to_owned))
 }

@@ -98,7 +98,7 @@ pub(crate) async fn generate(
 /// Brings positions and holdings of the leased account up to date.
 ///
 /// What changed since the last generation is folded into the families it concerns; whatever cannot be gone on from
-/// makes all of them anew. On a new trading day every row is written anew. All is stored in one transaction: whatever
+/// makes all of them anew. On a new trading day, and when prices changed, every row is written anew. All is stored in one transaction: whatever
 /// dies before its end, the next generation begins where this one did.
 pub async fn regenerate(
     storage: &Storage,
@@ -111,7 +111,8 @@ pub async fn regenerate(
     reader.as_of = at;
     let state = reader.state().await?;
     let changes = reader.changes().await?;
-    let is_due = state.whole_at.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval));
+    let is_due = state.prices_at.is_some()
+        || state.whole_at.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval));
     let update = match () {
         () if force || needs_rebuild(&state, &changes, at) => None,
         () if changes.is_empty() && !is_due && !is_new_day(&mut reader, &state).await? => {

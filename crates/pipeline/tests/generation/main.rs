@@ -5,5 +5,7 @@
 mod desk;
 mod interleaved;
 mod odd_histories;
+mod prices;
+mod real_book;
 mod real_fills;
 mod steps;

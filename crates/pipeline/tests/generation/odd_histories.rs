@@ -301,19 +301,3 @@ async fn a_share_known_by_its_instruments_isin_is_made_anew_alone() {
     desk.sql(&share("Z"));
     assert_eq!((corrected, desk.orders_read().await), (Some(2), Some(1)), "corrected, then new");
 }
-
-#[tokio::test]
-async fn positions_of_an_account_whose_orders_are_gone_are_gone_too() {
-    let desk = Desk::new().await;
-    desk.sql(&order(
-        "exchange, symbol, trade_type, product_type, filled_quantity, average_price",
-        "'NFO', 'F', 'BUY', 'NRML', 1, 90",
-    ));
-    desk.sync().await;
-    desk.sql("UPDATE tradingdb.orders SET pseudo_account = 'Sita'");
-    let due = storage::AccountScan::new().next_page(&desk.storage, 10).await.unwrap();
-    assert!(
-        due.iter().any(|due| due.account == desk.account),
-        "it has a position, so it must be synced: {due:?}"
-    );
-}

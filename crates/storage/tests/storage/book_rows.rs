@@ -26,20 +26,20 @@ fn without_storage_columns(rows: &[Value]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_book_as_rows_is_what_storing_it_would_leave_in_adopted_tables_and_writes_nothing() {
+async fn a_book_as_rows_is_what_storing_it_leaves_in_adopted_tables_and_writes_nothing() {
     let Some(bed) = Bed::adopted().await else { return };
     let account = raghu();
     let book = book(&bed, &account).await;
-    let tables = ["positions", "holdings", "orders", "account_sync_state"];
-    let before = bed.dump(&tables);
-    let rows = bed.storage.rows_of_book(&account, &book).await.unwrap();
-    assert_eq!(bed.dump(&tables), before);
-    assert!(!rows.positions.is_empty() && !rows.holdings.is_empty());
-
     bed.sql("DELETE FROM tradingdb.positions; DELETE FROM tradingdb.holdings");
     let lease = bed.lease(&account, "job-1").await;
     bed.storage.store_book(&lease, &generated(&book)).await.unwrap();
     let view = bed.storage.account_view(&account).await.unwrap();
+    let tables = ["positions", "holdings", "orders", "account_sync_state", "account_instruments"];
+    let before = bed.dump(&tables);
+    let rows = bed.storage.rows_of_book(&account, &book).await.unwrap();
+    assert_eq!(bed.dump(&tables), before);
+    assert!(!rows.positions.is_empty() && !rows.holdings.is_empty());
+    assert_eq!(rows.positions[0]["stock_broker"], "ZERODHA");
     assert_eq!(without_storage_columns(&view.positions), rows.positions);
     assert_eq!(without_storage_columns(&view.holdings), rows.holdings);
 }

@@ -14,5 +14,6 @@ mod inputs;
 mod lease;
 mod migrations;
 mod opening_lots;
+mod quotes;
 mod support;
 mod ticks;

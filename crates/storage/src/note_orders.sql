@@ -1,0 +1,45 @@
+-- What the account's orders ($1, $2; $3) say of an instrument beside its trades: of all of them, or of those whose
+-- changes ($4) are being folded in. Each column has the value of the latest order that has one; an order older than what
+-- is known only fills gaps.
+INSERT INTO tradingdb.account_instruments AS known
+    (organization_id, pseudo_account, instrument_key, order_id, stock_broker, platform, trading_account, account_id,
+     independent_exchange, independent_symbol)
+SELECT $3, $1, o.instrument_key, max(o.id),
+       (array_agg(o.stock_broker ORDER BY o.id DESC) FILTER (WHERE o.stock_broker <> ''))[1],
+       (array_agg(o.platform ORDER BY o.id DESC) FILTER (WHERE o.platform <> ''))[1],
+       (array_agg(o.trading_account ORDER BY o.id DESC) FILTER (WHERE o.trading_account <> ''))[1],
+       (array_agg(o.account_id ORDER BY o.id DESC) FILTER (WHERE o.account_id <> ''))[1],
+       (array_agg(o.independent_exchange ORDER BY o.id DESC) FILTER (WHERE o.independent_exchange <> ''))[1],
+       (array_agg(o.independent_symbol ORDER BY o.id DESC) FILTER (WHERE o.independent_symbol <> ''))[1]
+FROM (
+    SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol) AS instrument_key, stock_broker, platform,
+           trading_account, raw ->> 'account_id' AS account_id, independent_exchange, independent_symbol
+    FROM tradingdb.orders
+    WHERE pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
+      -- An array, unlike IN, lets the orders be found by their index.
+      AND ($4::bigint[] IS NULL
+           OR id = ANY(ARRAY(SELECT order_id FROM tradingdb.order_changes c WHERE c.id = ANY($4))))
+) o
+GROUP BY o.instrument_key
+HAVING count(coalesce(nullif(o.stock_broker, ''), nullif(o.platform, ''), nullif(o.trading_account, ''),
+                      nullif(o.account_id, ''), nullif(o.independent_exchange, ''), nullif(o.independent_symbol, ''))) > 0
+ON CONFLICT (pseudo_account, organization_id, instrument_key) DO UPDATE
+    SET order_id = greatest(excluded.order_id, known.order_id),
+        stock_broker = CASE WHEN excluded.order_id < known.order_id
+            THEN coalesce(known.stock_broker, excluded.stock_broker)
+            ELSE coalesce(excluded.stock_broker, known.stock_broker) END,
+        platform = CASE WHEN excluded.order_id < known.order_id
+            THEN coalesce(known.platform, excluded.platform)
+            ELSE coalesce(excluded.platform, known.platform) END,
+        trading_account = CASE WHEN excluded.order_id < known.order_id
+            THEN coalesce(known.trading_account, excluded.trading_account)
+            ELSE coalesce(excluded.trading_account, known.trading_account) END,
+        account_id = CASE WHEN excluded.order_id < known.order_id
+            THEN coalesce(known.account_id, excluded.account_id)
+            ELSE coalesce(excluded.account_id, known.account_id) END,
+        independent_exchange = CASE WHEN excluded.order_id < known.order_id
+            THEN coalesce(known.independent_exchange, excluded.independent_exchange)
+            ELSE coalesce(excluded.independent_exchange, known.independent_exchange) END,
+        independent_symbol = CASE WHEN excluded.order_id < known.order_id
+            THEN coalesce(known.independent_symbol, excluded.independent_symbol)
+            ELSE coalesce(excluded.independent_symbol, known.independent_symbol) END
