@@ -6,5 +6,6 @@ mod naive;
 mod oracles;
 mod properties;
 mod reconciling;
+mod replaced_system;
 mod resuming;
 mod rules;
