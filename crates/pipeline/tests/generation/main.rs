@@ -8,4 +8,5 @@ mod odd_histories;
 mod prices;
 mod real_book;
 mod real_fills;
+mod replaced_system;
 mod steps;
