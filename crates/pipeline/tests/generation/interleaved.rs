@@ -27,6 +27,7 @@ impl Random {
     }
 
     fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[usize::try_from(self.below(of.len() as u64)).unwrap()]
     }
 }
@@ -133,7 +134,7 @@ fn time(random: &mut Random) -> String {
 }
 
 /// The first few, or with `SEEDS=from..to` any others.
-fn seeds(few: u64) -> std::ops::Range<u64> {
+pub(crate) fn seeds(few: u64) -> std::ops::Range<u64> {
     let Ok(range) = std::env::var("SEEDS") else { return 0..few };
     let (from, to) = range.split_once("..").unwrap();
     from.parse().unwrap()..to.parse().unwrap()
