@@ -26,7 +26,6 @@ impl Random {
         }
     }
 
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
     pub(crate) fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[usize::try_from(self.below(of.len() as u64)).unwrap()]
     }
