@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use crate::ledger::Ledger;
-use crate::origin::QueueId;
+use crate::origin::{Piece, QueueId};
 use crate::{Fill, ist};
 
 impl Ledger {
