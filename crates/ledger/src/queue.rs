@@ -117,6 +117,11 @@ impl Queue {
         self.rows.len() - 1
     }
 
+    /// Something is left of it, or its day has not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.lots.is_empty() || self.open_day.is_some() || self.rows.iter().any(|row| !row.own.is_empty())
+    }
+
     /// What a row's own fills alone leave open.
     pub(crate) fn own_of<'a>(&'a self, row: &'a Row) -> &'a Fifo {
         if self.is_split { &row.own } else { &self.lots }

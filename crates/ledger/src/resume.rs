@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use crate::ledger::Ledger;
-use crate::origin::{Piece, QueueId};
+use crate::origin::QueueId;
+use crate::queue::Queue;
 use crate::{Fill, ist};
 
 impl Ledger {
@@ -54,10 +55,8 @@ impl Ledger {
 
     /// Whether another day can change its rows: something is open, or was traded on the view's day.
     pub fn is_live(&self) -> bool {
-        let is_open = |row: &crate::queue::Row| !row.own.is_empty();
-        self.queues
-            .iter()
-            .any(|queue| !queue.lots.is_empty() || queue.open_day.is_some() || queue.rows.iter().any(is_open))
+        let is_to_be_told = self.uncovered.iter().any(|(day, _, _)| *day >= self.view_day);
+        is_to_be_told || self.queues.iter().any(Queue::is_open)
     }
 
     /// The latest day with a fill.
