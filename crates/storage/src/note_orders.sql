@@ -12,13 +12,17 @@ SELECT $3, $1, o.instrument_key, max(o.id),
        (array_agg(o.independent_exchange ORDER BY o.id DESC) FILTER (WHERE o.independent_exchange <> ''))[1],
        (array_agg(o.independent_symbol ORDER BY o.id DESC) FILTER (WHERE o.independent_symbol <> ''))[1]
 FROM (
+    -- Two branches, of which one is never run: with an OR a generic plan would read all orders each time.
     SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol) AS instrument_key, stock_broker, platform,
            trading_account, raw ->> 'account_id' AS account_id, independent_exchange, independent_symbol
     FROM tradingdb.orders
-    WHERE pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
-      -- An array, unlike IN, lets the orders be found by their index.
-      AND ($4::bigint[] IS NULL
-           OR id = ANY(ARRAY(SELECT order_id FROM tradingdb.order_changes c WHERE c.id = ANY($4))))
+    WHERE $4::bigint[] IS NULL AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
+    UNION ALL
+    SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol), stock_broker, platform, trading_account,
+           raw ->> 'account_id', independent_exchange, independent_symbol
+    FROM tradingdb.orders
+    WHERE id = ANY(ARRAY(SELECT order_id FROM tradingdb.order_changes c WHERE c.id = ANY($4::bigint[])))
+      AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
 ) o
 GROUP BY o.instrument_key
 HAVING count(coalesce(nullif(o.stock_broker, ''), nullif(o.platform, ''), nullif(o.trading_account, ''),
