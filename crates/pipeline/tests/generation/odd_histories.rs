@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use pipeline::{Generation, Wanted};
 
 use crate::desk::{Desk, WHEN_NEEDED};
@@ -25,9 +25,7 @@ fn slowly(desk: &Desk, sql: &str) -> JoinHandle<()> {
     let writer = std::thread::spawn(move || drop(testbed::psql(&url, &["-c", &sql]).unwrap()));
     let sleeps =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    while desk.sql(sleeps) == "0" {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    testbed::wait_until("the other transaction sleeps", Duration::from_secs(30), || desk.sql(sleeps) != "0");
     writer
 }
 
@@ -180,12 +178,16 @@ async fn rows_that_somebody_else_changed_are_put_right_on_a_busy_account_too() {
     let wanted = Wanted { interval: Duration::from_secs(3), ..WHEN_NEEDED };
     desk.generate(wanted).await;
     desk.sql("UPDATE tradingdb.positions SET net_quantity = 77 WHERE symbol = 'F2'");
-    for _ in 0..5 {
-        desk.sql("SELECT pg_sleep(1)");
+    let begun = desk.storage.now().await.unwrap();
+    for second in 1..=5 {
         desk.sql(&fill("F1"));
-        assert!(matches!(desk.generate(wanted).await, Generation::Done { .. }));
+        let as_of = begun + TimeDelta::seconds(second);
+        // The order is of the present, which a slow machine may have brought further.
+        let as_of = Some(as_of.max(desk.storage.now().await.unwrap()));
+        assert!(matches!(desk.generate(Wanted { as_of, ..wanted }).await, Generation::Done { .. }));
     }
-    assert_eq!(desk.stored().await, desk.expected().await);
+    let last = (begun + TimeDelta::seconds(5)).max(desk.storage.now().await.unwrap());
+    assert_eq!(desk.stored().await, desk.expected_at(last).await);
 }
 
 #[tokio::test]

@@ -120,11 +120,14 @@ async fn an_order_dated_in_the_future_counts_when_its_time_has_come() {
     let desk = desk().await;
     desk.sync().await;
     desk.sql(&order("F1", 100));
-    desk.sql("UPDATE tradingdb.orders SET exchange_time = clock_timestamp() + interval '1 second' WHERE exchange_order_id = '100'");
+    desk.sql("UPDATE tradingdb.orders SET exchange_time = clock_timestamp() + interval '1 minute' WHERE exchange_order_id = '100'");
     desk.sync().await;
     assert_eq!(desk.sql("SELECT sell_quantity FROM tradingdb.positions WHERE symbol = 'F1'"), "0");
-    desk.sql("SELECT pg_sleep(1.1)");
-    assert_eq!(desk.orders_read().await, Some(21));
+    let as_of = Some(desk.storage.now().await.unwrap() + TimeDelta::minutes(1));
+    let Generation::Done { orders, .. } = desk.generate(Wanted { as_of, ..WHEN_NEEDED }).await else {
+        panic!("it exists")
+    };
+    assert_eq!(orders, 21);
     assert_eq!(desk.sql("SELECT sell_quantity FROM tradingdb.positions WHERE symbol = 'F1'"), "1");
 }
 

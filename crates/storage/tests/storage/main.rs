@@ -14,6 +14,7 @@ mod inputs;
 mod lease;
 mod migrations;
 mod opening_lots;
+mod plans;
 mod quotes;
 mod support;
 mod ticks;
