@@ -63,6 +63,8 @@ pub use price::Price;
 pub use quote::Quote;
 pub use realised::{Realised, realised};
 pub use reconcile::{KnownOrder, OrderEventKind, Plan, Update, plan};
-pub use reported::{ReportedOrder, Side};
+pub use reported::{
+    Iceberg, Labels, ReportedHolding, ReportedMargin, ReportedOrder, ReportedPosition, ReportedTrade, Side,
+};
 pub use saved::{SAVED_VERSION, SavedLedger};
 pub use terms::{Terms, TermsPool};

@@ -48,6 +48,10 @@ fn read(index: usize, value: &Value) -> Result<ReportedOrder, BrokerageError> {
         status_message: fields.text("status_message")?.map(str::to_owned),
         placed_at: fields.instant("order_timestamp")?,
         exchange_at,
+        other_tags: Vec::new(),
+        iceberg: None,
+        is_amo: None,
+        labels: ledger::Labels::default(),
         raw: raw(&fields, value)?,
     })
 }

@@ -28,6 +28,10 @@ fn reported(id: &str, at: &str, status: &str, amount: &str) -> ReportedOrder {
         status_message: None,
         placed_at: Some(ist(at)),
         exchange_at: None,
+        other_tags: Vec::new(),
+        iceberg: None,
+        is_amo: None,
+        labels: crate::Labels::default(),
         raw: String::new(),
     }
 }

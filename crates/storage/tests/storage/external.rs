@@ -31,6 +31,10 @@ pub(crate) fn reported(broker_order_id: &str, exchange_order_id: &str) -> Report
         status_message: None,
         placed_at: Some(time("2025-06-10T04:00:00Z")),
         exchange_at: Some(time("2025-06-10T04:00:01Z")),
+        other_tags: Vec::new(),
+        iceberg: None,
+        is_amo: None,
+        labels: ledger::Labels::default(),
         raw: json!({"order_id": broker_order_id, "meta": {"x": 1.10}}).to_string(),
     }
 }

@@ -46,6 +46,10 @@ pub struct ReportedOrder {
     pub broker_parent_id: Option<String>,
     /// What the placing client attached (tag, publisher id).
     pub client_tag: Option<String>,
+    /// Further words of the placing client by which an own order may be known (more tags, a client-side id).
+    pub other_tags: Vec<String>,
+    /// Which leg of an iceberg it is.
+    pub iceberg: Option<Iceberg>,
     /// Exchange segment: `NSE`, `BSE`, `NFO`, `BFO`, `MCX`, `CDS`, `BCD`.
     pub exchange: String,
     /// The brokerage's trading symbol.
@@ -83,6 +87,43 @@ pub struct ReportedOrder {
     pub placed_at: Option<DateTime<Utc>>,
     /// When the exchange last changed it.
     pub exchange_at: Option<DateTime<Utc>>,
+    /// Placed after market hours.
+    pub is_amo: Option<bool>,
+    /// What else it is called.
+    pub labels: Labels,
     /// The brokerage's whole answer for this order, as JSON text.
     pub raw: String,
+}
+
+/// Which part of an order that the brokerage cut into legs: each leg is an order with an id of its own, and only the
+/// first one's is known to whoever placed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Iceberg {
+    /// Its place among the legs, from 1.
+    pub leg: u32,
+    /// How many legs there are.
+    pub legs: u32,
+    /// What was ordered over all legs.
+    pub total_quantity: Decimal,
+}
+
+/// Names for columns of `orders` that only people and older readers look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// The system behind the brokerage's API, such as `KITE`.
+    pub platform: Option<String>,
+    /// Whose brokerage it is, such as `ZERODHA`.
+    pub stock_broker: Option<String>,
+    /// The brokerage's own name of the account.
+    pub trading_account: Option<String>,
+    /// The login that placed the order.
+    pub client_id: Option<String>,
+    /// The exchange in the words of a system above several brokerages.
+    pub independent_exchange: Option<String>,
+    /// The symbol in such words.
+    pub independent_symbol: Option<String>,
+    /// The id of the request in the brokerage's order management.
+    pub nest_request_id: Option<String>,
+    /// Free text.
+    pub comments: Option<String>,
 }
