@@ -1,10 +1,12 @@
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use deadpool_redis::Connection;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
+use crate::allowance::OwnShare;
 use crate::cluster::Cluster;
 use crate::config::CacheConfig;
 use crate::error::CacheError;
@@ -35,6 +37,8 @@ struct Shared {
     cluster: Option<Cluster>,
     /// Set when the Cluster is first reached and never unset, so that a Cluster in use is not left.
     reached: AtomicBool,
+    /// Of rate limits, by their group.
+    shares: Mutex<HashMap<String, OwnShare>>,
 }
 
 impl std::fmt::Debug for Cache {
@@ -64,6 +68,7 @@ impl Cache {
             single: Single::new(&config)?,
             cluster: Cluster::new(&config)?,
             reached: AtomicBool::new(false),
+            shares: Mutex::default(),
         });
         let cache = Self { shared };
         if let Err(error) = cache.retry_cluster().await {
@@ -155,12 +160,7 @@ impl Cache {
         meta: &serde_json::Value,
         ttl: Duration,
     ) -> Result<(), CacheError> {
-        const DOING: &str = result::DOING;
-        let deadline = Instant::now() + self.shared.timeout;
-        let mut link = self.shared.link(deadline, DOING).await?;
-        let storing = result::store(&mut link, id, meta, ttl);
-        let stored = self.shared.until(deadline, DOING, storing).await;
-        self.shared.give_back(link, stored)
+        self.with_link(result::DOING, async |link| result::store(link, id, meta, ttl).await).await
     }
 
     /// Succeeds when Redis answers; in a Cluster, when every master does.
@@ -170,11 +170,23 @@ impl Cache {
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), CacheError> {
         const DOING: &str = "a ping";
+        self.with_link(DOING, async |link| link.ping(DOING).await).await
+    }
+
+    /// Does one thing on a connection, within the time an operation has.
+    pub(crate) async fn with_link<T>(
+        &self,
+        doing: &'static str,
+        operation: impl AsyncFnOnce(&mut Link) -> Result<T, CacheError>,
+    ) -> Result<T, CacheError> {
         let deadline = Instant::now() + self.shared.timeout;
-        let mut link = self.shared.link(deadline, DOING).await?;
-        let pinged = link.ping(DOING);
-        let pinged = self.shared.until(deadline, DOING, pinged).await;
-        self.shared.give_back(link, pinged)
+        let mut link = self.shared.link(deadline, doing).await?;
+        let done = self.shared.until(deadline, doing, operation(&mut link)).await;
+        self.shared.give_back(link, done)
+    }
+
+    pub(crate) fn with_shares<T>(&self, look: impl FnOnce(&mut HashMap<String, OwnShare>) -> T) -> T {
+        look(&mut self.shared.shares.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Redis, single or Cluster: snapshots in the legacy layout and Celery results.
+//! Redis, single or Cluster: snapshots in the legacy layout, Celery results, and what the fleet shares about
+//! brokerages (rate limits in `allowance.rs`, circuit breakers in `breaker.rs`).
 //!
 //! [`Cache::write_snapshot`] stores what one sync of an account found, under the keys and in the
 //! shapes the replaced system used ([`Snapshot`] goes in, `layout.rs` says which keys come out). A
@@ -11,6 +12,8 @@
 //!
 //! This is the only crate that names `redis`.
 
+mod allowance;
+mod breaker;
 mod cache;
 mod cluster;
 mod config;
@@ -24,6 +27,8 @@ mod snapshot;
 mod stepwise;
 mod transaction;
 
+pub use self::allowance::{Allowance, Grant, Window};
+pub use self::breaker::Open;
 pub use self::cache::Cache;
 pub use self::config::CacheConfig;
 pub use self::error::CacheError;

@@ -1,5 +1,7 @@
 //! Against real servers, started privately by each test.
 
+mod allowance;
+mod breaker;
 mod cluster;
 mod outage;
 mod refusal;

@@ -1,0 +1,124 @@
+use std::time::{Duration, Instant};
+
+use cache::{Allowance, Cache, Window};
+use testbed::{Redis, RedisCluster};
+
+use crate::support::{cluster, single};
+
+fn allowance(windows: &[(&str, u32, u64)]) -> Allowance {
+    let window = |(name, requests, millis): &(&str, u32, u64)| Window {
+        name: (*name).to_owned(),
+        requests: *requests,
+        length: Duration::from_millis(*millis),
+    };
+    Allowance { group: "kite:1234".to_owned(), windows: windows.iter().map(window).collect() }
+}
+
+/// Asks until it is granted, and tells when that was.
+async fn granted(cache: &Cache, allowance: &Allowance, requests: u32, who: &str) -> Instant {
+    loop {
+        let grant = cache.take(allowance, requests, false, who).await;
+        assert!(!grant.is_own_share);
+        if grant.wait.is_zero() {
+            return Instant::now();
+        }
+        tokio::time::sleep(grant.wait).await;
+    }
+}
+
+#[tokio::test]
+async fn no_stretch_of_a_windows_length_has_more_grants_than_it_allows_however_many_ask() {
+    let redis = Redis::start().unwrap();
+    let limits = allowance(&[("1s", 10, 1000)]);
+    let mut tasks = Vec::new();
+    for process in 0..3 {
+        // A pool of its own each, as processes have.
+        let cache = single(&redis).await;
+        for _ in 0..10 {
+            let (cache, limits) = (cache.clone(), limits.clone());
+            tasks.push(tokio::spawn(
+                async move { granted(&cache, &limits, 1, &format!("worker {process}")).await },
+            ));
+        }
+    }
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.push(task.await.unwrap());
+    }
+    times.sort();
+    // The eleventh is granted a second after the first at the earliest; answers take a moment, so a tenth less is asked.
+    for pair in times.windows(11) {
+        assert!(pair[10] - pair[0] > Duration::from_millis(900), "{:?}", pair[10] - pair[0]);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "what is allowed is given: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn the_tightest_of_several_windows_decides_and_a_refusal_spends_nothing() {
+    let redis = Redis::start().unwrap();
+    let cache = single(&redis).await;
+    let limits = allowance(&[("key", 10, 60_000), ("account", 4, 600_000)]);
+    assert_eq!(cache.take(&limits, 4, false, "w").await.wait, Duration::ZERO);
+    for _ in 0..5 {
+        let wait = cache.take(&limits, 4, false, "w").await.wait;
+        assert!(wait > Duration::from_secs(590) && wait <= Duration::from_secs(600), "{wait:?}");
+    }
+    // Another account of the same key has what is left of the key's.
+    let other = allowance(&[("key", 10, 60_000), ("other account", 4, 600_000)]);
+    assert_eq!(cache.take(&other, 4, false, "w").await.wait, Duration::ZERO);
+    let wait = cache.take(&other, 1, false, "w").await.wait;
+    assert!(wait > Duration::from_secs(590), "its own window: {wait:?}");
+    let third = allowance(&[("key", 10, 60_000), ("third account", 4, 600_000)]);
+    let wait = cache.take(&third, 3, false, "w").await.wait;
+    assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "the key's window: {wait:?}");
+}
+
+#[tokio::test]
+async fn those_who_wait_in_turn_are_told_different_times() {
+    let redis = Redis::start().unwrap();
+    let cache = single(&redis).await;
+    let limits = allowance(&[("1s", 10, 10_000)]);
+    assert_eq!(cache.take(&limits, 10, true, "w").await.wait, Duration::ZERO);
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        waits.push(cache.take(&limits, 5, true, "w").await.wait);
+    }
+    for pair in waits.windows(2) {
+        let apart = pair[1].saturating_sub(pair[0]);
+        assert!(apart > Duration::from_millis(4000) && apart <= Duration::from_millis(5000), "{waits:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_brokerage_asks_for_holds_the_whole_fleet_back() {
+    let servers = RedisCluster::start().unwrap();
+    let (cache, other) = (cluster(&servers).await, cluster(&servers).await);
+    let limits = allowance(&[("1s", 10, 1000)]);
+    cache.hold_back(&limits, Duration::from_secs(30)).await;
+    cache.hold_back(&limits, Duration::from_secs(5)).await;
+    let grant = other.take(&limits, 1, false, "w").await;
+    assert!(grant.wait > Duration::from_secs(28) && grant.wait <= Duration::from_secs(30), "{grant:?}");
+}
+
+#[tokio::test]
+async fn away_from_redis_a_process_takes_its_share_and_comes_back_by_itself() {
+    let redis = Redis::start().unwrap();
+    let cache = single(&redis).await;
+    let limits = allowance(&[("1s", 10, 1000)]);
+    for who in ["a", "b", "c", "d", "e"] {
+        assert!(!cache.take(&limits, 1, false, who).await.is_own_share);
+    }
+    redis.stop().unwrap();
+    let first = cache.take(&limits, 2, false, "a").await;
+    assert!(first.is_own_share && first.wait.is_zero(), "{first:?}");
+    // Five share ten a second, so two requests are a second's worth.
+    let second = cache.take(&limits, 1, false, "a").await;
+    assert!(second.is_own_share && second.wait > Duration::from_millis(500), "{second:?}");
+    redis.restart().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while cache.take(&limits, 1, false, "a").await.is_own_share {
+        assert!(Instant::now() < deadline, "Redis is back and not used");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
