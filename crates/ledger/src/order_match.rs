@@ -7,8 +7,9 @@ use rust_decimal::Decimal;
 
 use crate::fill::cmp_ids;
 use crate::ist;
-use crate::reconcile::KnownOrder;
-use crate::reported::ReportedOrder;
+use crate::known_order::KnownOrder;
+use crate::reconcile::Look;
+use crate::reported::{ReportedOrder, Side};
 
 /// The index of each order's furthest state, by time, then id.
 pub(crate) fn furthest_states(reported: &[ReportedOrder]) -> Vec<usize> {
@@ -41,6 +42,7 @@ pub(crate) fn match_orders(
     known: &[KnownOrder],
     reported: &[ReportedOrder],
     book: &[usize],
+    look: &Look,
 ) -> BTreeMap<usize, usize> {
     let mut matches = BTreeMap::new();
     let mut taken = BTreeSet::new();
@@ -57,6 +59,8 @@ pub(crate) fn match_orders(
     claim(pairs(reported, book, &by_exchange, |state| state.exchange_order_id.as_deref()), &mut matches);
     let tagged = pairs_by_tag(known, reported, book, &matches);
     claim(tagged, &mut matches);
+    let alike = pairs_by_terms(known, reported, book, &matches, look);
+    claim(alike, &mut matches);
     matches
 }
 
@@ -65,6 +69,9 @@ type Place<'a> = (&'a str, NaiveDate, &'a str);
 
 /// Exchange, day, tag, quantity.
 type TagPlace<'a> = (&'a str, NaiveDate, &'a str, Decimal);
+
+/// Exchange, symbol, side, product, quantity.
+type TermsPlace<'a> = (&'a str, &'a str, Side, &'a str, Decimal);
 
 /// Positions of stored orders, indexes of reported ones.
 type Candidates = (Vec<usize>, Vec<usize>);
@@ -76,10 +83,26 @@ fn index_by<'a>(
     let mut places = BTreeMap::new();
     for (position, order) in known.iter().enumerate() {
         if let Some(id) = id(order).filter(|id| !id.is_empty()) {
-            places.entry((order.exchange.as_str(), order.day, id)).or_insert(position);
+            let place = places.entry((order.exchange.as_str(), order.day, id)).or_insert(position);
+            // A row of whoever placed the order counts before one that we made of it.
+            if known[*place].source.is_of_detection() && !order.source.is_of_detection() {
+                *place = position;
+            }
         }
     }
     places
+}
+
+/// Rows that detection made of orders whose own rows came, or got their ids, too late: each with the row that stays.
+pub(crate) fn doubles(known: &[KnownOrder]) -> Vec<(i64, i64)> {
+    let kept = index_by(known, |order| order.broker_order_id.as_deref());
+    let double = |(position, order): (usize, &KnownOrder)| {
+        let place = (order.exchange.as_str(), order.day, order.broker_order_id.as_deref()?);
+        let stays = *kept.get(&place)?;
+        let is_double = stays != position && order.source.is_of_detection();
+        (is_double && !known[stays].source.is_of_detection()).then_some((order.id, known[stays].id))
+    };
+    known.iter().enumerate().filter_map(double).collect()
 }
 
 fn pairs<'a>(
@@ -113,8 +136,7 @@ fn pairs_by_tag(
 ) -> Vec<(usize, usize)> {
     let mut candidates: BTreeMap<TagPlace<'_>, Candidates> = BTreeMap::new();
     for (position, order) in known.iter().enumerate() {
-        let has_id = order.broker_order_id.is_some() || order.exchange_order_id.is_some();
-        if let (Some(tag), false) = (order.client_tag.as_deref(), has_id) {
+        if let (Some(tag), true) = (order.client_tag.as_deref(), order.is_without_id()) {
             let place = (order.exchange.as_str(), order.day, tag, order.quantity);
             candidates.entry(place).or_default().0.push(position);
         }
@@ -126,17 +148,97 @@ fn pairs_by_tag(
             candidates.entry(place).and_modify(|(_, indexes)| indexes.push(*index));
         }
     }
-    candidates
-        .into_values()
-        .filter_map(|(positions, indexes)| match (positions.as_slice(), indexes.as_slice()) {
+    the_only_ones(candidates)
+}
+
+/// An own order whose id never came (the answer to its placing was lost) is the one reported order that looks like it
+/// and was placed within the grace of it. While that order is young the id may still come, so nothing is matched.
+fn pairs_by_terms(
+    known: &[KnownOrder],
+    reported: &[ReportedOrder],
+    book: &[usize],
+    matches: &BTreeMap<usize, usize>,
+    look: &Look,
+) -> Vec<(usize, usize)> {
+    let taken: BTreeSet<usize> = matches.values().copied().collect();
+    let mut candidates: BTreeMap<TermsPlace<'_>, Candidates> = BTreeMap::new();
+    for (position, order) in known.iter().enumerate() {
+        if let (true, Some(side)) = (order.is_without_id() && !taken.contains(&position), order.side) {
+            let place = (&*order.exchange, &*order.symbol, side, &*order.product, order.quantity);
+            candidates.entry(place).or_default().0.push(position);
+        }
+    }
+    for index in book.iter().filter(|index| !matches.contains_key(index)) {
+        let state = &reported[*index];
+        let place = (&*state.exchange, &*state.symbol, state.side, &*state.product, state.quantity);
+        candidates.entry(place).and_modify(|(positions, indexes)| {
+            if positions.iter().any(|position| is_near(&known[*position], state, look)) {
+                indexes.push(*index);
+            }
+        });
+    }
+    let mut pairs = the_only_ones(candidates);
+    pairs.retain(|(index, position)| {
+        let (state, order) = (&reported[*index], &known[*position]);
+        is_near(order, state, look) && !is_young(state, look)
+    });
+    pairs
+}
+
+/// Whether two placements are so close in time that they can be one.
+fn is_near(order: &KnownOrder, state: &ReportedOrder, look: &Look) -> bool {
+    match (order.placed_at, state.placed_at) {
+        (Some(ours), Some(theirs)) => (ours - theirs).abs() <= look.grace,
+        _ => false,
+    }
+}
+
+/// Whether an order was placed so short a time ago that whoever placed it may not have stored it yet.
+pub(crate) fn is_young(state: &ReportedOrder, look: &Look) -> bool {
+    state.placed_at.is_some_and(|placed_at| look.at - placed_at < look.grace)
+}
+
+/// The pairs of which neither side has another candidate.
+fn the_only_ones<K>(candidates: BTreeMap<K, Candidates>) -> Vec<(usize, usize)> {
+    let pairs = candidates.into_values().filter_map(|(positions, indexes)| {
+        match (positions.as_slice(), indexes.as_slice()) {
             ([position], [index]) => Some((*index, *position)),
             _ => None,
-        })
-        .collect()
+        }
+    });
+    pairs.collect()
+}
+
+impl KnownOrder {
+    /// The answer to its placing is not stored.
+    pub(crate) fn is_without_id(&self) -> bool {
+        let none = |id: &Option<String>| id.as_deref().is_none_or(str::is_empty);
+        none(&self.broker_order_id) && none(&self.exchange_order_id)
+    }
 }
 
 pub(crate) fn is_terminal(status: &str) -> bool {
     matches!(normalised(status).as_str(), "COMPLETE" | "CANCELLED" | "REJECTED")
+}
+
+/// Whether a status is known to be one of a live order. Words of other systems may mean anything.
+pub(crate) fn is_live(status: &str) -> bool {
+    matches!(
+        normalised(status).as_str(),
+        "OPEN"
+            | "TRIGGER_PENDING"
+            | "PENDING"
+            | "PUT_ORDER_REQ_RECEIVED"
+            | "VALIDATION_PENDING"
+            | "OPEN_PENDING"
+            | "MODIFY_VALIDATION_PENDING"
+            | "MODIFY_PENDING"
+            | "MODIFIED"
+            | "CANCEL_PENDING"
+            | "AMO_REQ_RECEIVED"
+            | "NOT_MODIFIED"
+            | "NOT_CANCELLED"
+    )
 }
 
 /// Stored rows may hold an older system's spelling (`TRIGGER PENDING`).

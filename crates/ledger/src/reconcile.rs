@@ -1,48 +1,63 @@
-use chrono::NaiveDate;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::order_match::{furthest_states, is_terminal, match_orders, normalised};
+use crate::ist;
+use crate::known_order::KnownOrder;
+use crate::order_match::{doubles, furthest_states, is_live, is_terminal, match_orders, normalised};
+use crate::own_orders::OwnOrders;
 use crate::reported::ReportedOrder;
 
-/// An order as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownOrder {
-    /// The database's id of the order.
-    pub id: i64,
-    /// The brokerage's id, once it is known.
-    pub broker_order_id: Option<String>,
-    /// The exchange's id, once it is known.
-    pub exchange_order_id: Option<String>,
-    /// Exchange segment.
-    pub exchange: String,
-    /// The IST day of the order: brokerages and exchanges use their ids again on another day.
-    pub day: NaiveDate,
-    /// The stored status.
-    pub status: String,
-    /// Ordered.
-    pub quantity: Decimal,
-    /// Executed so far.
-    pub filled_quantity: Decimal,
-    /// The average price of what is filled.
-    pub average_price: Option<Decimal>,
-    /// The limit price.
-    pub price: Option<Decimal>,
-    /// What was attached when the order was placed.
-    pub client_tag: Option<String>,
+/// What a comparison depends on besides the two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// When the book was read.
+    pub at: DateTime<Utc>,
+    /// An order this young may be an own one whose id, or row, is not stored yet.
+    pub grace: TimeDelta,
+    /// The book holds the current day only, so an older order that is not in it is over.
+    pub is_of_today: bool,
 }
 
 /// What a brokerage's order book changes in what is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Orders never seen before: indexes into the book, by time, then id.
-    pub new: Vec<usize>,
-    /// The events of each of `new`, in the same order.
-    pub new_events: Vec<Vec<OrderEventKind>>,
+    /// Orders never seen before, by time, then id.
+    pub new: Vec<NewOrder>,
     /// Known orders that have moved on, in the order of the book's times.
     pub updates: Vec<Update>,
+    /// The stored order of each reported one that is known, by its index in the book.
+    pub known: BTreeMap<usize, i64>,
     /// Indexes of states older than, or contradicting, what is stored: to be ignored and logged.
     pub stale: Vec<usize>,
+    /// Indexes of orders that may be own ones on their way: to be looked at again soon.
+    pub deferred: Vec<usize>,
+    /// Stored orders that lived when they were last seen, whose day is over, and that nobody knows any more.
+    pub vanished: Vec<i64>,
+    /// Rows that were made of own orders before their own rows had their ids, each with the row that stays.
+    pub doubles: Vec<(i64, i64)>,
+}
+
+/// An order never seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Its index in the book.
+    pub reported: usize,
+    /// What has happened to it so far.
+    pub events: Vec<OrderEventKind>,
+    /// The own order it belongs to: it was not placed elsewhere but is a part, or a lost row, of an own order.
+    pub own: Option<Own>,
+}
+
+/// Whose an order is that was not stored and yet is our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// The stored order it belongs to.
+    pub id: i64,
+    /// That one's strategy.
+    pub strategy_id: Option<String>,
 }
 
 /// A known order that has moved on.
@@ -72,6 +87,8 @@ pub enum OrderEventKind {
     Cancelled,
     /// Rejected.
     Rejected,
+    /// Alive when it was last seen, and gone from the book with its day.
+    Vanished,
 }
 
 impl OrderEventKind {
@@ -84,26 +101,39 @@ impl OrderEventKind {
             Self::Filled => "filled",
             Self::Cancelled => "cancelled",
             Self::Rejected => "rejected",
+            Self::Vanished => "vanished",
         }
     }
 }
 
-/// Compares a brokerage's order book with the stored orders of the same account.
+/// Compares a brokerage's order book with the stored orders of the same account: those of the book's days, and all that
+/// still live.
 ///
-/// An order is the same if brokerage id, exchange and IST day agree, else if exchange id, exchange and IST day do,
-/// else if a stored order that has no id yet (its placing answer is still on the way) is the only one of the day with
-/// the client tag and quantity of a reported one. A status moves only forward: what is complete, cancelled or
-/// rejected never lives again, and a filled quantity never falls. An order listed twice counts by its furthest state.
-pub fn plan(known: &[KnownOrder], reported: &[ReportedOrder]) -> Plan {
+/// An order is the same if brokerage id, exchange and IST day agree, else if exchange id, exchange and IST day do, else if
+/// a stored order without any id (the answer to its placing is still on the way, or was lost) is the only one that fits:
+/// by client tag and quantity, or by instrument, side, product, quantity and time. A status moves only forward: what is
+/// complete, cancelled or rejected never lives again, and a filled quantity never falls. An order listed twice counts by
+/// its furthest state.
+///
+/// What is not stored was placed elsewhere, unless it belongs to an own order ([`NewOrder::own`]) or is so young that it
+/// may be an own one on its way ([`Plan::deferred`]).
+pub fn plan(known: &[KnownOrder], reported: &[ReportedOrder], look: &Look) -> Plan {
     let book = furthest_states(reported);
-    let matches = match_orders(known, reported, &book);
-    let mut plan = Plan::default();
+    let matches = match_orders(known, reported, &book, look);
+    let mut own = OwnOrders::new(known, reported, &book, &matches);
+    let mut plan = Plan {
+        known: matches.iter().map(|(index, position)| (*index, known[*position].id)).collect(),
+        vanished: if look.is_of_today { vanished(known, &matches, look.at) } else { Vec::new() },
+        doubles: doubles(known),
+        ..Plan::default()
+    };
     for index in book {
         let state = &reported[index];
         match matches.get(&index).map(|position| &known[*position]) {
+            None if own.may_be_on_its_way(index, look) => plan.deferred.push(index),
             None => {
-                plan.new.push(index);
-                plan.new_events.push(events_of_new(state));
+                let new = NewOrder { reported: index, events: events_of_new(state), own: own.owner(index) };
+                plan.new.push(new);
             }
             Some(known) if is_stale(known, state) => plan.stale.push(index),
             Some(known) if is_changed(known, state) => {
@@ -117,6 +147,17 @@ pub fn plan(known: &[KnownOrder], reported: &[ReportedOrder]) -> Plan {
         }
     }
     plan
+}
+
+/// An order lives one day only, or until the exchange has taken it; what the book of a later day does not have is over.
+fn vanished(known: &[KnownOrder], matches: &BTreeMap<usize, usize>, at: DateTime<Utc>) -> Vec<i64> {
+    let today = ist::day_of(at);
+    let seen: std::collections::BTreeSet<usize> = matches.values().copied().collect();
+    let gone = known
+        .iter()
+        .enumerate()
+        .filter(|(position, order)| is_live(&order.status) && order.day < today && !seen.contains(position));
+    gone.map(|(_, order)| order.id).collect()
 }
 
 fn is_stale(known: &KnownOrder, state: &ReportedOrder) -> bool {
@@ -136,11 +177,12 @@ fn is_changed(known: &KnownOrder, state: &ReportedOrder) -> bool {
         || is_modified(known, state)
 }
 
-/// Only a limit price that was known and still is can have been changed; market orders have none.
+/// Only a limit or trigger price that was known and still is can have been changed; market orders have none.
 fn is_modified(known: &KnownOrder, state: &ReportedOrder) -> bool {
     let price = |price: Option<Decimal>| price.filter(|price| !price.is_zero());
     let repriced = matches!((price(known.price), price(state.price)), (Some(old), Some(new)) if old != new);
-    known.quantity != state.quantity || repriced
+    let moved = matches!((price(known.trigger_price), price(state.trigger_price)), (Some(old), Some(new)) if old != new);
+    known.quantity != state.quantity || repriced || moved
 }
 
 fn events_of_new(state: &ReportedOrder) -> Vec<OrderEventKind> {

@@ -1,4 +1,5 @@
 mod by_hand;
+mod comparing;
 mod corporate_actions;
 mod counting;
 mod desk;
