@@ -8,7 +8,10 @@
 mod account;
 mod database;
 mod error;
+mod fake_autotrader;
+mod fake_http;
 mod fake_kite;
+mod fake_rows;
 mod guard;
 mod http;
 mod install;
@@ -27,7 +30,10 @@ mod wait;
 
 pub use database::Database;
 pub use error::Error;
-pub use fake_kite::FakeKite;
+pub use fake_autotrader::{AutoTraderBook, FakeAutoTrader, rows as autotrader};
+pub use fake_http::{Answer, Request};
+pub use fake_kite::{FakeKite, KiteBook, rows as kite};
+pub use fake_rows::Row;
 pub use postgres::{Postgres, psql};
 pub use process::{BIN_DIR, Process, binary};
 pub use rabbitmq::RabbitMq;

@@ -58,7 +58,7 @@ fn each_signal_arrives() {
 }
 
 #[test]
-fn kite_answers_as_told_and_remembers_the_headers() {
+fn the_fake_kite_answers_as_told_and_remembers_the_headers() {
     let kite = FakeKite::start().unwrap();
     let answer = get(&kite, "/orders");
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(r#"{"status":"success","data":[]}"#));
@@ -78,7 +78,7 @@ fn kite_answers_as_told_and_remembers_the_headers() {
 }
 
 #[test]
-fn kite_can_be_slow() {
+fn the_fake_kite_can_be_slow() {
     let kite = FakeKite::start().unwrap();
     kite.delay(Duration::from_millis(200));
     let begun = Instant::now();
@@ -90,7 +90,8 @@ fn get(kite: &FakeKite, path: &str) -> String {
     let url = kite.base_url();
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: k\r\nauthorization: token key:secret\r\nX-Kite-Version: 3\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: k\r\nConnection: close\r\nauthorization: token key:secret\r\n\
+         X-Kite-Version: 3\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
