@@ -75,3 +75,26 @@ impl AccountScan {
         Ok(page)
     }
 }
+
+impl Storage {
+    /// Holds an account's jobs back, or gives it jobs again. Answers whether anybody has heard of the account: of one that
+    /// has neither orders nor a brokerage nor a sync behind it nothing is noted.
+    pub async fn set_paused(&self, account: &Account, paused: bool) -> Result<bool, StorageError> {
+        let written = sqlx::query!(
+            "INSERT INTO tradingdb.account_sync_state AS s (organization_id, pseudo_account, paused)
+             SELECT $1, $2, $3
+             WHERE EXISTS (SELECT FROM tradingdb.account_sync_state WHERE organization_id = $1 AND pseudo_account = $2)
+                OR EXISTS (SELECT FROM tradingdb.brokerage_accounts WHERE organization_id = $1 AND pseudo_account = $2)
+                OR EXISTS (SELECT FROM tradingdb.orders
+                           WHERE pseudo_account = $2 AND coalesce(organization_id, '') = ANY($4::text[]))
+             ON CONFLICT (organization_id, pseudo_account) DO UPDATE SET paused = excluded.paused",
+            account.organization_id,
+            account.pseudo_account,
+            paused,
+            &self.organization_keys(account)
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(written.rows_affected() > 0)
+    }
+}

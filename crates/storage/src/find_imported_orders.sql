@@ -15,9 +15,10 @@ LEFT JOIN LATERAL (
       AND o.exchange_order_id = input.exchange_order_id
       AND o.exchange = input.exchange
       AND coalesce(o.organization_id, '') = ANY(input.organizations)
+      -- Not `=`, which could be looked up in `orders_day_idx`: a busy day has thousands of orders, an id one.
       AND coalesce(o.order_day,
                    (coalesce(o.exchange_time, o.platform_time, o."timestamp") AT TIME ZONE 'Asia/Kolkata')::date)
-          = input.order_day
+          IS NOT DISTINCT FROM input.order_day
     ORDER BY o.id LIMIT 1
 ) by_id ON true
 LEFT JOIN LATERAL (

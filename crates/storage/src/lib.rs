@@ -7,10 +7,14 @@
 //! writes, it writes together with a look at its fence, in one transaction: a run that lost its lease changes
 //! nothing any more.
 
+mod account_orders;
 mod accounts;
+mod announcements;
+mod assignments;
 mod book;
 mod book_rows;
 mod brokerage_accounts;
+mod comparison;
 mod corporate_actions;
 mod error;
 mod executions;
@@ -20,9 +24,11 @@ mod holidays;
 mod import_counts;
 mod imports;
 mod inputs;
+mod known_orders;
 mod lease;
 mod ledger_changes;
 mod ledger_reader;
+mod margins;
 mod opening_lots;
 mod outcomes;
 mod overview;
@@ -31,13 +37,16 @@ mod quotes;
 mod snapshot;
 mod ticks;
 
+pub use account_orders::AccountOrder;
 pub use accounts::{AccountScan, DueAccount};
+pub use announcements::UnannouncedOrder;
 pub use book::{FINDINGS_MAX, GeneratedRows, StoredRows};
 pub use book_rows::BookRows;
-pub use brokerage_accounts::BrokerageAccount;
+pub use brokerage_accounts::{BrokerageAccount, RefusedLogin};
+pub use comparison::ComparedRows;
 pub use error::StorageError;
 pub use executions::{Execution, SeenIsin};
-pub use external::{ExternalChanges, UnannouncedOrder};
+pub use external::{ExternalChanges, Look};
 pub use families::{NewFamily, OtherDays, StoredFamily, StrategyBook};
 pub use holidays::MarketHoliday;
 pub use import_counts::ImportCounts;

@@ -18,6 +18,10 @@ pub struct AccountOverview {
     pub staleness_seconds: Option<i64>,
     /// Whether its jobs are held back.
     pub paused: bool,
+    /// Its brokerage, if it has one.
+    pub brokerage: Option<String>,
+    /// Since when its brokerage refuses the login, and in which words.
+    pub login_needed: Option<(DateTime<Utc>, String)>,
 }
 
 /// One account with its rows.
@@ -29,7 +33,8 @@ pub struct AccountView {
     pub positions: Vec<Value>,
     /// `holdings` by column names, by symbol.
     pub holdings: Vec<Value>,
-    /// What the last generation found that does not add up.
+    /// What the last generation found that does not add up, and what the last look at the brokerage found that does not
+    /// agree with it.
     pub discrepancies: Value,
 }
 
@@ -57,6 +62,8 @@ impl Storage {
             last_sync_at: None,
             staleness_seconds: None,
             paused: false,
+            brokerage: None,
+            login_needed: None,
         }))
     }
 
@@ -66,8 +73,13 @@ impl Storage {
         let discrepancies = sqlx::query_scalar!(
             r#"SELECT coalesce(jsonb_agg(finding ORDER BY finding ->> 'kind', finding ->> 'instrument_key',
                                          finding ->> 'since'), '[]') AS "findings!"
-               FROM tradingdb.ledger_families, jsonb_array_elements(findings) AS finding
-               WHERE pseudo_account = $1 AND organization_id = $2 AND strategy_id = '' AND findings <> '[]'"#,
+               FROM (
+                   SELECT finding FROM tradingdb.ledger_families, jsonb_array_elements(findings) AS finding
+                   WHERE pseudo_account = $1 AND organization_id = $2 AND strategy_id = '' AND findings <> '[]'
+                   UNION ALL
+                   SELECT finding FROM tradingdb.account_sync_state, jsonb_array_elements(discrepancies) AS finding
+                   WHERE pseudo_account = $1 AND organization_id = $2
+               ) f"#,
             account.pseudo_account,
             account.organization_id
         )
@@ -92,10 +104,13 @@ impl Storage {
             r#"SELECT wanted.organization_id AS "organization_id!", wanted.pseudo_account AS "pseudo_account!",
                       s.last_status AS "last_status?", s.last_sync_at AS "last_sync_at?",
                       extract(epoch FROM now() - s.last_sync_at)::bigint AS staleness,
-                      coalesce(s.paused, false) AS "paused!"
+                      coalesce(s.paused, false) AS "paused!", b.kind AS "brokerage?",
+                      b.login_refused_at AS "login_refused_at?",
+                      b.login_refused_message AS "login_refused_message?"
                FROM unnest($1::text[], $2::text[]) WITH ORDINALITY
                     AS wanted (organization_id, pseudo_account, ord)
                LEFT JOIN tradingdb.account_sync_state s USING (organization_id, pseudo_account)
+               LEFT JOIN tradingdb.brokerage_accounts b USING (organization_id, pseudo_account)
                ORDER BY wanted.ord"#,
             &organizations,
             &names
@@ -110,6 +125,8 @@ impl Storage {
                 last_sync_at: row.last_sync_at,
                 staleness_seconds: row.staleness,
                 paused: row.paused,
+                brokerage: row.brokerage,
+                login_needed: row.login_refused_at.zip(row.login_refused_message),
             })
             .collect())
     }

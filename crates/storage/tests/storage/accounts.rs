@@ -27,6 +27,7 @@ async fn add_brokerage(storage: &Storage, account: Account) {
         base_url: "http://127.0.0.1:1".into(),
         api_key_ref: "env:KEY".into(),
         access_token_ref: "env:TOKEN".into(),
+        refused: None,
     };
     storage.put_brokerage_account(&entry).await.unwrap();
 }
@@ -195,4 +196,43 @@ fn orders_read(database: &Database) -> (usize, usize, usize) {
     let mut numbers = line.split('|').map(|number| number.parse().unwrap());
     let mut next = || numbers.next().unwrap();
     (next(), next(), next())
+}
+
+#[tokio::test]
+async fn a_paused_account_stays_in_the_walk_as_paused_until_it_is_resumed() {
+    let bed = Bed::migrated().await;
+    bed.sql(
+        "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity) VALUES ('Raghu', 'REGULAR', 1)",
+    );
+    let raghu = crate::support::raghu();
+    for paused in [true, false] {
+        assert!(bed.storage.set_paused(&raghu, paused).await.unwrap());
+        assert_eq!(walk(&bed.storage, 10).await[0].paused, paused);
+        assert_eq!(bed.storage.account_overview(&raghu).await.unwrap().paused, paused);
+    }
+    let nobody = Account::new("default", "Nobody");
+    assert!(!bed.storage.set_paused(&nobody, true).await.unwrap(), "a misspelt name is told");
+    assert_eq!(bed.sql("SELECT count(*) FROM tradingdb.account_sync_state"), "1");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_kept_with_its_first_time_until_the_login_is_accepted_or_replaced() {
+    let bed = Bed::migrated().await;
+    let raghu = crate::support::raghu();
+    add_brokerage(&bed.storage, raghu.clone()).await;
+    let lease = bed.lease(&raghu, "job").await;
+    bed.storage.note_login(&lease, Some(("digest", "no"))).await.unwrap();
+    let refused = bed.storage.brokerage_account(&raghu).await.unwrap().unwrap().refused.unwrap();
+    assert_eq!((refused.digest.as_str(), refused.message.as_str()), ("digest", "no"));
+    bed.storage.note_login(&lease, Some(("digest", "still no"))).await.unwrap();
+    let again = bed.storage.brokerage_account(&raghu).await.unwrap().unwrap().refused.unwrap();
+    assert_eq!((again.at, again.message.as_str()), (refused.at, "still no"));
+    assert_eq!(bed.storage.logins_needed().await.unwrap(), [("kite".to_owned(), 1)]);
+    let shown = bed.storage.account_overview(&raghu).await.unwrap();
+    assert_eq!(shown.login_needed, Some((refused.at, "still no".to_owned())));
+    bed.storage.note_login(&lease, None).await.unwrap();
+    assert_eq!(bed.storage.logins_needed().await.unwrap(), [("kite".to_owned(), 0)]);
+    bed.storage.note_login(&lease, Some(("digest", "no"))).await.unwrap();
+    add_brokerage(&bed.storage, raghu.clone()).await;
+    assert_eq!(bed.storage.brokerage_account(&raghu).await.unwrap().unwrap().refused, None);
 }

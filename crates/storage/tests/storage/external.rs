@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use ledger::{KnownOrder, Plan, ReportedOrder, Side};
+use chrono::TimeDelta;
+use ledger::{KnownOrder, Labels, Plan, ReportedMargin, ReportedOrder, ReportedTrade, Side, TradePlan};
 use serde_json::json;
-use storage::{ExternalChanges, Lease, LeaseAnswer, LeaseRequest, StorageError};
+use storage::{ExternalChanges, Lease, LeaseAnswer, LeaseRequest, Look, StorageError};
 
 use crate::support::{Bed, SBIN, day, decimal, imported, raghu, request, success, time};
 
@@ -34,19 +35,49 @@ pub(crate) fn reported(broker_order_id: &str, exchange_order_id: &str) -> Report
         other_tags: Vec::new(),
         iceberg: None,
         is_amo: None,
-        labels: ledger::Labels::default(),
+        labels: Labels { platform: Some("KITE".into()), ..Labels::default() },
         raw: json!({"order_id": broker_order_id, "meta": {"x": 1.10}}).to_string(),
     }
 }
 
 pub(crate) fn plan(known: &[KnownOrder], reported: &[ReportedOrder]) -> Plan {
-    ledger::plan(known, reported)
+    let look =
+        ledger::Look { at: time("2025-06-10T12:00:00Z"), grace: TimeDelta::seconds(30), is_of_today: true };
+    ledger::plan(known, reported, &look)
+}
+
+/// A book alone: no trades, no margins.
+pub(crate) fn look<'a>(orders: &'a [ReportedOrder], plan: &'a Plan) -> Look<'a> {
+    static NO_TRADES: TradePlan = TradePlan {
+        executions: std::collections::BTreeMap::new(),
+        incomplete: Vec::new(),
+        without_order: Vec::new(),
+    };
+    static NO_LABELS: Labels = Labels {
+        platform: None,
+        stock_broker: None,
+        trading_account: None,
+        client_id: None,
+        independent_exchange: None,
+        independent_symbol: None,
+        nest_request_id: None,
+        comments: None,
+    };
+    Look {
+        orders,
+        plan,
+        trades: &[],
+        trade_plan: &NO_TRADES,
+        margins: None,
+        labels: &NO_LABELS,
+        is_whole: true,
+    }
 }
 
 /// What a run does with a brokerage's book.
 async fn take_in(bed: &Bed, lease: &Lease, book: &[ReportedOrder]) -> Result<ExternalChanges, StorageError> {
     let known = bed.storage.known_orders(&lease.account, &[day("2025-06-10")]).await?;
-    bed.storage.apply_external_orders(lease, book, &plan(&known, book), "kite").await
+    bed.storage.take_in(lease, &look(book, &plan(&known, book))).await
 }
 
 #[tokio::test]
@@ -54,7 +85,7 @@ async fn an_external_order_is_stored_with_its_source_the_raw_answer_and_events()
     let bed = Bed::migrated().await;
     let lease = bed.lease(&raghu(), "job").await;
     let changes = take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
-    assert_eq!(changes, ExternalChanges { inserted: 1, updated: 0, events: 2 });
+    assert_eq!(changes, ExternalChanges { inserted: 1, events: 2, ..ExternalChanges::default() });
     let shown =
         "SELECT organization_id, pseudo_account, source, broker_order_id, exchange_order_id, order_day,
                  instrument_key, trade_type, filled_quantity, average_price, raw, platform,
@@ -112,7 +143,7 @@ async fn a_known_order_moves_on_and_keeps_what_the_book_does_not_say() {
     let mut complete = reported("b-1", "e-1");
     complete.average_price = None;
     let changes = take_in(&bed, &lease, &[complete]).await.unwrap();
-    assert_eq!(changes, ExternalChanges { inserted: 0, updated: 1, events: 1 });
+    assert_eq!(changes, ExternalChanges { updated: 1, events: 1, ..ExternalChanges::default() });
     let shown = "SELECT status, filled_quantity, average_price FROM tradingdb.orders";
     assert_eq!(bed.sql(shown), "COMPLETE|10|311.05");
     let events = "SELECT string_agg(event_type, ' ' ORDER BY id) FROM tradingdb.order_events";
@@ -153,7 +184,7 @@ async fn an_order_imported_between_the_look_and_the_writing_is_not_doubled() {
     let book = [reported("b-1", "e-1")];
     let stale_plan = plan(&[], &book);
     bed.storage.import_orders(&[imported(&raghu(), "e-1")]).await.unwrap();
-    let refused = bed.storage.apply_external_orders(&lease, &book, &stale_plan, "kite").await;
+    let refused = bed.storage.take_in(&lease, &look(&book, &stale_plan)).await;
     assert!(matches!(refused, Err(StorageError::Rejected(_))), "{refused:?}");
     // The next look sees it.
     assert_eq!(take_in(&bed, &lease, &book).await.unwrap().inserted, 0);
@@ -220,4 +251,140 @@ async fn runs_that_take_the_account_from_each_other_store_each_order_once() {
     assert!(applied >= 1);
     assert_eq!(bed.sql("SELECT count(*), count(DISTINCT broker_order_id) FROM tradingdb.orders"), "20|20");
     assert_eq!(bed.sql("SELECT count(*) FROM tradingdb.order_events"), "40");
+}
+
+#[tokio::test]
+async fn events_have_the_brokerages_time() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
+    let times = r#"SELECT string_agg(event_type || ' ' || "timestamp", ', ' ORDER BY id) FROM tradingdb.order_events"#;
+    assert_eq!(bed.sql(times), "placed 2025-06-10 04:00:00, filled 2025-06-10 04:00:01");
+}
+
+#[tokio::test]
+async fn a_part_of_an_own_order_has_its_strategy_and_is_not_announced() {
+    let bed = Bed::migrated().await;
+    bed.sql(
+        "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, exchange, symbol, trade_type, product_type, status,
+             broker_order_id, exchange_time, strategy_id)
+         VALUES ('Raghu', 'ICEBERG', 10, 'NSE', 'SBIN', 'BUY', 'CNC', 'OPEN', 'b-1', '2025-06-10 09:30+05:30', 'momentum')",
+    );
+    let lease = bed.lease(&raghu(), "job").await;
+    let leg = ReportedOrder { broker_parent_id: Some("b-1".into()), ..reported("b-2", "e-2") };
+    let changes = take_in(&bed, &lease, &[leg]).await.unwrap();
+    assert_eq!((changes.inserted, changes.legs), (0, 1));
+    let shown = "SELECT source, strategy_id, strategy_method IS NULL FROM tradingdb.orders WHERE broker_order_id = 'b-2'";
+    assert_eq!(bed.sql(shown), "LEG|momentum|t");
+    assert!(bed.storage.unannounced_orders(&raghu()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_external_order_is_given_to_the_strategy_that_the_evidence_names_or_to_none() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    let strategy = |name: &str, status: &str| {
+        bed.sql(&format!(
+            "INSERT INTO tradingdb.strategies (strategy_id, strategy_name, pseudo_account, organization_id, strategy_type, status)
+             VALUES ('{name}', '{name}', 'Raghu', 'default', 'x', '{status}')"
+        ));
+    };
+    let told = async |id: &str| {
+        take_in(&bed, &lease, &[reported(id, id)]).await.unwrap();
+        bed.storage.unannounced_orders(&raghu()).await.unwrap().pop().unwrap().strategy
+    };
+    strategy("old", "inactive");
+    assert_eq!(told("1").await, json!(null));
+    strategy("alone", "active");
+    assert_eq!(
+        told("2").await,
+        json!({"strategy_id": "alone", "method": "single_active", "confidence": 0.5})
+    );
+    strategy("other", "ACTIVE");
+    assert_eq!(told("3").await, json!(null), "two are active");
+    bed.sql(
+        "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, exchange, symbol, exchange_time, strategy_id)
+         VALUES ('Raghu', 'REGULAR', 1, 'NSE', 'SBIN', now() - interval '1 day', 'other'),
+                ('Raghu', 'REGULAR', 1, 'NSE', 'TCS', now() - interval '1 day', 'alone'),
+                ('Raghu', 'REGULAR', 1, 'NSE', 'SBIN', now() - interval '90 days', 'old')",
+    );
+    assert_eq!(
+        told("4").await,
+        json!({"strategy_id": "other", "method": "recent_orders", "confidence": 0.7})
+    );
+}
+
+#[tokio::test]
+async fn executions_margins_and_what_vanished_are_taken_in_with_the_book() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    let mut yesterday = reported("b-0", "e-0");
+    (yesterday.status, yesterday.filled_quantity) = ("OPEN".into(), decimal("4"));
+    yesterday.placed_at = Some(time("2025-06-09T04:00:00Z"));
+    yesterday.exchange_at = yesterday.placed_at;
+    let known = bed.storage.known_orders(&lease.account, &[]).await.unwrap();
+    let before = [yesterday];
+    bed.storage.take_in(&lease, &look(&before, &plan(&known, &before))).await.unwrap();
+
+    let book = [reported("b-1", "e-1")];
+    let trade = |id: &str, quantity: &str| ReportedTrade {
+        trade_id: id.into(),
+        broker_order_id: "b-1".into(),
+        exchange_order_id: None,
+        exchange: "NSE".into(),
+        symbol: "SBIN".into(),
+        side: Side::Buy,
+        product: "CNC".into(),
+        quantity: decimal(quantity),
+        price: decimal("311.05"),
+        at: time("2025-06-10T04:00:01Z"),
+    };
+    let trades = [trade("t1", "4"), trade("t2", "6")];
+    let margin = |net: &str| ReportedMargin {
+        category: "EQUITY".into(),
+        net: Some(decimal(net)),
+        ..ReportedMargin::default()
+    };
+    let take = async |net: &str| {
+        let known = bed.storage.known_orders(&lease.account, &[day("2025-06-10")]).await.unwrap();
+        let plan = plan(&known, &book);
+        let trade_plan = ledger::plan_trades(&known, &book, &plan, Some(&trades));
+        let margins = [margin(net)];
+        let whole =
+            Look { trades: &trades, trade_plan: &trade_plan, margins: Some(&margins), ..look(&book, &plan) };
+        bed.storage.take_in(&lease, &whole).await.unwrap()
+    };
+    let changes = take("100.50").await;
+    assert_eq!((changes.inserted, changes.updated), (1, 1));
+    assert_eq!(bed.sql("SELECT status FROM tradingdb.orders WHERE broker_order_id = 'b-0'"), "UNKNOWN");
+    let fills = "SELECT string_agg(trade_id || ' ' || quantity || ' ' || price, ', ' ORDER BY trade_id) FROM tradingdb.fills";
+    assert_eq!(bed.sql(fills), "t1 4 311.05, t2 6 311.05");
+    let margins = "SELECT string_agg(category || ' ' || net, ', ' ORDER BY id) FROM tradingdb.margins";
+    assert_eq!(bed.sql(margins), "EQUITY 100.50");
+    let tables = ["orders", "fills", "margins", "order_events"];
+    let before = bed.dump(&tables);
+    assert_eq!(take("100.50").await, ExternalChanges::default());
+    assert_eq!(bed.dump(&tables), before, "the same look again writes nothing");
+    take("99").await;
+    assert_eq!(bed.sql(margins), "EQUITY 99", "one row of a day");
+    bed.sql("UPDATE tradingdb.margins SET margin_date = margin_date - interval '1 day'");
+    take("98").await;
+    assert_eq!(bed.sql(margins), "EQUITY 99, EQUITY 98");
+}
+
+#[tokio::test]
+async fn a_row_made_of_an_own_order_gives_way_to_the_own_row_with_all_that_was_told_of_it() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job").await;
+    take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
+    bed.sql(
+        "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, exchange, symbol, trade_type, product_type, status,
+             broker_order_id, exchange_time)
+         VALUES ('Raghu', 'REGULAR', 10, 'NSE', 'SBIN', 'BUY', 'CNC', 'OPEN', 'b-1', '2025-06-10 09:30+05:30')",
+    );
+    take_in(&bed, &lease, &[reported("b-1", "e-1")]).await.unwrap();
+    let left = "SELECT count(*), min(source) IS NULL, min(filled_quantity) FROM tradingdb.orders";
+    assert_eq!(bed.sql(left), "1|t|10");
+    let events = "SELECT count(*) FROM tradingdb.order_events e JOIN tradingdb.orders o ON o.id = e.order_id";
+    assert_eq!(bed.sql(events), bed.sql("SELECT count(*) FROM tradingdb.order_events"));
 }

@@ -4,7 +4,7 @@ use ledger::Account;
 use serde_json::json;
 use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, StorageError};
 
-use crate::external::{plan, reported};
+use crate::external::{look, plan, reported};
 use crate::support::{Bed, HOUR, empty_book, generated, raghu, request, success};
 
 const TABLES: [&str; 7] =
@@ -165,7 +165,10 @@ async fn nothing_can_be_written(bed: &Bed, stale: &Lease) {
     book.positions.push(crate::book::position("NSE@TCS@equities"));
     let refusals = [
         bed.storage.store_book(stale, &generated(&book)).await.map(drop),
-        bed.storage.apply_external_orders(stale, &reported, &plan, "kite").await.map(drop),
+        bed.storage.take_in(stale, &look(&reported, &plan)).await.map(drop),
+        bed.storage.store_differences(stale, &[]).await,
+        bed.storage.note_login(stale, Some(("digest", "no"))).await,
+        bed.storage.mark_external_check(stale).await,
         bed.storage.finish_run(stale, &success(stale), true, true, &[]).await,
         bed.storage.renew_lease(stale, HOUR).await,
     ];

@@ -1,0 +1,47 @@
+use chrono::NaiveDate;
+use ledger::{Account, Executions, KnownOrder, OrderSource, Side};
+
+use crate::{Storage, StorageError};
+
+impl Storage {
+    /// The account's orders of the given IST days and all that still live, as far as a reconciliation compares them: one
+    /// read, however many there are.
+    pub async fn known_orders(
+        &self,
+        account: &Account,
+        days: &[NaiveDate],
+    ) -> Result<Vec<KnownOrder>, StorageError> {
+        let organizations = self.organization_keys(account);
+        let rows = sqlx::query_file!("src/known_orders.sql", account.pseudo_account, &organizations, days)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| KnownOrder {
+                id: row.id.into(),
+                broker_order_id: row.broker_order_id,
+                exchange_order_id: row.exchange_order_id,
+                exchange: row.exchange.unwrap_or_default(),
+                symbol: row.symbol.unwrap_or_default(),
+                side: row.trade_type.as_deref().and_then(Side::parse),
+                product: row.product_type.unwrap_or_default(),
+                day: row.day,
+                placed_at: row.placed_at,
+                status: row.status.unwrap_or_default(),
+                quantity: row.quantity.into(),
+                filled_quantity: row.filled_quantity.unwrap_or(0).into(),
+                average_price: row.average_price,
+                price: row.price,
+                trigger_price: row.trigger_price,
+                client_tag: row.publisher_id,
+                source: OrderSource::parse(row.source.as_deref()),
+                strategy_id: row.strategy_id,
+                executions: Executions {
+                    count: usize::try_from(row.executions).unwrap_or(0),
+                    quantity: row.executed,
+                    value: row.executed_value,
+                },
+            })
+            .collect())
+    }
+}
