@@ -58,53 +58,69 @@ impl Fifo {
         self.pieces.iter()
     }
 
+    /// Takes all pieces out. The room for them stays, since a next day needs it again.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Piece> {
+        (self.long_count, self.short_count, self.total) = (0, 0, Decimal::ZERO);
+        self.pieces.drain(..)
+    }
+
     /// Adds a piece at the back, matching nothing.
     pub(crate) fn push(&mut self, piece: Piece) -> Result<(), Overflow> {
-        if piece.quantity.is_zero() {
-            return Ok(());
+        if !piece.quantity.is_zero() {
+            self.total = add(self.total, piece.quantity)?;
+            self.append(piece);
         }
-        self.total = add(self.total, piece.quantity)?;
-        *self.count_of(piece.is_short()) += 1;
-        self.pieces.push_back(piece);
         Ok(())
     }
 
     /// Matches a fill with pieces of the other sign, oldest first; what is left of it opens a piece of its own.
-    pub(crate) fn trade(&mut self, mut fill: Piece, closed: impl FnMut(Match<'_>)) -> Result<(), Overflow> {
-        fill.quantity = self.consume(&fill, closed)?;
-        self.push(fill)
+    pub(crate) fn trade(&mut self, fill: &Piece, closed: impl FnMut(Match<'_>)) -> Result<(), Overflow> {
+        self.total = add(self.total, fill.quantity)?;
+        let rest = self.close(fill, closed)?;
+        if !rest.is_zero() {
+            self.append(fill.with_quantity(rest));
+        }
+        Ok(())
     }
 
     /// Matches a fill with pieces of the other sign, oldest first, and returns what is left of its quantity.
     pub(crate) fn consume(
         &mut self,
         fill: &Piece,
-        mut closed: impl FnMut(Match<'_>),
+        closed: impl FnMut(Match<'_>),
     ) -> Result<Decimal, Overflow> {
+        let rest = self.close(fill, closed)?;
+        self.total = add(self.total, sub(fill.quantity, rest)?)?;
+        Ok(rest)
+    }
+
+    fn append(&mut self, piece: Piece) {
+        *self.count_of(piece.is_short()) += 1;
+        self.pieces.push_back(piece);
+    }
+
+    /// Matches as [`Self::consume`] does, but leaves the total to the caller, who can tell it with one addition.
+    fn close(&mut self, fill: &Piece, mut closed: impl FnMut(Match<'_>)) -> Result<Decimal, Overflow> {
         let mut rest = fill.quantity;
         while let Some(index) = self.oldest_against(rest) {
             let lot = &mut self.pieces[index];
-            let (left, asked) = (lot.quantity.abs(), rest.abs());
-            let order = left.cmp(&asked);
-            let quantity = if order.is_le() { left } else { asked };
+            let is_short = lot.is_short();
+            // The signs differ, so the sum is what outlives the match, and has the sign of the one that does.
+            let left = add(lot.quantity, rest)?;
+            let outlives = !left.is_zero() && left.is_sign_negative() == is_short;
+            let quantity = if outlives { rest.abs() } else { lot.quantity.abs() };
             closed(Match { lot, fill, quantity });
-            let signed = if rest.is_sign_negative() { -quantity } else { quantity };
-            self.total = add(self.total, signed)?;
-            if order.is_gt() {
-                lot.quantity = add(lot.quantity, signed)?;
+            if outlives {
+                lot.quantity = left;
                 return Ok(Decimal::ZERO);
             }
-            let is_short = lot.is_short();
             if index == 0 {
                 self.pieces.pop_front();
             } else {
                 self.pieces.remove(index);
             }
             *self.count_of(is_short) -= 1;
-            if order.is_eq() {
-                return Ok(Decimal::ZERO);
-            }
-            rest = sub(rest, signed)?;
+            rest = left;
         }
         Ok(rest)
     }

@@ -41,7 +41,8 @@ pub struct Ledger {
     pub(crate) holidays: Arc<BTreeSet<NaiveDate>>,
     /// What is to happen before the fills of coming days.
     pending: VecDeque<(NaiveDate, DayStart)>,
-    spots: HashMap<usize, Spot, foldhash::fast::RandomState>,
+    /// By the address of terms, which are kept so that no others can have it.
+    spots: HashMap<usize, (Arc<Terms>, Spot), foldhash::fast::RandomState>,
     today: Span,
 }
 
@@ -52,10 +53,9 @@ struct DayStart {
     lots: Vec<OpeningLot>,
 }
 
-/// Where fills of some terms go. The terms are kept, so that no others can have their address.
-#[derive(Debug, Clone)]
+/// Where fills of some terms go.
+#[derive(Debug, Clone, Copy)]
 struct Spot {
-    place: Arc<Place>,
     queue: usize,
     row: usize,
     trail: usize,
@@ -119,37 +119,33 @@ impl Ledger {
         }
         let Span { day, is_odd, .. } = self.today;
         self.start_days_until(day)?;
-        let Spot { place, queue: queue_at, row, trail } = self.spot(&fill.terms);
+        let Spot { queue: queue_at, row, trail } = self.spot(&fill.terms);
         let quantity = signed(fill.side, fill.quantity);
-        let is_priced = fill.known_price().is_some();
-        let origin = Arc::new(Origin::of_fill(fill, place, day));
         let queue = &mut self.queues[queue_at];
         queue.fills_seen += 1;
-        if is_odd {
+        if is_odd && queue.odd_days.last() != Some(&day) {
             queue.odd_days.insert(day);
         }
-        if !is_priced && queue.stopped.is_none() {
-            queue.stopped = Some((Arc::clone(&origin), quantity.abs()));
-        }
-        if queue.stopped.is_some() {
-            queue.last = Some(Latest::Waiting(origin, quantity));
+        if queue.stopped.is_some() || fill.known_price().is_none() {
+            let place = Arc::clone(&self.trails[trail].place);
+            queue.wait(Arc::new(Origin::of_fill(fill, place, day)), quantity);
             return Ok(());
         }
         queue.last = Some(Latest::Of(trail, quantity));
         if queue.open_day.is_some_and(|open| open < day) {
             self.end_day_before(queue_at, day)?;
         }
-        self.trails[trail].pass(&origin);
+        let piece = Piece::new(self.trails[trail].make_way(fill, day), quantity);
         let queue = &mut self.queues[queue_at];
         let on = OnDay { day, is_view: day == self.view_day };
-        let piece = Piece::new(origin, quantity);
         let traded = match &mut self.closed {
-            None => queue.trade(row, piece, on, |_| {}),
+            None => queue.trade(row, &piece, on, |_| {}),
             Some(closed) => {
                 let id = queue.id.clone();
-                queue.trade(row, piece, on, |matched| closed.push(Closed::new(&id, matched)))
+                queue.trade(row, &piece, on, |matched| closed.push(Closed::new(&id, matched)))
             }
         };
+        self.trails[trail].pass(piece.origin);
         traded.map_err(|_| overflow(self.queues[queue_at].id.as_str()))
     }
 
@@ -246,17 +242,16 @@ impl Ledger {
     }
 
     fn spot(&mut self, terms: &Arc<Terms>) -> Spot {
-        // The terms are shared, so their address tells them; the spot keeps them alive.
         let address = Arc::as_ptr(terms).addr();
-        if let Some(known) = self.spots.get(&address) {
-            return known.clone();
+        if let Some((_, known)) = self.spots.get(&address) {
+            return *known;
         }
         let place = Arc::new(Place::new(Arc::clone(terms), self.identities.isin_of(terms)));
         let trail = self.trail(&place);
         let queue = self.queue(&place.queue);
         let row = self.queues[queue].row(&place.row);
-        let spot = Spot { place, queue, row, trail };
-        self.spots.insert(address, spot.clone());
+        let spot = Spot { queue, row, trail };
+        self.spots.insert(address, (Arc::clone(terms), spot));
         spot
     }
 

@@ -110,6 +110,16 @@ impl Origin {
         }
     }
 
+    /// The same as a new one of a fill of the same place.
+    pub(crate) fn become_fill(&mut self, fill: Fill, day: NaiveDate) {
+        self.price = fill.known_price().unwrap_or_default();
+        self.at = fill.at;
+        self.day = day;
+        self.trade_id = fill.trade_id;
+        self.order_id = fill.order_id;
+        self.is_opening = false;
+    }
+
     pub(crate) fn of_opening_lot(lot: &OpeningLot, place: Arc<Place>, day: NaiveDate) -> Self {
         Self {
             place,

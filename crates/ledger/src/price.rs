@@ -153,7 +153,21 @@ pub(crate) fn round(value: Decimal) -> Decimal {
 
 /// The exact sum of two quantities. A decimal drops digits it has no room for without a word; lots that do not add
 /// up any more are worse than none.
+#[inline]
 pub(crate) fn add(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
+    // Quantities of one instrument nearly always have one scale and fit 64 bits: then they add up as integers do.
+    if a.scale() == b.scale() {
+        let sum = a.mantissa() + b.mantissa();
+        if let Ok(size) = u64::try_from(sum.unsigned_abs()) {
+            let (low, middle) = (size as u32, (size >> 32) as u32);
+            return Ok(Decimal::from_parts(low, middle, 0, sum.is_negative(), a.scale()));
+        }
+    }
+    add_any(a, b)
+}
+
+#[inline(never)]
+fn add_any(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
     let sum = a.checked_add(b).ok_or(Overflow)?;
     let kept_all = sum.scale() >= a.scale().max(b.scale())
         || (a.is_zero() || b.is_zero() || (sum.is_zero() && a == -b))
@@ -225,6 +239,10 @@ mod tests {
         let tiny = d("0.000000000000001");
         assert_eq!(add(d("0.5"), d("0.50")), Ok(d("1")));
         assert_eq!(sub(tiny, tiny), Ok(d("0")));
+        assert_eq!(add(d("18446744073709551615"), d("1")), Ok(d("18446744073709551616")));
+        assert_eq!(add(d("-0.30"), d("0.10")).map(|sum| sum.to_string()), Ok("-0.20".to_owned()));
+        assert_eq!(sub(d("0.30"), d("0.30")).map(|sum| sum.to_string()), Ok("0.00".to_owned()));
+        assert_eq!(add(Decimal::MAX, Decimal::MAX), Err(Overflow));
         assert_eq!(add(Decimal::MAX, d("0.0")), Ok(Decimal::MAX));
         assert_eq!(add(Decimal::MAX / d("10"), tiny), Err(Overflow));
         assert_eq!(

@@ -145,11 +145,17 @@ impl Queue {
         self.lots.push(lot)
     }
 
+    /// Takes in a fill that has no price, or comes after one that has none.
+    pub(crate) fn wait(&mut self, fill: Arc<Origin>, quantity: Decimal) {
+        self.stopped.get_or_insert_with(|| (Arc::clone(&fill), quantity.abs()));
+        self.last = Some(Latest::Waiting(fill, quantity));
+    }
+
     /// Takes in a fill of a day that was entered.
     pub(crate) fn trade(
         &mut self,
         row: usize,
-        fill: Piece,
+        fill: &Piece,
         on: OnDay,
         mut closed: impl FnMut(Match<'_>),
     ) -> Result<(), Overflow> {
@@ -161,7 +167,7 @@ impl Queue {
         let of_row = &mut self.rows[row];
         // Delivery leaves its row with the day, so only the view's own day needs to know it.
         if is_split && (on.is_view || !is_cash || !of_row.key.is_delivery()) {
-            of_row.own.trade(fill.clone(), |_| {})?;
+            of_row.own.trade(fill, |_| {})?;
         }
         let queue = if is_cash { &mut self.intraday } else { &mut self.lots };
         let sum = cfg!(debug_assertions).then(|| add(queue.total(), fill.quantity)).transpose()?;
@@ -171,7 +177,7 @@ impl Queue {
             return Ok(());
         }
         let today = of_row.today.get_or_insert_default();
-        today.count(&fill)?;
+        today.count(fill)?;
         let mut overflow = Ok(());
         queue.trade(fill, |matched| {
             overflow = overflow.and_then(|()| today.realise(matched));
@@ -195,8 +201,7 @@ impl Queue {
         if !self.id.is_cash() {
             return Ok(None);
         }
-        let intraday = std::mem::take(&mut self.intraday);
-        let uncovered = deliver(&intraday, &mut self.lots, closed)?;
+        let uncovered = deliver(self.intraday.drain(), &mut self.lots, closed)?;
         self.rows.iter_mut().filter(|row| row.key.is_delivery()).for_each(|row| row.own = Fifo::default());
         self.carry_rows()?;
         debug_assert!(self.lots.iter().all(|lot| !lot.is_short()), "no short of shares outlives its day");
@@ -247,23 +252,26 @@ impl Queue {
 
 /// What a day's own fills left of each other meets the older lots; returns the sales no lot covers.
 pub(crate) fn deliver(
-    intraday: &Fifo,
+    intraday: impl Iterator<Item = Piece>,
     lots: &mut Fifo,
     mut closed: impl FnMut(Match<'_>),
 ) -> Result<Vec<Piece>, Overflow> {
-    let sum = cfg!(debug_assertions).then(|| add(lots.total(), intraday.total())).transpose()?;
+    let mut sum = lots.total();
     let mut uncovered = Vec::new();
-    for remainder in intraday.iter() {
+    for remainder in intraday {
+        if cfg!(debug_assertions) {
+            sum = add(sum, remainder.quantity)?;
+        }
         if remainder.is_short() {
-            let rest = lots.consume(remainder, &mut closed)?;
+            let rest = lots.consume(&remainder, &mut closed)?;
             uncovered.extend((!rest.is_zero()).then(|| remainder.with_quantity(rest)));
         } else {
-            lots.push(remainder.clone())?;
+            lots.push(remainder)?;
         }
     }
     debug_assert_eq!(
-        sum,
-        uncovered.iter().try_fold(lots.total(), |sum, sale: &Piece| add(sum, sale.quantity)).ok(),
+        Ok(sum),
+        uncovered.iter().try_fold(lots.total(), |sum, sale: &Piece| add(sum, sale.quantity)),
         "what a day left is in the lots or was uncovered"
     );
     Ok(uncovered)

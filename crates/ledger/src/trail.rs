@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
+use crate::Fill;
 use crate::origin::{Origin, Place};
 
 /// When something was last traded at a place: what rows, holdings and findings are named and dated by.
@@ -21,13 +22,23 @@ impl Trail {
         Self { place, latest: None, before: None, opening: None }
     }
 
-    pub(crate) fn pass(&mut self, fill: &Arc<Origin>) {
-        let known = self.latest.replace(Arc::clone(fill));
-        if let Some(known) = known
-            && known.day < fill.day
-        {
-            self.before = Some(known);
+    /// The origin of the next fill, to be handed to [`Trail::pass`]. It is made of the latest one's where nothing
+    /// else remembers that: half of all fills leave no lot, and need no memory of their own.
+    pub(crate) fn make_way(&mut self, fill: Fill, day: NaiveDate) -> Arc<Origin> {
+        if let Some(mut latest) = self.latest.take() {
+            if latest.day < day {
+                self.before = Some(latest);
+            } else if let Some(forgotten) = Arc::get_mut(&mut latest) {
+                forgotten.become_fill(fill, day);
+                return latest;
+            }
         }
+        Arc::new(Origin::of_fill(fill, Arc::clone(&self.place), day))
+    }
+
+    /// The fill that way was made for has passed.
+    pub(crate) fn pass(&mut self, fill: Arc<Origin>) {
+        self.latest = Some(fill);
     }
 
     pub(crate) fn open(&mut self, lot: &Arc<Origin>) {

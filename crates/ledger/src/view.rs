@@ -71,7 +71,9 @@ impl View {
         }
         let mut lots = queue.lots.clone();
         let mut closed = Vec::new();
-        deliver(&queue.intraday, &mut lots, |matched| closed.push(Closed::new(&queue.id, matched)))?;
+        deliver(queue.intraday.iter().cloned(), &mut lots, |matched| {
+            closed.push(Closed::new(&queue.id, matched))
+        })?;
         for matched in &closed {
             let (bought, sold) = matched.bought_and_sold();
             let realised = &mut self.row(&queue.id, &matched.closed.place.row).realised;
