@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, redirect};
+use chrono::Utc;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Response, redirect};
 use url::Url;
 
-use crate::BrokerageError;
+use crate::answer::Answer;
+use crate::{BrokerageError, retry_after};
 
-/// The largest answer that is read: 16 MiB, some ten thousand orders.
+/// The largest answer or file that is read: 16 MiB, some ten thousand orders.
 pub const ANSWER_LIMIT: usize = 16 << 20;
-
-/// The longest wait taken from a `Retry-After`.
-const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(86_400);
 
 /// How long to wait for a brokerage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +43,6 @@ impl Default for Timeouts {
 pub struct Http {
     client: Client,
     pub(crate) timeouts: Timeouts,
-}
-
-/// What came back, whatever the status.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) content_type: Option<String>,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) body: Vec<u8>,
 }
 
 impl Http {
@@ -110,8 +100,7 @@ impl Http {
 async fn read(host: &str, mut response: Response) -> Result<Answer, BrokerageError> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let content_type = header(CONTENT_TYPE).map(str::to_owned);
-    let retry_after = header(RETRY_AFTER).and_then(|value| value.trim().parse().ok());
-    let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_LIMIT));
+    let retry_after = header(RETRY_AFTER).and_then(|wait| retry_after::parse(wait, header(DATE), Utc::now()));
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(host, error))? {

@@ -1,10 +1,43 @@
-//! From an order of Kite's book to ours.
+//! `GET /orders`: a list of orders, each in its latest state.
+//!
+//! | field | type | goes to |
+//! |---|---|---|
+//! | `order_id` | text | `broker_order_id` |
+//! | `exchange_order_id` | text? | `exchange_order_id` |
+//! | `parent_order_id` | text? | `broker_parent_id`; else the id in a tag `autoslice:<id>` |
+//! | `tag` | text? | `client_tag` |
+//! | `tags` | list of texts? | `other_tags`, without `tag` |
+//! | `guid` | text? | the last of `other_tags` |
+//! | `meta.iceberg.leg`, `.legs` | number, whole, from 1 | `iceberg.leg`, `.legs` |
+//! | `meta.iceberg.total_quantity` | number | `iceberg.total_quantity` |
+//! | `exchange` | word | `exchange` |
+//! | `tradingsymbol` | text | `symbol` |
+//! | `transaction_type` | `BUY`, `SELL` | `side` |
+//! | `product` | word | `product` |
+//! | `order_type` | word? | `order_type` |
+//! | `variety` | word? | `variety`, `REGULAR` where absent; `AMO` makes `is_amo` |
+//! | `validity` | word? | `validity` |
+//! | `quantity`, `filled_quantity` | number, not negative | the same |
+//! | `pending_quantity`, `disclosed_quantity` | number?, not negative | the same |
+//! | `average_price` | number? | `average_price`; 0 is none |
+//! | `price`, `trigger_price` | number? | the same |
+//! | `status` | word | `status`, with `_` for blanks |
+//! | `status_message` | text? of any length | `status_message` |
+//! | `order_timestamp` | time? | `placed_at` |
+//! | `exchange_timestamp`, else `exchange_update_timestamp` | time? | `exchange_at` |
+//! | `account_id`, `placed_by` | text? | `labels.trading_account`, `.client_id` |
+//!
+//! The rest (`modified`, `validity_ttl`, `cancelled_quantity`, `market_protection`, `auction_number`, `terminal_id`,
+//! `status_message_raw`, `rejected_by`, `instrument_token`, …) is kept in `raw`, the whole order as JSON text. Its labels `platform`
+//! and `stock_broker` are `KITE` and `ZERODHA`.
 
-use ledger::{ReportedOrder, Side};
+use ledger::{Iceberg, Labels, ReportedOrder};
 use serde_json::Value;
 
-use super::field::Fields;
+use super::time;
 use crate::BrokerageError;
+use crate::answer::list;
+use crate::field::{Fields, each};
 
 /// What Kite tags the legs of an order it cut up with, followed by the id of the order that was placed.
 const AUTOSLICE_TAG: &str = "autoslice:";
@@ -13,72 +46,74 @@ const AUTOSLICE_TAG: &str = "autoslice:";
 ///
 /// # Errors
 ///
-/// [`BrokerageError::Malformed`] naming index and field if any order cannot be read: leaving one out would look as
-/// if it did not exist.
-pub(super) fn read_book(book: Vec<Value>) -> Result<Vec<ReportedOrder>, BrokerageError> {
-    book.iter().enumerate().map(|(index, order)| read(index, order)).collect()
+/// [`BrokerageError::Malformed`] naming index and field if any order cannot be read.
+pub(super) fn read(data: Value) -> Result<Vec<ReportedOrder>, BrokerageError> {
+    each("orders", &list(data, "data")?, order)
 }
 
-fn read(index: usize, value: &Value) -> Result<ReportedOrder, BrokerageError> {
-    let fields = Fields::of("orders", index, value)?;
-    let exchange_at = match fields.instant("exchange_timestamp")? {
+fn order(fields: &Fields<'_>) -> Result<ReportedOrder, BrokerageError> {
+    let exchange_at = match fields.instant("exchange_timestamp", time::parse)? {
         Some(instant) => Some(instant),
-        None => fields.instant("exchange_update_timestamp")?,
+        None => fields.instant("exchange_update_timestamp", time::parse)?,
     };
+    let client_tag = fields.owned("tag")?;
+    let tags = fields.words("tags")?;
+    let variety = fields.word("variety")?.unwrap_or_else(|| "REGULAR".to_owned());
     Ok(ReportedOrder {
         broker_order_id: fields.required_text("order_id")?.to_owned(),
-        exchange_order_id: fields.text("exchange_order_id")?.map(str::to_owned),
-        broker_parent_id: parent(&fields)?,
-        client_tag: fields.text("tag")?.map(str::to_owned),
-        exchange: fields.required_text("exchange")?.to_ascii_uppercase(),
+        exchange_order_id: fields.owned("exchange_order_id")?,
+        broker_parent_id: fields.owned("parent_order_id")?.or_else(|| sliced_from(&tags)),
+        other_tags: other_tags(&tags, client_tag.as_deref(), fields.text("guid")?),
+        client_tag,
+        iceberg: iceberg(fields)?,
+        exchange: fields.required_word("exchange")?,
         symbol: fields.required_text("tradingsymbol")?.to_owned(),
-        side: side(&fields)?,
-        product: fields.required_text("product")?.to_ascii_uppercase(),
+        side: fields.side("transaction_type")?,
+        product: fields.required_word("product")?,
         order_type: fields.word("order_type")?,
-        variety: fields.word("variety")?.unwrap_or_else(|| "REGULAR".to_owned()),
+        is_amo: Some(variety == "AMO"),
+        variety,
         validity: fields.word("validity")?,
         quantity: fields.required_quantity("quantity")?,
         filled_quantity: fields.required_quantity("filled_quantity")?,
         pending_quantity: fields.quantity("pending_quantity")?,
         disclosed_quantity: fields.quantity("disclosed_quantity")?,
-        average_price: fields.number("average_price")?.filter(|price| !price.is_zero()),
+        average_price: fields.price("average_price")?,
         price: fields.number("price")?,
         trigger_price: fields.number("trigger_price")?,
-        status: status(fields.required_text("status")?),
-        status_message: fields.text("status_message")?.map(str::to_owned),
-        placed_at: fields.instant("order_timestamp")?,
+        status: fields.status("status")?,
+        status_message: fields.prose("status_message")?.map(str::to_owned),
+        placed_at: fields.instant("order_timestamp", time::parse)?,
         exchange_at,
-        other_tags: Vec::new(),
-        iceberg: None,
-        is_amo: None,
-        labels: ledger::Labels::default(),
-        raw: raw(&fields, value)?,
+        labels: Labels {
+            platform: Some("KITE".to_owned()),
+            stock_broker: Some("ZERODHA".to_owned()),
+            trading_account: fields.owned("account_id")?,
+            client_id: fields.owned("placed_by")?,
+            ..Labels::default()
+        },
+        raw: fields.raw()?,
     })
 }
 
-/// Kite's words in our form. None is left out: Kite has more than it documents, and all but `COMPLETE`, `CANCELLED`
-/// and `REJECTED` are of a live order.
-fn status(text: &str) -> String {
-    text.to_ascii_uppercase().split_whitespace().collect::<Vec<_>>().join("_")
+/// Of a cover or bracket order the field names the order it is a leg of, of a sliced one only a tag does.
+fn sliced_from(tags: &[&str]) -> Option<String> {
+    let parent = tags.iter().find_map(|tag| tag.strip_prefix(AUTOSLICE_TAG))?.trim();
+    Some(parent.to_owned()).filter(|parent| !parent.is_empty())
 }
 
-fn side(fields: &Fields<'_>) -> Result<Side, BrokerageError> {
-    let text = fields.required_text("transaction_type")?;
-    Side::parse(text).ok_or_else(|| fields.malformed("transaction_type", &format!("{text:?} is no side")))
+fn other_tags(tags: &[&str], client_tag: Option<&str>, guid: Option<&str>) -> Vec<String> {
+    let others = tags.iter().copied().filter(|tag| Some(*tag) != client_tag);
+    others.chain(guid).map(str::to_owned).collect()
 }
 
-/// The order this one is a leg of: of a cover or bracket order by its field, of a sliced one by its tag.
-fn parent(fields: &Fields<'_>) -> Result<Option<String>, BrokerageError> {
-    if let Some(parent) = fields.text("parent_order_id")? {
-        return Ok(Some(parent.to_owned()));
-    }
-    let tags = fields.element.get("tags").and_then(Value::as_array).into_iter().flatten();
-    let parent = tags.filter_map(Value::as_str).find_map(|tag| tag.strip_prefix(AUTOSLICE_TAG));
-    Ok(parent.map(str::trim).filter(|parent| !parent.is_empty()).map(str::to_owned))
-}
-
-fn raw(fields: &Fields<'_>, order: &Value) -> Result<String, BrokerageError> {
-    let raw = order.to_string();
-    // PostgreSQL holds neither text nor JSON with a NUL, so such an order could be read but never stored.
-    if raw.contains("\\u0000") { Err(fields.malformed("*", "holds a NUL character")) } else { Ok(raw) }
+fn iceberg(fields: &Fields<'_>) -> Result<Option<Iceberg>, BrokerageError> {
+    let Some(iceberg) = fields.inner("meta")?.map(|meta| meta.inner("iceberg")).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    Ok(Some(Iceberg {
+        leg: iceberg.count("leg")?,
+        legs: iceberg.count("legs")?,
+        total_quantity: iceberg.required_quantity("total_quantity")?,
+    }))
 }

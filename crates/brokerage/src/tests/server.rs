@@ -4,45 +4,40 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{ACCESS_TOKEN, API_KEY, sample};
-use crate::BrokerageError;
-use crate::kite::{Kite, Timeouts};
+use super::{ACCESS_TOKEN, API_KEY, PSEUDO_ACCOUNT, http};
+use crate::{Access, Brokerage, Gate, Kind, Timeouts};
 
 #[derive(Clone)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// Sends these bytes and closes.
     Raw(String),
     /// Never answers.
     Silence,
 }
 
-pub(super) fn reply(status: &str, headers: &str, body: &str) -> Reply {
+pub(crate) fn reply(status: &str, headers: &str, body: &str) -> Reply {
     let length = body.len();
     Reply::Raw(format!(
         "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}"
     ))
 }
 
-pub(super) fn json_reply(status: &str, body: &Value) -> Reply {
+pub(crate) fn json_reply(status: &str, body: &Value) -> Reply {
     reply(status, "content-type: application/json\r\n", &body.to_string())
 }
 
-pub(super) fn book() -> Reply {
-    json_reply("200 OK", &json!({"status": "success", "data": [sample()]}))
-}
-
 /// Serves the replies in turn, the last one for ever, and keeps what was asked.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    pub(super) async fn start(replies: Vec<Reply>) -> Self {
+    pub(crate) async fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, requests) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let kept = Arc::clone(&requests);
@@ -62,13 +57,36 @@ impl Server {
         Self { address, requests }
     }
 
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The heads of all requests so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    pub(super) fn kite(&self) -> Kite {
-        kite(&format!("http://{}", self.address))
+    /// A client of this server, impatient between two tries.
+    pub(crate) fn open(&self, kind: Kind) -> Box<dyn Brokerage> {
+        let timeouts = Timeouts { pause: Duration::from_millis(10), ..Timeouts::default() };
+        self.open_with(kind, timeouts, Gate::open())
     }
+
+    pub(crate) fn open_with(&self, kind: Kind, timeouts: Timeouts, gate: Gate) -> Box<dyn Brokerage> {
+        open(kind, &format!("http://{}", self.address), timeouts, gate)
+    }
+}
+
+/// A client of whatever is at the base URL.
+pub(crate) fn open(kind: Kind, base_url: &str, timeouts: Timeouts, gate: Gate) -> Box<dyn Brokerage> {
+    let access = Access {
+        base_url: base_url.parse().unwrap(),
+        pseudo_account: PSEUDO_ACCOUNT.to_owned(),
+        api_key: API_KEY.into(),
+        access_token: ACCESS_TOKEN.into(),
+        gate,
+    };
+    kind.open(Some(&http(timeouts)), access).unwrap()
 }
 
 /// The head of the request; a GET has nothing else.
@@ -78,20 +96,4 @@ async fn request(stream: &mut TcpStream) -> String {
         head.push(stream.read_u8().await.unwrap());
     }
     String::from_utf8(head).unwrap()
-}
-
-pub(super) fn kite(base_url: &str) -> Kite {
-    let timeouts = Timeouts { pause: Duration::from_millis(10), ..Timeouts::default() };
-    new(base_url, API_KEY, ACCESS_TOKEN, timeouts).unwrap()
-}
-
-pub(super) fn new(
-    base_url: &str,
-    api_key: &str,
-    access_token: &str,
-    timeouts: Timeouts,
-) -> Result<Kite, BrokerageError> {
-    // The first test to come installs it, for all of them.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Kite::new(base_url.parse().unwrap(), api_key.into(), access_token.into(), timeouts)
 }
