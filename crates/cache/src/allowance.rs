@@ -182,12 +182,10 @@ mod tests {
 
     #[test]
     fn an_own_share_is_the_limit_over_all_that_share_it_evenly_spaced() {
-        let windows =
-            [Window { name: "w".to_owned(), requests: 10, length: Duration::from_secs(1) }, Window {
-                name: "v".to_owned(),
-                requests: 300,
-                length: Duration::from_secs(60),
-            }];
+        let windows = [
+            Window { name: "w".to_owned(), requests: 10, length: Duration::from_secs(1) },
+            Window { name: "v".to_owned(), requests: 300, length: Duration::from_secs(60) },
+        ];
         let start = Instant::now();
         let mut share = OwnShare::new(start);
         share.heard(3);

@@ -45,6 +45,14 @@ impl Cache {
         Ok((wait > 0).then(|| Open { wait: Duration::from_millis(wait), error }))
     }
 
+    /// Lets another asker be the probe: this one did not ask after all. Harmless for one that was none.
+    ///
+    /// # Errors
+    /// Redis is away: the probe's time runs out by itself.
+    pub async fn give_probe_back(&self, name: &str) -> Result<(), CacheError> {
+        self.forget_answer(redis::cmd("HDEL").arg(key(name)).arg("probe")).await
+    }
+
     /// Notes that `name` failed.
     ///
     /// # Errors

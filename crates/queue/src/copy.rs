@@ -18,18 +18,40 @@ pub(crate) const LAST_ERROR: &str = "syncfleet-error";
 pub(crate) const FIRST_FAILED_AT: &str = "syncfleet-first-failed-at";
 pub(crate) const LAST_FAILED_AT: &str = "syncfleet-last-failed-at";
 
-/// The same job to come back after a delay step; unless `retry` says otherwise, nothing about it changes.
-pub(crate) fn delayed(
-    delivery: &Delivery,
-    queue: WorkQueue,
-    step: DelayStep,
-    retry: Option<(u32, DateTime<Utc>, &str, DateTime<Utc>)>,
-) -> Message {
+/// What changes about a job that is to come back.
+pub(crate) enum Again<'a> {
+    /// Nothing.
+    Unchanged,
+    /// It is not to run before.
+    At(DateTime<Utc>),
+    /// It failed, and is tried once more.
+    Retry {
+        /// Retries including this one.
+        retries: u32,
+        /// When.
+        due: DateTime<Utc>,
+        /// What failed.
+        error: &'a str,
+        /// When it failed.
+        now: DateTime<Utc>,
+    },
+}
+
+/// The same job to come back after a delay step.
+pub(crate) fn delayed(delivery: &Delivery, queue: WorkQueue, step: DelayStep, again: &Again<'_>) -> Message {
     let mut copy = plain(delivery, Destination::Delay(step, queue));
-    if let Some((retries, due, error, now)) = retry {
-        set(&mut copy.headers, "retries", AMQPValue::LongInt(i32::try_from(retries).unwrap_or(i32::MAX)));
-        set_text(&mut copy.headers, "eta", &celery::format_time(due));
-        mark_failure(&mut copy.headers, error, now);
+    match again {
+        Again::Unchanged => {}
+        Again::At(due) => set_text(&mut copy.headers, "eta", &celery::format_time(*due)),
+        Again::Retry { retries, due, error, now } => {
+            set(
+                &mut copy.headers,
+                "retries",
+                AMQPValue::LongInt(i32::try_from(*retries).unwrap_or(i32::MAX)),
+            );
+            set_text(&mut copy.headers, "eta", &celery::format_time(*due));
+            mark_failure(&mut copy.headers, error, *now);
+        }
     }
     bound(&mut copy.headers);
     copy

@@ -23,6 +23,11 @@ pub enum Event {
     Finished,
     /// Another live run holds what it needs.
     Held,
+    /// It did not start, and is to come back after so long.
+    Waiting {
+        /// How long.
+        delay: Duration,
+    },
     /// The attempt failed.
     Failed {
         /// Why, with its chain of causes.
@@ -71,8 +76,10 @@ pub enum Disposition {
     },
     /// Copied unchanged, to come back after `delay`; then acked. No attempt is spent.
     Park {
-        /// How long until it is looked at again, at least.
+        /// How long until it is looked at again; only half of it may have passed if `due` is none.
         delay: Duration,
+        /// It is not to run before, however often it is looked at; `None`: what it says itself stands.
+        due: Option<DateTime<Utc>>,
     },
     /// Told as failed, copied to the dead letters with its reason; then acked.
     Dead {
@@ -91,25 +98,28 @@ pub fn decide(event: &Event, facts: &Facts) -> Disposition {
         Event::Refused { reason, error } => {
             Disposition::Dead { reason: reason.clone(), error: error.clone() }
         }
-        Event::Early { eta } => Disposition::Park { delay: until(*eta, facts.now) },
+        Event::Early { eta } => Disposition::Park { delay: until(*eta, facts.now), due: None },
         Event::Expired if facts.retries > 0 => Disposition::FailExpired,
         Event::Expired => Disposition::Expire,
         Event::Finished => Disposition::Ack,
-        Event::Held => Disposition::Park { delay: facts.hold_delay },
+        Event::Held => Disposition::Park { delay: facts.hold_delay, due: None },
+        Event::Waiting { delay } => Disposition::Park { delay: *delay, due: Some(after(*delay, facts.now)) },
         Event::Failed { error, .. } if facts.retries >= facts.retries_max => {
             Disposition::Dead { reason: "retries_exhausted".to_owned(), error: error.clone() }
         }
         Event::Failed { error, retry_after } => {
             // What a brokerage asks for is a floor that jitter must not undercut.
             let delay = retry_after.map_or(facts.retry_delay, |asked| asked.max(facts.retry_delay));
-            let due = chrono::Duration::from_std(delay)
-                .ok()
-                .and_then(|delay| facts.now.checked_add_signed(delay))
-                .unwrap_or(DateTime::<Utc>::MAX_UTC);
+            let due = after(delay, facts.now);
             Disposition::Retry { retries: facts.retries + 1, due, delay, error: error.clone() }
         }
         Event::Interrupted => Disposition::Requeue,
     }
+}
+
+fn after(delay: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
+    let delay = chrono::Duration::from_std(delay).ok();
+    delay.and_then(|delay| now.checked_add_signed(delay)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 fn until(eta: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
@@ -178,9 +188,17 @@ mod tests {
         let eta = DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::seconds(70);
         assert_eq!(
             decide(&Event::Early { eta }, &facts(3)),
-            Disposition::Park { delay: Duration::from_secs(70) }
+            Disposition::Park { delay: Duration::from_secs(70), due: None }
         );
-        assert_eq!(decide(&Event::Held, &facts(3)), Disposition::Park { delay: Duration::from_secs(2) });
+        let held = Disposition::Park { delay: Duration::from_secs(2), due: None };
+        assert_eq!(decide(&Event::Held, &facts(3)), held);
+    }
+
+    #[test]
+    fn a_job_that_waits_for_its_turn_comes_back_then_and_spends_no_attempt() {
+        let delay = Duration::from_secs(7);
+        let due = Some(DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::seconds(7));
+        assert_eq!(decide(&Event::Waiting { delay }, &facts(5)), Disposition::Park { delay, due });
     }
 
     #[test]

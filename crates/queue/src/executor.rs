@@ -9,7 +9,7 @@ use lapin::options::{BasicAckOptions, BasicNackOptions};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use crate::copy;
+use crate::copy::{self, Again};
 use crate::decide::{Disposition, Event, Facts, decide};
 use crate::delay::DelayStep;
 use crate::handler::{Attempt, End, Ending, Handler};
@@ -143,6 +143,7 @@ impl<H: Handler> Executor<H> {
         match ended {
             Ok(Ending::Finished) => (Event::Finished, None),
             Ok(Ending::Held) => (Event::Held, None),
+            Ok(Ending::Waiting { delay }) => (Event::Waiting { delay }, None),
             Ok(Ending::Refused { reason, error }) => (Event::Refused { reason, error }, None),
             Ok(Ending::Failed { error, retry_after, report }) => {
                 (Event::Failed { error, retry_after }, report)
@@ -191,13 +192,14 @@ impl<H: Handler> Executor<H> {
                     error,
                     "attempt failed, retry {retries} of {retries_max} in {seconds:.1} s: {error}"
                 );
-                let retry = Some((retries, due, error.as_str(), Utc::now()));
-                self.publish(copy::delayed(delivery, queue, DelayStep::towards(delay), retry), session).await
+                let again = Again::Retry { retries, due, error: &error, now: Utc::now() };
+                self.publish(copy::delayed(delivery, queue, DelayStep::towards(delay), &again), session).await
             }
-            Disposition::Park { delay } => {
+            Disposition::Park { delay, due } => {
                 let step = DelayStep::towards(delay);
                 debug!(id, delay_seconds = delay.as_secs_f64(), "parked for {:?}", step.duration());
-                self.publish(copy::delayed(delivery, queue, step, None), session).await
+                let again = due.map_or(Again::Unchanged, Again::At);
+                self.publish(copy::delayed(delivery, queue, step, &again), session).await
             }
             Disposition::Dead { reason, error } => {
                 error!(id, reason, error, "dead: {reason}: {error}");

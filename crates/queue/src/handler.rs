@@ -25,6 +25,11 @@ pub enum Ending {
     Finished,
     /// Another live run holds what the job needs.
     Held,
+    /// It has not started: what it needs is free after so long.
+    Waiting {
+        /// How long.
+        delay: Duration,
+    },
     /// The job can never run: its arguments are wrong.
     Refused {
         /// A stable word.

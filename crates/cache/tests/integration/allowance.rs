@@ -36,9 +36,9 @@ async fn no_stretch_of_a_windows_length_has_more_grants_than_it_allows_however_m
         let cache = single(&redis).await;
         for _ in 0..10 {
             let (cache, limits) = (cache.clone(), limits.clone());
-            tasks.push(tokio::spawn(
-                async move { granted(&cache, &limits, 1, &format!("worker {process}")).await },
-            ));
+            tasks.push(tokio::spawn(async move {
+                granted(&cache, &limits, 1, &format!("worker {process}")).await
+            }));
         }
     }
     let begun = Instant::now();
