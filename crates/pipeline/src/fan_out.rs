@@ -136,21 +136,22 @@ impl FanOut {
 
     fn message(&self, tick: &Tick, due: &DueAccount, open: bool, now: DateTime<Utc>) -> Message {
         let account = &due.account;
+        let run_at = tick.at + offset(account, self.spread);
+        let eta = Some(run_at).filter(|run_at| *run_at > now);
+        let expires = run_at.max(now) + self.interval;
         let job = SyncJob {
             id: job_id(&tick.schedule, &tick.firing, account),
             account: account.clone(),
             force: false,
             check_external: open && self.checks.is_due(due.last_external_check_at, now, self.interval),
             enqueued_at: Some(now),
+            expires: Some(expires),
             retries: 0,
             wants_result: false,
         };
-        let run_at = tick.at + offset(account, self.spread);
-        let eta = Some(run_at).filter(|run_at| *run_at > now);
-        let expires = run_at.max(now) + self.interval;
         // One interval later than the header, and only so that the pile is bounded while nobody consumes.
         let dropped = expires + self.interval;
-        let encoded = encode_sync(&job, &self.origin, eta, Some(expires));
+        let encoded = encode_sync(&job, &self.origin, eta);
         let mut message = Message::job(WorkQueue::Periodic, job.id, encoded);
         message.expiration_ms = (dropped - now).num_milliseconds().try_into().ok();
         message

@@ -111,11 +111,16 @@ impl Pipeline {
                 self.store_result(&job.id, job.wants_result, &meta).await;
                 Ending::Finished
             }
-            Ok(RunEnd::Failed { error, report }) => {
+            Ok(RunEnd::Waiting { delay }) => {
+                debug!(account = %job.account, ?delay, "waits for its turn under the brokerage's rate limits");
+                self.release(lease).await;
+                Ending::Waiting { delay }
+            }
+            Ok(RunEnd::Failed { error, retry_after, report }) => {
                 self.release(lease).await;
                 let notification = with_failure(report.notification(), &error);
                 let report = json!({"sequence": report.sequence, "notification": notification});
-                Ending::Failed { error, retry_after: None, report: Some(report) }
+                Ending::Failed { error, retry_after, report: Some(report) }
             }
             Err(LeaseLost) => {
                 warn!(account = %job.account, "another run took the account over: this one does not count");

@@ -24,6 +24,8 @@ pub struct SyncJob {
     pub check_external: bool,
     /// When it was enqueued, by PostgreSQL's clock.
     pub enqueued_at: Option<DateTime<Utc>>,
+    /// When it is no longer worth running.
+    pub expires: Option<DateTime<Utc>>,
     /// How often it was retried.
     pub retries: u32,
     /// Whether somebody waits for a Celery result.
@@ -46,6 +48,7 @@ impl SyncJob {
             force: flag(&arguments, "force_position_regeneration", false)?,
             check_external: flag(&arguments, "check_external_orders", true)?,
             enqueued_at: task.enqueued_at,
+            expires: task.expires,
             retries: task.retries,
             wants_result: task.ignore_result != Some(true),
         })
@@ -77,18 +80,13 @@ fn flag(arguments: &Map<String, Value>, name: &str, default: bool) -> Result<boo
 }
 
 /// The Celery message of a sync job, which a Python worker accepts as well.
-pub fn encode_sync(
-    job: &SyncJob,
-    origin: &str,
-    eta: Option<DateTime<Utc>>,
-    expires: Option<DateTime<Utc>>,
-) -> celery::Encoded {
+pub fn encode_sync(job: &SyncJob, origin: &str, eta: Option<DateTime<Utc>>) -> celery::Encoded {
     let mut task = NewTask::new(&job.id, ACCOUNT_SYNC, origin);
     task.args = vec![json!(job.account.organization_id), json!(job.account.pseudo_account)];
     task.kwargs.insert("force_position_regeneration".to_owned(), json!(job.force));
     task.kwargs.insert("check_external_orders".to_owned(), json!(job.check_external));
     task.eta = eta;
-    task.expires = expires;
+    task.expires = job.expires;
     task.ignore_result = !job.wants_result;
     task.enqueued_at = job.enqueued_at;
     celery::encode(&task)
@@ -162,10 +160,11 @@ mod tests {
             force: true,
             check_external: false,
             enqueued_at: Some(DateTime::UNIX_EPOCH),
+            expires: Some(DateTime::UNIX_EPOCH),
             retries: 0,
             wants_result: false,
         };
-        let encoded = encode_sync(&job, "test", None, None);
+        let encoded = encode_sync(&job, "test", None);
         let envelope = celery::Envelope {
             content_type: Some("application/json"),
             content_encoding: Some("utf-8"),

@@ -8,12 +8,15 @@
 //! written as a whole, a notification carries the job's id, and a job with an outcome is never run again.
 
 mod as_of;
+mod client;
+mod comparison;
 mod detection;
 mod error;
 mod fan_out;
 mod generation;
 mod handler;
 mod job;
+mod look;
 mod notification;
 mod prices;
 mod report;
@@ -22,11 +25,12 @@ mod snapshot;
 mod sync;
 
 pub use as_of::{AsOf, book_as_of};
+pub use client::{Client, ClientError, open_client};
 pub use error::chain;
 pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick};
 pub use generation::{Generation, GenerationError, Wanted, regenerate};
 pub use job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SyncJob, encode_sync, job_id};
 pub use notification::routing_key;
-pub use report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
+pub use report::{Detected, DetectionReport, GenerationReport, Report, SnapshotReport, Status};
 pub use secret_ref::{Environment, SecretError, check_reference};
 pub use sync::{Pipeline, PipelineSettings};

@@ -93,7 +93,7 @@ fn external_message(report: &Report, order: &UnannouncedOrder) -> Message {
         "organization_id": account.organization_id,
         "timestamp": rfc3339(report.at),
         "order": order.row,
-        "strategy": null,
+        "strategy": order.strategy,
     });
     // The same for the same order whichever run announces it, so that a consumer can drop the second.
     let id = crate::job_id("external_order_detected", &order.id.to_string(), account);

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use chrono::{DateTime, SecondsFormat, Utc};
-use ledger::Account;
+use ledger::{Account, Discrepancy};
 use serde::Serialize;
 use serde_json::{Value, json};
+use storage::FINDINGS_MAX;
 
 /// How a sync ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -30,26 +33,49 @@ impl Status {
 #[derive(Debug, Clone, PartialEq)]
 pub enum DetectionReport {
     /// The brokerage's book was read and taken in.
-    Completed {
-        /// Known orders that the book says more about.
-        orders_updated: usize,
-        /// Rows written to `order_events`.
-        events_created: usize,
-        /// Orders in the book.
-        broker_orders: usize,
-    },
+    Completed(Box<Detected>),
     /// The account has no brokerage: there is nothing to look at.
     NoBrokerage,
     /// Not done, and why.
     Skipped(String),
     /// Tried and failed.
-    Failed(String),
+    Failed {
+        /// Why.
+        error: String,
+        /// How long the brokerage asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What a look at the brokerage found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Detected {
+    /// Known orders that the book says more about.
+    pub orders_updated: usize,
+    /// Rows written to `order_events`.
+    pub events_created: usize,
+    /// Orders in the book.
+    pub broker_orders: usize,
+    /// New orders that are parts of own ones.
+    pub legs: usize,
+    /// Orders so young that they may be own ones on their way: the next tick looks again.
+    pub deferred: usize,
+    /// Orders of earlier days that lived and are known to nobody any more.
+    pub vanished: usize,
+    /// Lists that did not come, with the reasons.
+    pub missing: Vec<String>,
+    /// What does not agree with the brokerage.
+    pub discrepancies: Vec<Discrepancy>,
 }
 
 impl DetectionReport {
+    pub(crate) fn failed(error: String) -> Self {
+        Self::Failed { error, retry_after: None }
+    }
+
     /// Whether a job that asks for a look at the brokerage could find no more than this run did.
     pub(crate) fn is_all_there_is(&self) -> bool {
-        matches!(self, Self::Completed { .. } | Self::NoBrokerage)
+        matches!(self, Self::Completed(_) | Self::NoBrokerage)
     }
 }
 
@@ -124,7 +150,7 @@ impl Report {
         if let GenerationReport::Failed(error) = &self.generation {
             errors.push(format!("Position generation failed: {error}"));
         }
-        if let DetectionReport::Failed(error) = &self.detection {
+        if let DetectionReport::Failed { error, .. } = &self.detection {
             errors.push(format!("External order detection failed: {error}"));
         }
         if let SnapshotReport::Failed(error) = &self.snapshot {
@@ -136,7 +162,7 @@ impl Report {
     /// No error is success; every attempted step failed is failed; anything else is partial.
     pub fn status(&self) -> Status {
         // A generation that was looked at and found current is done: there was nothing left to do.
-        let done = matches!(self.detection, DetectionReport::Completed { .. })
+        let done = matches!(self.detection, DetectionReport::Completed(_))
             || matches!(self.generation, GenerationReport::Done { .. } | GenerationReport::Current { .. })
             || matches!(self.snapshot, SnapshotReport::Stored(_));
         match (self.errors().is_empty(), done) {
@@ -206,18 +232,12 @@ impl Report {
 
     fn detection_json(&self) -> Value {
         match &self.detection {
-            DetectionReport::Completed { orders_updated, events_created, broker_orders } => {
-                json!({
-                    "status": "completed", "external_orders_detected": self.external_orders,
-                    "orders_updated": orders_updated, "events_created": events_created,
-                    "total_broker_orders": broker_orders,
-                })
-            }
+            DetectionReport::Completed(detected) => detected.to_json(self.external_orders),
             DetectionReport::NoBrokerage => {
                 json!({"status": "skipped", "reason": "the account has no brokerage"})
             }
             DetectionReport::Skipped(reason) => json!({"status": "skipped", "reason": reason}),
-            DetectionReport::Failed(error) => json!({"status": "failed", "error": error}),
+            DetectionReport::Failed { error, .. } => json!({"status": "failed", "error": error}),
         }
     }
 
@@ -232,6 +252,28 @@ impl Report {
                 json!({"status": "failed", "error": error, "redis_type": self.redis_type})
             }
         }
+    }
+}
+
+impl Detected {
+    /// What is rare is there only when there is any.
+    fn to_json(&self, external_orders: usize) -> Value {
+        let most = usize::try_from(FINDINGS_MAX).unwrap_or(usize::MAX);
+        let told: Vec<&Discrepancy> = self.discrepancies.iter().take(most).collect();
+        let mut json = json!({
+            "status": "completed", "external_orders_detected": external_orders,
+            "orders_updated": self.orders_updated, "events_created": self.events_created,
+            "total_broker_orders": self.broker_orders, "discrepancies": told,
+        });
+        let rare =
+            [("own_legs", self.legs), ("orders_deferred", self.deferred), ("orders_vanished", self.vanished)];
+        for (name, count) in rare.into_iter().filter(|(_, count)| *count > 0) {
+            json[name] = json!(count);
+        }
+        if !self.missing.is_empty() {
+            json["missing"] = json!(self.missing);
+        }
+        json
     }
 }
 
@@ -251,7 +293,12 @@ mod tests {
             sequence: 7,
             redis_type: "single",
             external_orders: 2,
-            detection: DetectionReport::Completed { orders_updated: 1, events_created: 3, broker_orders: 40 },
+            detection: DetectionReport::Completed(Box::new(Detected {
+                orders_updated: 1,
+                events_created: 3,
+                broker_orders: 40,
+                ..Detected::default()
+            })),
             generation: GenerationReport::Done {
                 positions: 15,
                 holdings: 8,
@@ -282,7 +329,7 @@ mod tests {
                 "position_generation": {"regenerated": true, "positions_updated": 15, "holdings_updated": 8,
                     "orders_processed": 120, "generation_time": "2025-06-17T10:30:01Z", "discrepancies": []},
                 "external_detection": {"status": "completed", "external_orders_detected": 2, "orders_updated": 1,
-                    "events_created": 3, "total_broker_orders": 40},
+                    "events_created": 3, "total_broker_orders": 40, "discrepancies": []},
                 "redis_sync": {"status": "success", "positions_stored": 15, "holdings_stored": 8,
                     "orders_stored": 120, "margins_stored": 1, "strategies_stored": 2, "redis_type": "single"},
                 "errors": []},

@@ -6,8 +6,11 @@ use queue::Publisher;
 use storage::{EndedJob, Lease, Storage, StorageError};
 use tracing::{info, warn};
 
-use crate::report::{Report, Status};
-use crate::{Environment, FanOut, SyncJob, chain, detection, generation, notification, snapshot};
+use crate::look::Look;
+use crate::report::{DetectionReport, Report, Status};
+use crate::{
+    Environment, FanOut, SyncJob, chain, comparison, detection, generation, look, notification, snapshot,
+};
 
 /// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
 pub(crate) const LEASE_HOLD: Duration = Duration::from_secs(30);
@@ -54,10 +57,17 @@ pub struct Pipeline {
 pub(crate) enum RunEnd {
     /// Told and written down.
     Finished(Box<Report>),
+    /// It has not begun: it is to come back after so long.
+    Waiting {
+        /// How long.
+        delay: Duration,
+    },
     /// It must be tried again.
     Failed {
         /// Why.
         error: String,
+        /// How long the brokerage asked to be left alone.
+        retry_after: Option<Duration>,
         /// What it did.
         report: Box<Report>,
     },
@@ -69,8 +79,14 @@ pub(crate) struct LeaseLost;
 impl Pipeline {
     /// The spine: the steps in their order, each failing for itself, then the telling, and the outcome last.
     pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> Result<RunEnd, LeaseLost> {
-        let detected = detection::detect(self, job, lease).await?;
+        let look = match look::prepare(self, job, lease.started_at).await {
+            Ok(Look::Wait(delay)) => return Ok(RunEnd::Waiting { delay }),
+            Ok(look) => look,
+            Err(error) => Look::Failed(chain(&error)),
+        };
+        let (mut detected, counted) = detection::detect(self, lease, look).await?;
         let generated = generation::generate(self, job, lease).await?;
+        comparison::compare(self, lease, &mut detected, counted, &generated).await?;
         let stored = snapshot::store(self, lease).await;
         let report = Report {
             account: job.account.clone(),
@@ -84,7 +100,12 @@ impl Pipeline {
             external_orders: 0,
         };
         if report.status() == Status::Failed {
-            return Ok(RunEnd::Failed { error: report.errors().join("; "), report: Box::new(report) });
+            let retry_after = match &report.detection {
+                DetectionReport::Failed { retry_after, .. } => *retry_after,
+                _ => None,
+            };
+            let error = report.errors().join("; ");
+            return Ok(RunEnd::Failed { error, retry_after, report: Box::new(report) });
         }
         self.tell_and_finish(job, lease, report).await
     }
@@ -147,7 +168,8 @@ impl Pipeline {
 }
 
 fn failed(what: &str, error: &dyn std::error::Error, report: Report) -> RunEnd {
-    RunEnd::Failed { error: format!("{what}: {}", chain(error)), report: Box::new(report) }
+    let error = format!("{what}: {}", chain(error));
+    RunEnd::Failed { error, retry_after: None, report: Box::new(report) }
 }
 
 fn error_suffix(report: &Report) -> String {

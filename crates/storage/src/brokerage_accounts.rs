@@ -122,6 +122,20 @@ impl Storage {
         Ok(transaction.commit().await?)
     }
 
+    /// Lets workers try an account's login again: somebody has seen it accepted.
+    pub async fn forget_refused_login(&self, account: &Account) -> Result<(), StorageError> {
+        sqlx::query!(
+            "UPDATE tradingdb.brokerage_accounts
+             SET login_refused_at = NULL, login_refused_digest = NULL, login_refused_message = NULL
+             WHERE organization_id = $1 AND pseudo_account = $2",
+            account.organization_id,
+            account.pseudo_account
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// How many accounts of each kind of brokerage wait for a login.
     pub async fn logins_needed(&self) -> Result<Vec<(String, i64)>, StorageError> {
         let rows = sqlx::query!(

@@ -37,7 +37,6 @@ mod quotes;
 mod snapshot;
 mod ticks;
 
-pub use account_orders::AccountOrder;
 pub use accounts::{AccountScan, DueAccount};
 pub use announcements::UnannouncedOrder;
 pub use book::{FINDINGS_MAX, GeneratedRows, StoredRows};

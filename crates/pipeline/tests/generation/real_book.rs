@@ -2,9 +2,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use brokerage::{Brokerage, Kite, Timeouts};
-use chrono::{DateTime, Utc};
-use ledger::ReportedOrder;
+use brokerage::{Access, Gate, Http, Kind, Timeouts};
+use chrono::{DateTime, TimeDelta, Utc};
+use ledger::{Labels, ReportedOrder, TradePlan};
 use pipeline::Wanted;
 use serde_json::Value;
 use testbed::FakeKite;
@@ -33,25 +33,39 @@ async fn the_rows_of_a_real_book_are_the_brokerages_own_positions_of_that_day() 
     server.respond_positions(200, read("positions.json"));
     server.respond_holdings(200, read("holdings.json"));
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = server.base_url().parse().unwrap();
-    let kite = Kite::new(url, "key".into(), "token".into(), Timeouts::default()).unwrap();
+    let access = Access {
+        base_url: server.base_url().parse().unwrap(),
+        pseudo_account: "Raghu".to_owned(),
+        api_key: "key".into(),
+        access_token: "token".into(),
+        gate: Gate::open(),
+    };
+    let http = Http::new(Timeouts::default()).unwrap();
+    let kite = Kind::Kite.open(Some(&http), access).unwrap();
+    let within = Duration::from_secs(10);
 
     // The positions were read before the last order was filled.
     let as_of: DateTime<Utc> = "2017-12-28T19:30:00+05:30".parse().unwrap();
-    let mut orders: Vec<ReportedOrder> = kite.orders().await.unwrap();
+    let mut orders: Vec<ReportedOrder> = kite.orders(within).await.unwrap();
     orders.retain(|order| order.placed_at.unwrap() < as_of);
-    let quotes = kite.quotes(Duration::from_secs(10)).await;
-    assert!(quotes.missing.is_empty(), "{quotes:?}");
+    let (positions, holdings) = (kite.positions(within).await.unwrap(), kite.holdings(within).await.unwrap());
+    let quotes = brokerage::quotes(&positions, &holdings);
 
     let desk = Desk::new().await;
     let lease = desk.lease().await;
-    let plan = ledger::plan(&[], &orders);
-    desk.storage.apply_external_orders(&lease, &orders, &plan, "kite").await.unwrap();
-    assert_eq!(
-        desk.storage.store_quotes(&lease, &quotes.told).await.unwrap(),
-        3,
-        "the account's own, no others"
-    );
+    let look = ledger::Look { at: as_of, grace: TimeDelta::zero(), is_of_today: true };
+    let plan = ledger::plan(&[], &orders, &look);
+    let look = storage::Look {
+        orders: &orders,
+        plan: &plan,
+        trades: &[],
+        trade_plan: &TradePlan::default(),
+        margins: None,
+        labels: &Labels::default(),
+        is_whole: true,
+    };
+    desk.storage.take_in(&lease, &look).await.unwrap();
+    assert_eq!(desk.storage.store_quotes(&lease, &quotes).await.unwrap(), 3, "the account's own, no others");
     desk.generate(Wanted { as_of: Some(as_of), ..WHEN_NEEDED }).await;
 
     let told: Value = serde_json::from_str(&read("positions.json")).unwrap();
