@@ -1,4 +1,4 @@
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use ledger::ist;
 
 /// Reads an instant: RFC 3339, PostgreSQL's text form, or a time without a zone, which is IST as everywhere in the
@@ -19,6 +19,11 @@ pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
         }
     }
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(ist::start_of)
+}
+
+/// An instant as JSON documents have it: RFC 3339, UTC.
+pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// Reads a date, `YYYY-MM-DD` and nothing else: `10-06-25` is no year 10.

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// The accounts
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     accounts: Vec<String>,
-    /// Every account
+    /// Every account that is not paused
     #[arg(long)]
     all: bool,
     /// Their organization [default: DEFAULT_ORGANIZATION_ID]; with --all: only this one's [default: every]
@@ -65,14 +65,13 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
             force: arguments.force,
             check_external: !arguments.no_external,
             enqueued_at,
+            expires: None,
             retries: 0,
             wants_result: arguments.wait.is_some(),
         })
         .collect();
     let messages = (jobs.iter())
-        .map(|job| {
-            Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None, None))
-        })
+        .map(|job| Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None)))
         .collect();
     tokio::time::timeout(PUBLISH_LIMIT, publisher.publish_all(messages))
         .await
@@ -113,7 +112,7 @@ async fn all_accounts(storage: &Storage, organization: Option<&str>) -> Result<V
             return Ok(accounts);
         }
         accounts.extend(
-            (page.into_iter().map(|due| due.account))
+            (page.into_iter().filter(|due| !due.paused).map(|due| due.account))
                 .filter(|account| organization.is_none_or(|wanted| account.organization_id == wanted)),
         );
     }

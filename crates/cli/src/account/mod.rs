@@ -1,14 +1,16 @@
 //! Accounts: what is stored of them, and what follows from it.
 
 mod list;
+mod orders;
+mod pause;
 mod pnl;
 mod show;
 
-use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use storage::AccountOverview;
 
 use crate::failure::Failure;
+use crate::instant::rfc3339;
 use crate::output;
 use crate::servers::Servers;
 
@@ -18,6 +20,12 @@ pub(crate) enum Command {
     List,
     /// One account: its positions and holdings
     Show(show::Arguments),
+    /// An account's orders, newest first
+    Orders(orders::Arguments),
+    /// Hold an account's jobs back: ticks publish none for it
+    Pause(pause::Arguments),
+    /// Give a paused account jobs again
+    Resume(pause::Arguments),
     /// What an account earned by closing lots: first in, first out, per instrument
     ///
     /// Shares are one queue per ISIN over NSE and BSE: within a day buys and sells pair first, whatever their products, and
@@ -30,6 +38,9 @@ pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Resu
     match command {
         Command::List => list::run(servers, json).await,
         Command::Show(arguments) => show::run(&arguments, servers, json).await,
+        Command::Orders(arguments) => orders::run(&arguments, servers, json).await,
+        Command::Pause(arguments) => pause::run(&arguments, true, servers, json).await,
+        Command::Resume(arguments) => pause::run(&arguments, false, servers, json).await,
         Command::Pnl(arguments) => pnl::run(&arguments, servers, json).await,
     }
 }
@@ -39,9 +50,13 @@ fn overview_row(overview: &AccountOverview) -> Value {
         "organization_id": overview.account.organization_id,
         "account": overview.account.pseudo_account,
         "status": overview.status,
-        "last_sync_at": overview.last_sync_at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        "last_sync_at": overview.last_sync_at.map(rfc3339),
         "staleness_seconds": overview.staleness_seconds,
         "paused": overview.paused,
+        "brokerage": overview.brokerage,
+        "login_needed": overview.login_needed.is_some(),
+        "login_refused_at": overview.login_needed.as_ref().map(|(at, _)| rfc3339(*at)),
+        "login_message": overview.login_needed.as_ref().map(|(_, message)| message),
     })
 }
 

@@ -1,4 +1,4 @@
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use ledger::Account;
 use serde_json::{Value, json};
 use service::exit;
@@ -6,6 +6,7 @@ use storage::{AccountOverview, AccountView, Storage};
 
 use super::{overview_row, print_finding};
 use crate::failure::Failure;
+use crate::instant::rfc3339;
 use crate::output;
 use crate::servers::Servers;
 
@@ -36,7 +37,7 @@ pub(super) async fn run(arguments: &Arguments, servers: &Servers, json: bool) ->
         None => (storage.now().await?, storage.account_view(&account).await?),
         Some(as_of) => (as_of, recomputed(&storage, &account, as_of).await?),
     };
-    let at = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let at = rfc3339(at);
     if json {
         let mut document = overview_row(&view.overview);
         document["as_of"] = json!(at);
@@ -85,6 +86,13 @@ fn print_overview(overview: &AccountOverview) {
         output::cell(&row["staleness_seconds"]),
         if overview.paused { ", paused" } else { "" },
     ));
+    if let Some((since, message)) = &overview.login_needed {
+        output::say(&format!(
+            "! login needed at {} since {}: {message}",
+            overview.brokerage.as_deref().unwrap_or("the brokerage"),
+            rfc3339(*since)
+        ));
+    }
 }
 
 fn print_rows_of(view: &AccountView) {
