@@ -4,6 +4,7 @@ mod as_of;
 mod bad_messages;
 mod bad_settings;
 mod beats;
+mod brokerages;
 mod commands;
 mod drain;
 mod failing_steps;

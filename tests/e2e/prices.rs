@@ -53,7 +53,7 @@ fn prices_follow_the_brokerage_and_stay_when_it_does_not_tell_them() {
         assert_eq!(detection["status"], "completed", "{answer}");
         assert_eq!(shown(&world), "24990|-750", "{body}");
     }
-    assert!(worker.output().contains("not read, they stay as they were"), "{}", worker.output());
+    assert!(worker.output().contains("what it does not tell stays as it was"), "{}", worker.output());
 
     kite.respond_positions(200, positions("25100"));
     world.syncfleet(&["sync", "Raghu", "--no-external", "--wait", "60"]).expect(0);

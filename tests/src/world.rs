@@ -149,6 +149,30 @@ impl World {
         self.syncfleet(&words).expect(0);
     }
 
+    /// Says that an account is at a brokerage of `kind`, with secrets of its own. Returns the file of its access token, to
+    /// be written anew.
+    pub fn add_login(&self, account: &str, kind: &str, base_url: &str, api_key: &str, token: &str) -> String {
+        let api_key = format!("file:{}", self.file(&format!("key-{account}"), api_key));
+        let token_file = self.file(&format!("token-{account}"), token);
+        let token = format!("file:{token_file}");
+        let mut words = vec!["brokerage", "add", account, "--kind", kind, "--base-url", base_url];
+        words.extend(["--api-key", &api_key]);
+        if kind == "kite" {
+            words.extend(["--access-token", &token]);
+        }
+        self.syncfleet(&words).expect(0);
+        token_file
+    }
+
+    /// Syncs one account and returns its `full_results`.
+    #[track_caller]
+    pub fn sync(&self, account: &str) -> Value {
+        let answer = self.syncfleet(&["sync", account, "--wait", "60", "--json"]);
+        let results = answer.json()["results"][0].clone();
+        assert!(results.is_object(), "{answer:?}");
+        results
+    }
+
     /// The single value of a query, as text.
     pub fn sql(&self, query: &str) -> String {
         self.database.sql(query).expect("SQL that runs").trim().to_owned()

@@ -7,7 +7,7 @@ mod scheduler;
 use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
 use queue::{GIVE_UP_AFTER, Publisher, RabbitUrls};
-use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, Shutdown};
+use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, Shutdown};
 use storage::Storage;
 use tracing::info;
 
@@ -27,6 +27,8 @@ struct Arguments {
     #[command(flatten)]
     beat: BeatArgs,
     #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -43,7 +45,7 @@ fn main() {
 }
 
 async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
-    let Arguments { connections, fan_out: schedule, beat, .. } = arguments;
+    let Arguments { connections, fan_out: schedule, beat, metrics, .. } = arguments;
     let name = service::process_name("beat");
     let storage =
         Storage::new(connections.database_url.expose(), 4, &name, &connections.default_organization_id)
@@ -63,6 +65,9 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
         publisher = ready => publisher.map_err(Fatal::unavailable)?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
+    let counted = storage.clone();
+    service::tell_metrics(&metrics, move || pipeline::refresh_metrics(counted.clone())).await?;
+    pipeline::describe_metrics();
     let fan_out = FanOut {
         storage: storage.clone(),
         publisher,

@@ -15,13 +15,18 @@ pub(crate) fn http(text: &str, example: &str) -> Result<Url, BrokerageError> {
     Ok(url)
 }
 
-/// Reads the base URL of a file: `file:///absolute/path`.
+/// Reads the base URL of a file: `file:///absolute/path`, or the path alone.
 ///
 /// # Errors
 ///
 /// As [`http`].
 pub(crate) fn file(text: &str) -> Result<Url, BrokerageError> {
     let example = "file:///absolute/path.json";
+    if text.trim().starts_with('/') {
+        let url = Url::from_file_path(text.trim());
+        let url = url.map_err(|()| rejected(format!("the base URL must name a file, such as {example}")))?;
+        return file(url.as_str());
+    }
     // The URL standard would read `file:a/b` as `file:///a/b`.
     if !text.trim().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:///")) {
         return Err(rejected(format!(
@@ -131,10 +136,11 @@ mod tests {
         assert_eq!(file("file:///srv/paper%20book.json").unwrap().as_str(), "file:///srv/paper%20book.json");
         let begins =
             "the base URL must begin with file:/// and an absolute path, such as file:///absolute/path.json";
-        for text in ["/srv/book.json", "file:book.json", "file://host/book.json", "http://h/", ""] {
+        assert_eq!(file("/srv/paper book?.json").unwrap().as_str(), "file:///srv/paper%20book%3F.json");
+        for text in ["srv/book.json", "file:book.json", "file://host/book.json", "http://h/", ""] {
             assert_eq!(refusal(file(text)), begins, "{text}");
         }
-        for text in ["file:///", "file:///srv/"] {
+        for text in ["file:///", "file:///srv/", "/", "/srv/"] {
             assert_eq!(
                 refusal(file(text)),
                 "the base URL must name a file, such as file:///absolute/path.json"

@@ -1,8 +1,9 @@
 //! A paper brokerage: its answers are a JSON file that somebody writes, for demonstrations and tests.
 //!
 //! The base URL names the file (`file:///absolute/path`), which is read anew each time:
-//! `{"orders": […], "trades": […], "positions": […], "holdings": […], "margins": […]}`. `orders` must be there; another
-//! list that is not is empty. Fields are named and meant as those of [`ReportedOrder`], [`ReportedTrade`],
+//! `{"orders": […], "trades": […], "positions": […], "holdings": […], "margins": […]}`. `orders` must be there;
+//! `trades` and `margins` that are not are empty, and `positions` and `holdings` that are not are not told
+//! ([`BrokerageError::Rejected`]): whoever writes only orders does not say that nothing is held. Fields are named and meant as those of [`ReportedOrder`], [`ReportedTrade`],
 //! [`ReportedPosition`], [`ReportedHolding`] and [`ReportedMargin`], with texts, numbers (or texts with one), RFC 3339
 //! times, `side` as `BUY` or `SELL`, and other fields passed over. Required are
 //!
@@ -143,6 +144,9 @@ fn book<T>(
     }
     match lists.remove(name) {
         None if name == ORDERS => Err(BrokerageError::malformed("the file has no orders")),
+        None if matches!(name, "positions" | "holdings") => {
+            Err(BrokerageError::Rejected { message: format!("the file tells no {name}") })
+        }
         None => Ok(Vec::new()),
         Some(elements) => each(name, &list(elements, name)?, read),
     }

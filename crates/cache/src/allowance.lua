@@ -1,10 +1,12 @@
--- KEYS: the log of grants of each window (newest first), then what is held back, who waits, who asks.
--- ARGV: how many requests, who asks, whether to be told a turn of its own; then of each window requests and length (ms).
+-- KEYS: the log of grants of each window (newest first), then what is held back, the turns of those who wait, the end of
+-- their queue, and who asks.
+-- ARGV: how many requests, who asks, for what (empty: it does not queue); then of each window requests and length (ms).
 -- Answers the milliseconds to wait (0: granted) and how many have asked of late.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local windows = #KEYS - 3
-local held, waiting, asking = KEYS[windows + 1], KEYS[windows + 2], KEYS[windows + 3]
+local windows = #KEYS - 4
+local held, turns, queue, asking = KEYS[windows + 1], KEYS[windows + 2], KEYS[windows + 3], KEYS[windows + 4]
+local errand = ARGV[3]
 
 redis.call('ZADD', asking, now, ARGV[2])
 redis.call('ZREMRANGEBYSCORE', asking, '-inf', now - 600000)
@@ -24,20 +26,33 @@ for i = 1, windows do
     end
     pace = math.max(pace, math.ceil(costs[i] * length / limit))
 end
-if wait <= 0 then
-    for i = 1, windows do
-        for _ = 1, costs[i] do
-            redis.call('LPUSH', KEYS[i], now)
+
+if errand ~= '' then
+    -- A turn that nobody came for within a minute is nobody's.
+    redis.call('ZREMRANGEBYSCORE', turns, '-inf', now - 60000)
+    local turn = tonumber(redis.call('ZSCORE', turns, errand))
+    if not turn then
+        -- Nobody passes by those who wait.
+        turn = math.max(now + wait, tonumber(redis.call('GET', queue) or '0'))
+        if turn > now then
+            redis.call('ZADD', turns, turn, errand)
+            redis.call('PEXPIRE', turns, string.format('%.0f', turn - now + 60000))
+            redis.call('SET', queue, string.format('%.0f', turn + pace), 'PX', string.format('%.0f', turn + pace - now))
         end
-        redis.call('LTRIM', KEYS[i], 0, tonumber(ARGV[2 + 2 * i]) - 1)
-        redis.call('PEXPIRE', KEYS[i], ARGV[3 + 2 * i])
     end
-    return {0, sharing}
+    wait = math.max(wait, turn - now)
 end
-if ARGV[3] == '1' then
-    -- Those who wait come back one after the other, not all at once.
-    local turn = math.max(now + wait, tonumber(redis.call('GET', waiting) or '0'))
-    redis.call('SET', waiting, string.format('%.0f', turn + pace), 'PX', string.format('%.0f', turn + pace - now))
-    wait = turn - now
+if wait > 0 then
+    return {wait, sharing}
 end
-return {wait, sharing}
+for i = 1, windows do
+    for _ = 1, costs[i] do
+        redis.call('LPUSH', KEYS[i], now)
+    end
+    redis.call('LTRIM', KEYS[i], 0, tonumber(ARGV[2 + 2 * i]) - 1)
+    redis.call('PEXPIRE', KEYS[i], ARGV[3 + 2 * i])
+end
+if errand ~= '' then
+    redis.call('ZREM', turns, errand)
+end
+return {0, sharing}

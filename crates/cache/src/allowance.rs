@@ -60,12 +60,14 @@ pub(crate) struct OwnShare {
 impl Cache {
     /// Takes `requests` out of an allowance, or says how long to wait.
     ///
-    /// `in_turn`: whoever has to wait is given a turn of its own, so that many do not come back at once; a turn is no
-    /// promise. Never fails: without Redis the process's own share decides.
-    pub async fn take(&self, allowance: &Allowance, requests: u32, in_turn: bool, who: &str) -> Grant {
+    /// `errand`: a name under which the wish queues, such as a job's id. It is then told a turn of its own, and nobody else
+    /// who queues passes it by; asked again after its turn it waits for nothing but the windows. Without one, whoever comes
+    /// first is served first. Never fails: without Redis the process's own share decides, and nobody queues.
+    pub async fn take(&self, allowance: &Allowance, requests: u32, errand: Option<&str>, who: &str) -> Grant {
         let now = Instant::now();
         if !self.with_share(&allowance.group, now, |share| share.is_away(now)) {
-            match timeout(LIMIT, self.take_shared(allowance, requests, in_turn, who)).await {
+            match timeout(LIMIT, self.take_shared(allowance, requests, errand.unwrap_or_default(), who)).await
+            {
                 Ok(Ok((wait, sharing))) => {
                     self.with_share(&allowance.group, now, |share| share.heard(sharing));
                     return Grant { wait, is_own_share: false };
@@ -100,19 +102,19 @@ impl Cache {
         &self,
         allowance: &Allowance,
         requests: u32,
-        in_turn: bool,
+        errand: &str,
         who: &str,
     ) -> Result<(Duration, u32), CacheError> {
         const DOING: &str = "a rate limit";
         let mut eval = redis::cmd("EVAL");
-        eval.arg(include_str!("allowance.lua")).arg(allowance.windows.len() + 3);
+        eval.arg(include_str!("allowance.lua")).arg(allowance.windows.len() + 4);
         for window in &allowance.windows {
             eval.arg(allowance.key(&window.name));
         }
-        for name in ["held", "waiting", "asking"] {
+        for name in ["held", "turns", "queue", "asking"] {
             eval.arg(allowance.key(name));
         }
-        eval.arg(requests.max(1)).arg(who).arg(u8::from(in_turn));
+        eval.arg(requests.max(1)).arg(who).arg(errand);
         for window in &allowance.windows {
             eval.arg(window.requests.max(1)).arg(millis(window.length));
         }

@@ -60,12 +60,12 @@ pub fn differences(
     let mut compared: BTreeMap<Subject, Compared> = BTreeMap::new();
     for row in positions.iter().chain(holdings) {
         let of = compared.entry(subject(row, &isins)).or_default();
-        of.ours += row.quantity;
+        of.ours = of.ours.saturating_add(row.quantity);
         of.named.get_or_insert_with(|| row.clone());
     }
     for row in told.iter().chain(&held) {
         let of = compared.entry(subject(row, &isins)).or_default();
-        of.theirs += row.quantity;
+        of.theirs = of.theirs.saturating_add(row.quantity);
         of.named.get_or_insert_with(|| row.clone());
     }
     let is_comparable =
@@ -96,7 +96,7 @@ fn finding(
             Subject::Isin(isin) => Some(isin.clone()),
             Subject::Shares(..) | Subject::Contract(..) => row.isin.clone(),
         },
-        quantity: Some((theirs - ours).abs().normalize()),
+        quantity: Some(theirs.saturating_sub(ours).abs().normalize()),
         since: Some(at),
         detail: format!(
             "the brokerage has {what} of {}, here it is {}",

@@ -54,7 +54,7 @@ pub fn plan_trades(
         let has = plan.known.get(&index).and_then(|id| stored.get(id)).copied().unwrap_or_default();
         let all = sum(trades.unwrap_or_default(), &told);
         let filled = reported[index].filled_quantity;
-        if !told.is_empty() && all.quantity >= filled {
+        if let Some(all) = all.filter(|all| all.count > 0 && all.quantity >= filled) {
             if all != has {
                 found.executions.insert(index, told);
             }
@@ -100,11 +100,12 @@ pub fn fraction(order: &ReportedOrder, at: DateTime<Utc>) -> Option<Discrepancy>
     })
 }
 
-fn sum(trades: &[ReportedTrade], told: &[usize]) -> Executions {
+/// `None` where the numbers are too large to be anybody's.
+fn sum(trades: &[ReportedTrade], told: &[usize]) -> Option<Executions> {
     let mut all = Executions { count: told.len(), ..Executions::default() };
     for trade in told.iter().map(|number| &trades[*number]) {
-        all.quantity += trade.quantity;
-        all.value += trade.quantity * trade.price;
+        all.quantity = all.quantity.checked_add(trade.quantity)?;
+        all.value = all.value.checked_add(trade.quantity.checked_mul(trade.price)?)?;
     }
-    all
+    Some(all)
 }

@@ -79,7 +79,8 @@ async fn read_and_take_in(
         pipeline.cache.hold_back(&opened.allowance, pause).await;
     }
     for missing in &told.missing {
-        warn!(account = %lease.account, "{} was not read whole, it is asked again: {missing}", opened.client.brokerage.name());
+        let name = opened.client.brokerage.name();
+        warn!(account = %lease.account, "{name} did not tell all, what it does not tell stays as it was: {missing}");
     }
     let detected = take_in(pipeline, lease, &told, opened).await?;
     let (positions, holdings) = (told.positions.as_deref(), told.holdings.as_deref());
@@ -230,7 +231,6 @@ async fn take_in(
         debug!(account = %lease.account, order = order.broker_order_id, status = order.status, "older than what is stored");
     }
     let labels = orders.first().map_or_else(Labels::default, |order| order.labels.clone());
-    let has_trades = told.trades.is_some() || !opened.client.kind.capabilities().trades;
     let look = storage::Look {
         orders: &orders,
         plan: &plan,
@@ -238,7 +238,7 @@ async fn take_in(
         trade_plan: &trade_plan,
         margins: told.margins.as_deref(),
         labels: &labels,
-        is_whole: has_trades && plan.deferred.is_empty(),
+        is_whole: plan.deferred.is_empty(),
     };
     let changes = pipeline.storage.take_in(lease, &look).await?;
     Ok(Detected {

@@ -23,6 +23,7 @@ mod report;
 mod secret_ref;
 mod snapshot;
 mod sync;
+mod telemetry;
 
 pub use as_of::{AsOf, book_as_of};
 pub use client::{Client, ClientError, open_client};
@@ -34,3 +35,4 @@ pub use notification::routing_key;
 pub use report::{Detected, DetectionReport, GenerationReport, Report, SnapshotReport, Status};
 pub use secret_ref::{Environment, SecretError, check_reference};
 pub use sync::{Pipeline, PipelineSettings};
+pub use telemetry::{describe_metrics, refresh_metrics};

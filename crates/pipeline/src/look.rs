@@ -21,6 +21,9 @@ use crate::{SyncJob, chain};
 /// brokerage's own are our windows.
 const SLACK: Duration = Duration::from_millis(250);
 
+/// A turn that is no further away is waited for: going back and coming again takes as long.
+const NEAR: Duration = Duration::from_secs(2);
+
 /// What becomes of the look.
 pub(crate) enum Look {
     /// The job does not ask for it.
@@ -128,25 +131,39 @@ async fn admit(
     if opened.allowance.windows.is_empty() {
         return Ok(Look::Ready(Box::new(opened)));
     }
-    let requests = kind.capabilities().requests();
-    let grant = pipeline.cache.take(&opened.allowance, requests, true, &pipeline.settings.worker).await;
-    if grant.wait.is_zero() {
+    let wait = wait_for_turn(pipeline, job, &opened).await;
+    if wait.is_zero() {
         return Ok(Look::Ready(Box::new(opened)));
     }
     if let Err(error) = pipeline.cache.give_probe_back(&opened.breaker).await {
         warn!("the circuit breaker of {} is not known: {}", kind.as_str(), chain(&error));
     }
-    let is_too_late = job.expires.is_some_and(|expires| now + grant.wait >= expires);
+    let is_too_late = job.expires.is_some_and(|expires| now + wait >= expires);
     if is_too_late {
         let reason = format!(
             "the rate limits of {} have no room before this job expires: the next turn is in {} s",
             kind.as_str(),
-            grant.wait.as_secs().max(1)
+            wait.as_secs().max(1)
         );
         return Ok(Look::Skipped { reason, outcome: "rate_limited", kind });
     }
     metrics::counter!("syncfleet_rate_limit_waits_total", "brokerage" => kind.as_str()).increment(1);
-    Ok(Look::Wait(grant.wait))
+    Ok(Look::Wait(wait))
+}
+
+/// Zero once all requests of the look are admitted; a turn that is near is waited for here, of a later one it is told how
+/// far it is.
+async fn wait_for_turn(pipeline: &Pipeline, job: &SyncJob, opened: &Opened) -> Duration {
+    let requests = opened.client.kind.capabilities().requests();
+    let deadline = Instant::now() + NEAR;
+    loop {
+        let who = &pipeline.settings.worker;
+        let wait = pipeline.cache.take(&opened.allowance, requests, Some(&job.id), who).await.wait;
+        if wait.is_zero() || Instant::now() + wait > deadline {
+            return wait;
+        }
+        sleep(wait).await;
+    }
 }
 
 /// The limits that an account's requests are under. Whole looks are admitted by one log of them, single requests pass by
@@ -174,7 +191,7 @@ fn gate(cache: Cache, allowance: Allowance, who: String) -> Gate {
         Box::pin(async move {
             let deadline = Instant::now() + within;
             loop {
-                let wait = cache.take(&allowance, 1, false, &who).await.wait;
+                let wait = cache.take(&allowance, 1, None, &who).await.wait;
                 if wait.is_zero() {
                     return Ok(());
                 }

@@ -5,6 +5,7 @@
 
 pub mod exit;
 mod logging;
+mod metrics;
 mod names;
 mod parse;
 mod run;
@@ -16,6 +17,7 @@ mod startup;
 mod values;
 
 pub use logging::{LogArgs, LogFormat, init_logging};
+pub use metrics::{MetricsAddress, MetricsArgs, tell_metrics};
 pub use names::{host_name, process_name};
 pub use parse::{ParseFailure, parse};
 pub use run::{Fatal, run};

@@ -1,5 +1,8 @@
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt, registry};
 
 /// How a program logs.
 #[derive(Debug, Clone, Args)]
@@ -23,7 +26,7 @@ pub enum LogFormat {
 }
 
 fn parse_filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text)
+    text.parse::<Targets>()
         .map(|_| text.to_owned())
         .map_err(|_| "expected a level (error, warn, info, debug, trace) or directives".to_owned())
 }
@@ -31,15 +34,16 @@ fn parse_filter(text: &str) -> Result<String, String> {
 /// Starts logging to standard error, at `default` unless the settings say otherwise; call it once.
 pub fn init_logging(arguments: &LogArgs, default: &str) {
     // lapin logs each returned message and each lost connection; our own lines say the same with their consequence.
-    let filter = EnvFilter::new(format!("lapin=off,{}", arguments.rust_log.as_deref().unwrap_or(default)));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match arguments.log_format {
-        LogFormat::Pretty => subscriber
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .with_target(false)
-            .try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    let filter = format!("lapin=off,{}", arguments.rust_log.as_deref().unwrap_or(default));
+    let filter: Targets = filter.parse().unwrap_or_default();
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match arguments.log_format {
+        LogFormat::Pretty => {
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            layer.with_ansi(is_terminal).with_target(false).boxed()
+        }
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
     // An error only says that logging was started before.
-    drop(started);
+    drop(registry().with(layer.with_filter(filter)).try_init());
 }

@@ -26,7 +26,7 @@ pub struct Look<'a> {
     pub margins: Option<&'a [ReportedMargin]>,
     /// What the brokerage and the account are called.
     pub labels: &'a Labels,
-    /// Nothing was left out, so that the next look is due after the usual interval.
+    /// No order was left for later, so that the next look is due after the usual interval.
     pub is_whole: bool,
 }
 

@@ -10,8 +10,8 @@ use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, c
 use queue::{Consumer, ConsumerSettings, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
-    Connections, FanOutArgs, Fatal, LogArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl, Shutdown, SyncArgs,
-    WorkerArgs,
+    Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl,
+    Shutdown, SyncArgs, WorkerArgs,
 };
 use storage::Storage;
 use tracing::info;
@@ -40,6 +40,8 @@ struct Arguments {
     results: ResultArgs,
     #[command(flatten)]
     fan_out: FanOutArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -80,6 +82,9 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
         time_limit: arguments.worker.job_time_limit_seconds,
         grace: arguments.worker.shutdown_grace_seconds,
     };
+    let storage = pipeline.storage.clone();
+    service::tell_metrics(&arguments.metrics, move || pipeline::refresh_metrics(storage.clone())).await?;
+    pipeline::describe_metrics();
     let publisher = pipeline.publisher.clone();
     info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
     let consumer = Consumer::new(settings, Arc::new(pipeline), publisher);

@@ -226,13 +226,21 @@ async fn the_other_lists_are_read_by_the_names_of_our_own_fields() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_not_there_is_empty_but_for_orders() {
+async fn a_list_that_is_not_there_is_empty_where_that_says_nothing_of_what_is_held() {
     let book = Book::holding(r#"{"orders": []}"#);
-    assert_eq!(book.orders().await, Ok(Vec::new()));
+    assert_eq!(book.orders().await.unwrap(), []);
     assert_eq!(book.brokerage.trades(WITHIN).await.unwrap(), []);
-    assert_eq!(book.brokerage.positions(WITHIN).await.unwrap(), []);
-    assert_eq!(book.brokerage.holdings(WITHIN).await.unwrap(), []);
     assert_eq!(book.brokerage.margins(WITHIN).await.unwrap(), []);
+    let not_told = [
+        book.brokerage.positions(WITHIN).await.unwrap_err().to_string(),
+        book.brokerage.holdings(WITHIN).await.unwrap_err().to_string(),
+    ];
+    assert_eq!(
+        not_told,
+        ["request refused: the file tells no positions", "request refused: the file tells no holdings"]
+    );
+    let nothing = Book::holding(r#"{"orders": [], "positions": [], "holdings": []}"#);
+    assert_eq!(nothing.brokerage.positions(WITHIN).await.unwrap(), []);
     fs::write(&book.path, r#"{"trades": null}"#).unwrap();
     assert_eq!(book.orders().await, Err("answer not understood: the file has no orders".to_owned()));
     let trades = book.brokerage.trades(WITHIN).await.unwrap_err().to_string();

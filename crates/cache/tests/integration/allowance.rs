@@ -17,7 +17,7 @@ fn allowance(windows: &[(&str, u32, u64)]) -> Allowance {
 /// Asks until it is granted, and tells when that was.
 async fn granted(cache: &Cache, allowance: &Allowance, requests: u32, who: &str) -> Instant {
     loop {
-        let grant = cache.take(allowance, requests, false, who).await;
+        let grant = cache.take(allowance, requests, None, who).await;
         assert!(!grant.is_own_share);
         if grant.wait.is_zero() {
             return Instant::now();
@@ -59,35 +59,56 @@ async fn the_tightest_of_several_windows_decides_and_a_refusal_spends_nothing() 
     let redis = Redis::start().unwrap();
     let cache = single(&redis).await;
     let limits = allowance(&[("key", 10, 60_000), ("account", 4, 600_000)]);
-    assert_eq!(cache.take(&limits, 4, false, "w").await.wait, Duration::ZERO);
+    assert_eq!(cache.take(&limits, 4, None, "w").await.wait, Duration::ZERO);
     for _ in 0..5 {
-        let wait = cache.take(&limits, 4, false, "w").await.wait;
+        let wait = cache.take(&limits, 4, None, "w").await.wait;
         assert!(wait > Duration::from_secs(590) && wait <= Duration::from_secs(600), "{wait:?}");
     }
     // Another account of the same key has what is left of the key's.
     let other = allowance(&[("key", 10, 60_000), ("other account", 4, 600_000)]);
-    assert_eq!(cache.take(&other, 4, false, "w").await.wait, Duration::ZERO);
-    let wait = cache.take(&other, 1, false, "w").await.wait;
+    assert_eq!(cache.take(&other, 4, None, "w").await.wait, Duration::ZERO);
+    let wait = cache.take(&other, 1, None, "w").await.wait;
     assert!(wait > Duration::from_secs(590), "its own window: {wait:?}");
     let third = allowance(&[("key", 10, 60_000), ("third account", 4, 600_000)]);
-    let wait = cache.take(&third, 3, false, "w").await.wait;
+    let wait = cache.take(&third, 3, None, "w").await.wait;
     assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "the key's window: {wait:?}");
 }
 
 #[tokio::test]
-async fn those_who_wait_in_turn_are_told_different_times() {
+async fn those_who_queue_are_told_turns_of_their_own_and_nobody_passes_them_by() {
     let redis = Redis::start().unwrap();
     let cache = single(&redis).await;
-    let limits = allowance(&[("1s", 10, 10_000)]);
-    assert_eq!(cache.take(&limits, 10, true, "w").await.wait, Duration::ZERO);
+    let limits = allowance(&[("1s", 10, 1000)]);
+    assert_eq!(cache.take(&limits, 10, Some("first"), "w").await.wait, Duration::ZERO);
     let mut waits = Vec::new();
-    for _ in 0..5 {
-        waits.push(cache.take(&limits, 5, true, "w").await.wait);
+    for errand in ["a", "b", "c"] {
+        waits.push(cache.take(&limits, 5, Some(errand), "w").await.wait);
     }
     for pair in waits.windows(2) {
         let apart = pair[1].saturating_sub(pair[0]);
-        assert!(apart > Duration::from_millis(4000) && apart <= Duration::from_millis(5000), "{waits:?}");
+        assert!(apart > Duration::from_millis(400) && apart <= Duration::from_millis(500), "{waits:?}");
     }
+    let again = cache.take(&limits, 5, Some("b"), "w").await.wait;
+    assert!(again <= waits[1] && again > waits[0], "its turn stands: {again:?} of {waits:?}");
+
+    // The window has room by now, but those who wait have it.
+    tokio::time::sleep(waits[0]).await;
+    let newcomer = cache.take(&limits, 5, Some("d"), "w").await.wait;
+    assert!(newcomer > Duration::from_millis(800), "{newcomer:?}");
+    assert_eq!(cache.take(&limits, 5, Some("a"), "w").await.wait, Duration::ZERO);
+    let (late, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(10));
+    for errand in ["b", "c", "d"] {
+        loop {
+            let wait = cache.take(&limits, 5, Some(errand), "w").await.wait;
+            if wait.is_zero() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{errand} waits for ever");
+            tokio::time::sleep(wait).await;
+        }
+    }
+    assert!(late.elapsed() > Duration::from_millis(1000), "no faster than allowed: {:?}", late.elapsed());
+    assert_eq!(redis.command("ZCARD syncfleet:rate:{kite:1234}:turns").unwrap(), "0");
 }
 
 #[tokio::test]
@@ -97,7 +118,7 @@ async fn what_a_brokerage_asks_for_holds_the_whole_fleet_back() {
     let limits = allowance(&[("1s", 10, 1000)]);
     cache.hold_back(&limits, Duration::from_secs(30)).await;
     cache.hold_back(&limits, Duration::from_secs(5)).await;
-    let grant = other.take(&limits, 1, false, "w").await;
+    let grant = other.take(&limits, 1, None, "w").await;
     assert!(grant.wait > Duration::from_secs(28) && grant.wait <= Duration::from_secs(30), "{grant:?}");
 }
 
@@ -107,17 +128,17 @@ async fn away_from_redis_a_process_takes_its_share_and_comes_back_by_itself() {
     let cache = single(&redis).await;
     let limits = allowance(&[("1s", 10, 1000)]);
     for who in ["a", "b", "c", "d", "e"] {
-        assert!(!cache.take(&limits, 1, false, who).await.is_own_share);
+        assert!(!cache.take(&limits, 1, None, who).await.is_own_share);
     }
     redis.stop().unwrap();
-    let first = cache.take(&limits, 2, false, "a").await;
+    let first = cache.take(&limits, 2, None, "a").await;
     assert!(first.is_own_share && first.wait.is_zero(), "{first:?}");
     // Five share ten a second, so two requests are a second's worth.
-    let second = cache.take(&limits, 1, false, "a").await;
+    let second = cache.take(&limits, 1, None, "a").await;
     assert!(second.is_own_share && second.wait > Duration::from_millis(500), "{second:?}");
     redis.restart().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while cache.take(&limits, 1, false, "a").await.is_own_share {
+    while cache.take(&limits, 1, None, "a").await.is_own_share {
         assert!(Instant::now() < deadline, "Redis is back and not used");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -42,12 +42,19 @@ pub(super) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
     let base_url =
         kind.check_base_url(&base_url).map_err(|error| Failure::usage(format!("--base-url: {error}")))?;
     let needs = kind.needs();
+    let mut notes = Vec::new();
     let entry = BrokerageAccount {
         account,
         kind: kind.as_str().to_owned(),
         base_url: base_url.as_str().trim_end_matches('/').to_owned(),
-        api_key_ref: reference(kind, "api-key", needs.api_key, arguments.api_key)?,
-        access_token_ref: reference(kind, "access-token", needs.access_token, arguments.access_token)?,
+        api_key_ref: reference(kind, "api-key", needs.api_key, arguments.api_key, &mut notes)?,
+        access_token_ref: reference(
+            kind,
+            "access-token",
+            needs.access_token,
+            arguments.access_token,
+            &mut notes,
+        )?,
         refused: None,
     };
     servers.migrated_storage().await?.put_brokerage_account(&entry).await?;
@@ -57,27 +64,36 @@ pub(super) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
     }
     output::say(&format!("{} is at {} ({})", entry.account, entry.kind, entry.base_url));
     if entry.access_token_ref.starts_with("env:") {
-        output::say(&format!(
-            "note: a worker reads {} when it starts, so each new login needs a restart of every worker; file:PATH is \
-             read anew at each use",
+        notes.push(format!(
+            "a worker reads {} when it starts, so each new login needs a restart of every worker; file:PATH is read anew \
+             at each use",
             entry.access_token_ref
         ));
+    }
+    for note in notes {
+        output::say(&format!("note: {note}"));
     }
     output::say(&format!("try it: syncfleet brokerage test {:?}", entry.account.pseudo_account));
     Ok(exit::DONE)
 }
 
 /// The reference of a secret that the brokerage needs; empty of one it does not.
-fn reference(kind: Kind, flag: &str, is_needed: bool, given: Option<String>) -> Result<String, Failure> {
+fn reference(
+    kind: Kind,
+    flag: &str,
+    is_needed: bool,
+    given: Option<String>,
+    notes: &mut Vec<String>,
+) -> Result<String, Failure> {
+    if let Some(given) = &given {
+        pipeline::check_reference(given).map_err(|error| Failure::usage(format!("--{flag}: {error}")))?;
+    }
     match given {
         Some(_) if !is_needed => {
-            Err(Failure::usage(format!("--{flag}: {} has none: leave it out", kind.as_str())))
+            notes.push(format!("--{flag} is not kept: {} asks for none", kind.as_str()));
+            Ok(String::new())
         }
-        Some(given) => {
-            pipeline::check_reference(&given)
-                .map_err(|error| Failure::usage(format!("--{flag}: {error}")))?;
-            Ok(given)
-        }
+        Some(given) => Ok(given),
         None if is_needed => {
             let name = format!("{}_{flag}", kind.as_str()).to_uppercase().replace('-', "_");
             Ok(format!("env:{name}"))

@@ -302,6 +302,8 @@ fn an_order_of_a_moment_ago_may_be_an_own_one_on_its_way() {
     // Nobody places orders of our own in this account.
     let imported = KnownOrder { source: OrderSource::Import, ..known(7, "1", "OPEN", "0/10") };
     assert_eq!(new(&crate::plan(&[imported], &young, &moment_ago)), [(0, None)]);
+    let yesterday = KnownOrder { day: day("2025-06-16"), ..known(7, "1", "OPEN", "0/10") };
+    assert_eq!(new(&crate::plan(&[yesterday], &young, &moment_ago)), [(0, None)], "not today");
     // No system of ours stores a leg.
     let leg = ReportedOrder { broker_parent_id: Some("1".to_owned()), ..young[0].clone() };
     let entry = known(7, "1", "OPEN", "0/10");
@@ -402,6 +404,9 @@ fn executions_are_taken_in_once_all_of_an_order_are_told() {
     assert_eq!(told.executions, [(0, vec![0, 2]), (3, vec![5])].into());
     assert_eq!(told.incomplete, [1], "4 of 9 would count for less than there is");
     assert_eq!(told.without_order, [6]);
+    let mut absurd = [trade("x", "1", "1")];
+    (absurd[0].quantity, absurd[0].price) = (rust_decimal::Decimal::MAX, rust_decimal::Decimal::MAX);
+    assert_eq!(plan_trades(&known, &book, &orders, Some(&absurd)).executions, [].into());
     let silent = plan_trades(&known, &book, &orders, None);
     assert_eq!((silent.executions.len(), silent.incomplete, silent.without_order.len()), (0, vec![1], 0));
 }

@@ -388,3 +388,47 @@ async fn a_row_made_of_an_own_order_gives_way_to_the_own_row_with_all_that_was_t
     let events = "SELECT count(*) FROM tradingdb.order_events e JOIN tradingdb.orders o ON o.id = e.order_id";
     assert_eq!(bed.sql(events), bed.sql("SELECT count(*) FROM tradingdb.order_events"));
 }
+
+#[tokio::test]
+async fn a_look_writes_each_table_with_one_statement_however_many_orders_there_are() {
+    let bed = Bed::migrated().await;
+    bed.sql(
+        "CREATE TABLE public.statements (of_table text);
+         CREATE FUNCTION public.count_statement() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO public.statements VALUES (TG_TABLE_NAME); RETURN NULL; END';
+         CREATE TRIGGER counted AFTER INSERT OR UPDATE ON tradingdb.orders
+             FOR EACH STATEMENT EXECUTE FUNCTION public.count_statement();
+         CREATE TRIGGER counted AFTER INSERT OR UPDATE ON tradingdb.order_events
+             FOR EACH STATEMENT EXECUTE FUNCTION public.count_statement();
+         CREATE TRIGGER counted AFTER INSERT OR UPDATE ON tradingdb.instruments
+             FOR EACH STATEMENT EXECUTE FUNCTION public.count_statement()",
+    );
+    let lease = bed.lease(&raghu(), "job").await;
+    let open = |id: usize| {
+        let (status, filled_quantity) = ("OPEN".to_owned(), decimal("4"));
+        let symbol = format!("S{id}");
+        ReportedOrder { status, filled_quantity, symbol, ..reported(&format!("b-{id}"), &format!("e-{id}")) }
+    };
+    let complete = |id: usize| ReportedOrder {
+        symbol: format!("S{id}"),
+        ..reported(&format!("b-{id}"), &format!("e-{id}"))
+    };
+    let counted = || {
+        let counted = bed.sql(
+            "SELECT string_agg(of_table || ' ' || n, ', ' ORDER BY of_table)
+             FROM (SELECT of_table, count(*) AS n FROM public.statements GROUP BY 1) s",
+        );
+        bed.sql("TRUNCATE public.statements");
+        counted
+    };
+    // Two statements on orders: one for the new ones, one for those that moved on.
+    take_in(&bed, &lease, &[open(0)]).await.unwrap();
+    counted();
+    take_in(&bed, &lease, &[complete(0), open(1)]).await.unwrap();
+    assert_eq!(counted(), "instruments 1, order_events 1, orders 2");
+    let many: Vec<_> = (1..400).map(complete).chain((400..900).map(open)).collect();
+    take_in(&bed, &lease, &(1..400).map(open).collect::<Vec<_>>()).await.unwrap();
+    counted();
+    take_in(&bed, &lease, &many).await.unwrap();
+    assert_eq!(counted(), "instruments 1, order_events 1, orders 2");
+}

@@ -6,11 +6,12 @@ use chrono::{Datelike, Days, FixedOffset, NaiveDate, TimeDelta, Utc, Weekday};
 use crate::demo::fleet::Fleet;
 use crate::workspace;
 
-/// Written for the demo: a delivery investor, a futures and intraday trader, and an account whose brokerage's book
+/// Written for the demo: a delivery investor (whose brokerage is a file), a futures and intraday trader, and an account whose brokerage's book
 /// holds an order that the system never placed.
 const INVESTOR: &str = include_str!("../../samples/investor.csv");
 const TRADER: &str = include_str!("../../samples/trader.jsonl");
 const FAMILY: &str = include_str!("../../samples/family.jsonl");
+const INVESTOR_PAPER: &str = include_str!("../../samples/investor_paper.json");
 const KITE_ORDERS: &str = include_str!("../../samples/kite_orders.json");
 
 /// When the last order of the samples is done, counted from midnight.
@@ -35,6 +36,8 @@ pub(crate) fn load(fleet: &mut Fleet) -> Result<()> {
     fleet.syncfleet(&["import", "tradebook", &investor, "--account", "Asha", "--strategy", "long-term"])?;
     fleet.syncfleet(&["import", "orders", &write("trader.jsonl", TRADER)?])?;
     fleet.syncfleet(&["import", "orders", &write("family.jsonl", FAMILY)?])?;
+    let paper = format!("file://{}", write("investor_paper.json", INVESTOR_PAPER)?);
+    fleet.syncfleet(&["brokerage", "add", "Asha", "--kind", "paper", "--base-url", &paper])?;
     fleet.kite.respond(200, dated(KITE_ORDERS, today));
     let base_url = fleet.kite.base_url();
     let secrets = ["--api-key", "env:DEMO_KITE_API_KEY", "--access-token", "env:DEMO_KITE_ACCESS_TOKEN"];
@@ -71,7 +74,7 @@ mod tests {
     fn samples_are_dated_by_weekdays_before_today() {
         let monday = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         assert_eq!(dated("{day-0} {day-1} {expiry}", monday), "2026-11-23 2026-11-20 21-DEC-2026");
-        for sample in [INVESTOR, TRADER, FAMILY, KITE_ORDERS] {
+        for sample in [INVESTOR, INVESTOR_PAPER, TRADER, FAMILY, KITE_ORDERS] {
             assert!(!dated(sample, monday).contains("{day"), "a day of a sample was not replaced");
         }
     }

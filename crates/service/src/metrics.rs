@@ -1,0 +1,183 @@
+//! Metrics for Prometheus, over plain HTTP.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tracing::{debug, info};
+
+use crate::Fatal;
+
+/// How long a client may take to send its request.
+const HEAD_LIMIT: Duration = Duration::from_secs(5);
+/// How long gauges that must be asked for may take before the others are told without them.
+const REFRESH_LIMIT: Duration = Duration::from_secs(2);
+/// Clients at the same time; more wait.
+const CLIENTS_MAX: usize = 16;
+
+/// Where metrics are told.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Metrics")]
+pub struct MetricsArgs {
+    /// Where /metrics answers Prometheus, such as 127.0.0.1:9464; empty: nowhere. Whoever reaches it can read it
+    #[arg(long, env = "METRICS_ADDR", value_name = "HOST:PORT", default_value = "", value_parser = parse_address)]
+    pub metrics_addr: MetricsAddress,
+}
+
+/// An address, or none.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricsAddress(Option<SocketAddr>);
+
+fn parse_address(text: &str) -> Result<MetricsAddress, String> {
+    if text.is_empty() {
+        return Ok(MetricsAddress(None));
+    }
+    SocketAddr::from_str(text)
+        .map(|address| MetricsAddress(Some(address)))
+        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9464, or nothing".to_owned())
+}
+
+/// Begins to keep metrics and to tell them, if that is wanted. `refresh` sets gauges that somebody else knows, each time
+/// before they are told.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn tell_metrics<F>(
+    arguments: &MetricsArgs,
+    refresh: impl Fn() -> F + Send + Sync + 'static,
+) -> Result<(), Fatal>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let Some(address) = arguments.metrics_addr.0 else { return Ok(()) };
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Fatal::setting("METRICS_ADDR", format!("cannot listen on {address}: {error}")))?;
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)
+        .map_err(|_| Fatal::setting("METRICS_ADDR", "metrics are kept already"))?;
+    info!("metrics: http://{address}/metrics");
+    tokio::spawn(serve(listener, handle, Arc::new(refresh)));
+    Ok(())
+}
+
+async fn serve<F>(
+    listener: TcpListener,
+    handle: PrometheusHandle,
+    refresh: Arc<impl Fn() -> F + Send + Sync + 'static>,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let clients = Arc::new(Semaphore::new(CLIENTS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&clients).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                debug!("a client of the metrics was not accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (handle, refresh) = (handle.clone(), Arc::clone(&refresh));
+        tokio::spawn(async move {
+            let answering = service_fn(|request: Request<Incoming>| {
+                let (handle, refresh) = (handle.clone(), Arc::clone(&refresh));
+                async move {
+                    if *request.method() != Method::GET || request.uri().path() != "/metrics" {
+                        return Ok::<_, Infallible>(not_found());
+                    }
+                    // The others are told in any case.
+                    let _ = tokio::time::timeout(REFRESH_LIMIT, refresh()).await;
+                    handle.run_upkeep();
+                    Ok(told(handle.render()))
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_LIMIT)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), answering);
+            if let Err(error) = connection.await {
+                debug!("a client of the metrics went away: {error}");
+            }
+            drop(permit);
+        });
+    }
+}
+
+fn told(text: String) -> Response<String> {
+    let mut response = Response::new(text);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    response
+}
+
+fn not_found() -> Response<String> {
+    let mut response = Response::new("metrics are at /metrics\n".to_owned());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn asked(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn metrics_are_told_fresh_and_nothing_else_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let recorder = Arc::new(recorder);
+        let asked_for = Arc::clone(&recorder);
+        let refresh = move || {
+            metrics::with_local_recorder(&*asked_for, || metrics::gauge!("syncfleet_test").increment(1.0));
+            std::future::ready(())
+        };
+        tokio::spawn(serve(listener, handle, Arc::new(refresh)));
+        for expected in ["syncfleet_test 1", "syncfleet_test 2"] {
+            let answer = asked(address, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            assert!(answer.lines().any(|line| line == expected), "{answer}");
+        }
+        for other in ["GET / HTTP/1.1", "POST /metrics HTTP/1.1"] {
+            let answer = asked(address, &format!("{other}\r\nhost: x\r\ncontent-length: 0\r\n\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn only_an_address_with_a_port_is_an_address() {
+        assert!(parse_address("").unwrap().0.is_none());
+        assert!(parse_address("127.0.0.1:9464").unwrap().0.is_some());
+        assert!(parse_address("[::1]:9464").unwrap().0.is_some());
+        for text in ["9464", "localhost:9464", "127.0.0.1", "http://127.0.0.1:9464"] {
+            assert!(parse_address(text).unwrap_err().contains("127.0.0.1:9464"), "{text}");
+        }
+    }
+}
