@@ -28,7 +28,7 @@ fn earlier() -> DateTime<Utc> {
 
 /// A world whose account Raghu is at a fake Kite.
 fn at_kite() -> (World, FakeKite) {
-    let (world, kite) = (World::new(), FakeKite::start().unwrap());
+    let (world, kite) = (World::new(), FakeKite::start().expect("a fake Kite"));
     world.add_login("Raghu", "kite", &kite.base_url(), KEY, TOKEN);
     (world, kite)
 }

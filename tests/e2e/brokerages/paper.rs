@@ -27,5 +27,5 @@ fn a_paper_brokerage_is_read_from_its_file_anew_at_each_look() {
     let reason = results["external_detection"]["reason"].as_str().unwrap_or_default();
     assert_eq!(reason, "login needed at paper: not today", "{results}");
     fs::write(&file, "{").unwrap();
-    assert_eq!(world.syncfleet(&["brokerage", "test", "Raghu"]).expect(1).out.lines().count() > 2, true);
+    assert!(world.syncfleet(&["brokerage", "test", "Raghu"]).expect(1).out.lines().count() > 2);
 }
