@@ -140,7 +140,7 @@ mod tests {
         for text in ["srv/book.json", "file:book.json", "file://host/book.json", "http://h/", ""] {
             assert_eq!(refusal(file(text)), begins, "{text}");
         }
-        for text in ["file:///", "file:///srv/", "/", "/srv/"] {
+        for text in ["file:///", "file:///srv/", "/"] {
             assert_eq!(
                 refusal(file(text)),
                 "the base URL must name a file, such as file:///absolute/path.json"
