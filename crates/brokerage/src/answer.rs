@@ -22,14 +22,14 @@ impl Answer {
     /// # Errors
     ///
     /// [`BrokerageError::RateLimited`] for a 429 whatever its body. HTML and other foreign content is a gateway's page
-    /// and transient, but for a refused login. A refusal without words of its own is judged [by its status](judge), and
+    /// and transient, a refused login included: firewalls refuse in HTML what they let pass a minute later. A refusal without words of its own is judged [by its status](judge), and
     /// a success that is no JSON object, or only a part of one (206), is [`BrokerageError::Malformed`].
     pub(crate) fn object(&self) -> Result<Map<String, Value>, BrokerageError> {
         let status = self.status;
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(BrokerageError::RateLimited { retry_after: self.retry_after });
         }
-        if is_login(status) && (self.is_foreign() || self.parse().is_err()) {
+        if is_login(status) && !self.is_markup() && self.parse().is_err() {
             return Err(judge(status, format!("HTTP {status}")));
         }
         if self.is_foreign() {
@@ -50,7 +50,12 @@ impl Answer {
             let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             essence == "application/json" || essence.ends_with("+json")
         });
-        !declared_json || self.body.trim_ascii_start().starts_with(b"<")
+        !declared_json || self.is_markup()
+    }
+
+    fn is_markup(&self) -> bool {
+        let declared = self.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+        declared.contains("html") || self.body.trim_ascii_start().starts_with(b"<")
     }
 
     fn parse(&self) -> Result<Map<String, Value>, BrokerageError> {
@@ -119,12 +124,13 @@ mod tests {
             (200, "application/json", "<html>"),
             (502, "text/plain", "bad gateway"),
             (404, "text/html", "<html>"),
+            (403, "text/html", "<html>"),
         ] {
             let text = object(status, content_type, body);
             assert!(text.starts_with(&format!("brokerage unavailable: HTTP {status}")), "{text}");
             assert!(text.ends_with("instead of JSON"), "{text}");
         }
-        assert_eq!(object(403, "text/html", "<html>"), "login refused: HTTP 403 Forbidden");
+        assert_eq!(object(403, "", ""), "login refused: HTTP 403 Forbidden", "no firewall says nothing");
         assert_eq!(object(429, "text/html", "<html>"), "too many requests");
     }
 

@@ -26,15 +26,28 @@ pub struct Window {
     pub requests: u32,
     /// In any stretch of this length.
     pub length: Duration,
+    /// Everybody of the group spends it; else one account does.
+    pub is_shared: bool,
 }
 
 /// Limits that are spent together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowance {
-    /// Whose limits they are: all that share it share a slot of a Cluster. Never a secret.
+    /// Whose limits they are: all that share it share a slot of a Cluster, and what is held back. Never a secret.
     pub group: String,
+    /// What is counted, such as whole looks or single requests: each apart.
+    pub stage: String,
     /// Each of them must allow a request.
     pub windows: Vec<Window>,
+}
+
+/// A wish that queues.
+#[derive(Debug, Clone, Copy)]
+pub struct Errand<'a> {
+    /// By which it is known when it asks again, such as a job's id.
+    pub name: &'a str,
+    /// A turn that is further away is not taken; `None`: any is.
+    pub longest: Option<Duration>,
 }
 
 /// The answer to a wish for requests.
@@ -60,16 +73,21 @@ pub(crate) struct OwnShare {
 impl Cache {
     /// Takes `requests` out of an allowance, or says how long to wait.
     ///
-    /// `errand`: a name under which the wish queues, such as a job's id. It is then told a turn of its own, and nobody else
-    /// who queues passes it by; asked again after its turn it waits for nothing but the windows. Without one, whoever comes
-    /// first is served first. Never fails: without Redis the process's own share decides, and nobody queues.
-    pub async fn take(&self, allowance: &Allowance, requests: u32, errand: Option<&str>, who: &str) -> Grant {
+    /// With an errand the wish queues: it is told a turn of its own, and nobody else who queues passes it by; asked again after
+    /// its turn it waits for nothing but the windows. Without one, whoever comes first is served first. Never fails: without
+    /// Redis the process's own share decides, and nobody queues.
+    pub async fn take(
+        &self,
+        allowance: &Allowance,
+        requests: u32,
+        errand: Option<Errand<'_>>,
+        who: &str,
+    ) -> Grant {
         let now = Instant::now();
-        if !self.with_share(&allowance.group, now, |share| share.is_away(now)) {
-            match timeout(LIMIT, self.take_shared(allowance, requests, errand.unwrap_or_default(), who)).await
-            {
+        if !self.with_share(allowance, now, |share| share.is_away(now)) {
+            match timeout(LIMIT, self.take_shared(allowance, requests, errand, who)).await {
                 Ok(Ok((wait, sharing))) => {
-                    self.with_share(&allowance.group, now, |share| share.heard(sharing));
+                    self.with_share(allowance, now, |share| share.heard(sharing));
                     return Grant { wait, is_own_share: false };
                 }
                 Ok(Err(error)) => {
@@ -80,11 +98,10 @@ impl Cache {
                     "rate limits are not shared while Redis does not answer: this process takes its own share"
                 ),
             }
-            self.with_share(&allowance.group, now, |share| share.away_until = Some(now + AWAY));
+            self.with_share(allowance, now, |share| share.away_until = Some(now + AWAY));
         }
         let now = Instant::now();
-        let wait =
-            self.with_share(&allowance.group, now, |share| share.take(&allowance.windows, requests, now));
+        let wait = self.with_share(allowance, now, |share| share.take(&allowance.windows, requests, now));
         Grant { wait, is_own_share: true }
     }
 
@@ -92,7 +109,7 @@ impl Cache {
     /// process alone obeys.
     pub async fn hold_back(&self, allowance: &Allowance, pause: Duration) {
         let now = Instant::now();
-        self.with_share(&allowance.group, now, |share| share.next = share.next.max(now + pause));
+        self.with_share(allowance, now, |share| share.next = share.next.max(now + pause));
         if let Ok(Err(error)) = timeout(LIMIT, self.hold_back_shared(allowance, pause)).await {
             tracing::warn!(%error, "the fleet was not told to leave the brokerage alone for {pause:?}");
         }
@@ -102,7 +119,7 @@ impl Cache {
         &self,
         allowance: &Allowance,
         requests: u32,
-        errand: &str,
+        errand: Option<Errand<'_>>,
         who: &str,
     ) -> Result<(Duration, u32), CacheError> {
         const DOING: &str = "a rate limit";
@@ -111,12 +128,16 @@ impl Cache {
         for window in &allowance.windows {
             eval.arg(allowance.key(&window.name));
         }
-        for name in ["held", "turns", "queue", "asking"] {
+        eval.arg(allowance.held());
+        for name in ["turns", "queue", "asking"] {
             eval.arg(allowance.key(name));
         }
-        eval.arg(requests.max(1)).arg(who).arg(errand);
+        // A year is any turn, and a number that a script can hold.
+        let longest = errand.and_then(|errand| errand.longest).map_or(31_536_000_000, millis);
+        let name = errand.map_or("", |errand| errand.name);
+        eval.arg(requests.max(1)).arg(who).arg(name).arg(longest);
         for window in &allowance.windows {
-            eval.arg(window.requests.max(1)).arg(millis(window.length));
+            eval.arg(window.requests.max(1)).arg(millis(window.length)).arg(u8::from(window.is_shared));
         }
         let answer: (u64, u32) = self
             .with_link(DOING, async |link| {
@@ -130,7 +151,7 @@ impl Cache {
     async fn hold_back_shared(&self, allowance: &Allowance, pause: Duration) -> Result<(), CacheError> {
         const DOING: &str = "a rate limit";
         let mut eval = redis::cmd("EVAL");
-        eval.arg(include_str!("hold_back.lua")).arg(1).arg(allowance.key("held")).arg(millis(pause));
+        eval.arg(include_str!("hold_back.lua")).arg(1).arg(allowance.held()).arg(millis(pause));
         self.with_link(DOING, async |link| {
             let done: RedisResult<()> = link.one(&eval).await;
             done.map_err(|error| CacheError::redis(DOING, error))
@@ -138,14 +159,23 @@ impl Cache {
         .await
     }
 
-    fn with_share<T>(&self, group: &str, now: Instant, look: impl FnOnce(&mut OwnShare) -> T) -> T {
-        self.with_shares(|shares| look(shares.entry(group.to_owned()).or_insert_with(|| OwnShare::new(now))))
+    fn with_share<T>(&self, allowance: &Allowance, now: Instant, look: impl FnOnce(&mut OwnShare) -> T) -> T {
+        self.with_shares(|shares| {
+            // Of a key that Redis was never asked for: as many processes as share any other.
+            let sharing = shares.values().map(|share| share.sharing).max().unwrap_or(1);
+            let name = format!("{} {}", allowance.group, allowance.stage);
+            look(shares.entry(name).or_insert_with(|| OwnShare { sharing, ..OwnShare::new(now) }))
+        })
     }
 }
 
 impl Allowance {
     fn key(&self, name: &str) -> String {
-        format!("syncfleet:rate:{{{}}}:{name}", self.group)
+        format!("syncfleet:rate:{{{}}}:{}:{name}", self.group, self.stage)
+    }
+
+    fn held(&self) -> String {
+        format!("syncfleet:rate:{{{}}}:held", self.group)
     }
 }
 
@@ -167,7 +197,9 @@ impl OwnShare {
     fn take(&mut self, windows: &[Window], requests: u32, now: Instant) -> Duration {
         let wait = self.next.saturating_duration_since(now);
         if wait.is_zero() {
-            let pace = windows.iter().map(|window| window.length / window.requests.max(1)).max();
+            // An account's own windows are far wider than what one of many accounts spends.
+            let shared = windows.iter().filter(|window| window.is_shared);
+            let pace = shared.map(|window| window.length / window.requests.max(1)).max();
             self.next = now + pace.unwrap_or_default() * requests * self.sharing;
         }
         wait
@@ -184,10 +216,13 @@ mod tests {
 
     #[test]
     fn an_own_share_is_the_limit_over_all_that_share_it_evenly_spaced() {
-        let windows = [
-            Window { name: "w".to_owned(), requests: 10, length: Duration::from_secs(1) },
-            Window { name: "v".to_owned(), requests: 300, length: Duration::from_secs(60) },
-        ];
+        let window = |requests, seconds, is_shared| Window {
+            name: "w".to_owned(),
+            requests,
+            length: Duration::from_secs(seconds),
+            is_shared,
+        };
+        let windows = [window(10, 1, true), window(300, 60, true), window(1, 600, false)];
         let start = Instant::now();
         let mut share = OwnShare::new(start);
         share.heard(3);

@@ -27,7 +27,7 @@ mod snapshot;
 mod stepwise;
 mod transaction;
 
-pub use self::allowance::{Allowance, Grant, Window};
+pub use self::allowance::{Allowance, Errand, Grant, Window};
 pub use self::breaker::Open;
 pub use self::cache::Cache;
 pub use self::config::CacheConfig;

@@ -13,9 +13,13 @@ use crate::reported::{ReportedOrder, Side};
 
 /// The index of each order's furthest state, by time, then id.
 pub(crate) fn furthest_states(reported: &[ReportedOrder]) -> Vec<usize> {
-    let mut furthest: BTreeMap<(Option<NaiveDate>, &str, &str), usize> = BTreeMap::new();
+    // A state without any time is of the day that another state of the order has.
+    let dated = reported.iter().filter_map(|state| Some((id_of(state), day_of(state)?)));
+    let days: BTreeMap<(&str, &str), NaiveDate> = dated.collect();
+    let mut furthest: BTreeMap<(Option<NaiveDate>, (&str, &str)), usize> = BTreeMap::new();
     for (index, state) in reported.iter().enumerate() {
-        let order = (day_of(state), state.exchange.as_str(), state.broker_order_id.as_str());
+        let day = day_of(state).or_else(|| days.get(&id_of(state)).copied());
+        let order = (day, id_of(state));
         furthest
             .entry(order)
             .and_modify(|best| {
@@ -31,6 +35,10 @@ pub(crate) fn furthest_states(reported: &[ReportedOrder]) -> Vec<usize> {
         time_of(a).cmp(&time_of(b)).then_with(|| cmp_ids(Some(&a.broker_order_id), Some(&b.broker_order_id)))
     });
     book
+}
+
+fn id_of(state: &ReportedOrder) -> (&str, &str) {
+    (&state.exchange, &state.broker_order_id)
 }
 
 fn progress(state: &ReportedOrder) -> (Decimal, bool, Option<DateTime<Utc>>) {
@@ -67,8 +75,8 @@ pub(crate) fn match_orders(
 /// Exchange, day, id.
 type Place<'a> = (&'a str, NaiveDate, &'a str);
 
-/// Exchange, day, tag, quantity.
-type TagPlace<'a> = (&'a str, NaiveDate, &'a str, Decimal);
+/// Exchange, symbol, side, day, tag, quantity.
+type TagPlace<'a> = (&'a str, &'a str, Side, NaiveDate, &'a str, Decimal);
 
 /// Exchange, symbol, side, product, quantity.
 type TermsPlace<'a> = (&'a str, &'a str, Side, &'a str, Decimal);
@@ -136,15 +144,17 @@ fn pairs_by_tag(
 ) -> Vec<(usize, usize)> {
     let mut candidates: BTreeMap<TagPlace<'_>, Candidates> = BTreeMap::new();
     for (position, order) in known.iter().enumerate() {
-        if let (Some(tag), true) = (order.client_tag.as_deref(), order.is_without_id()) {
-            let place = (order.exchange.as_str(), order.day, tag, order.quantity);
+        if let (Some(tag), Some(side), true) =
+            (order.client_tag.as_deref(), order.side, order.is_without_id())
+        {
+            let place = (&*order.exchange, &*order.symbol, side, order.day, tag, order.quantity);
             candidates.entry(place).or_default().0.push(position);
         }
     }
     for index in book.iter().filter(|index| !matches.contains_key(index)) {
         let state = &reported[*index];
         if let (Some(tag), Some(day)) = (state.client_tag.as_deref(), day_of(state)) {
-            let place = (state.exchange.as_str(), day, tag, state.quantity);
+            let place = (&*state.exchange, &*state.symbol, state.side, day, tag, state.quantity);
             candidates.entry(place).and_modify(|(_, indexes)| indexes.push(*index));
         }
     }
@@ -161,28 +171,26 @@ fn pairs_by_terms(
     look: &Look,
 ) -> Vec<(usize, usize)> {
     let taken: BTreeSet<usize> = matches.values().copied().collect();
-    let mut candidates: BTreeMap<TermsPlace<'_>, Candidates> = BTreeMap::new();
+    let mut alike: BTreeMap<TermsPlace<'_>, Vec<usize>> = BTreeMap::new();
     for (position, order) in known.iter().enumerate() {
         if let (true, Some(side)) = (order.is_without_id() && !taken.contains(&position), order.side) {
             let place = (&*order.exchange, &*order.symbol, side, &*order.product, order.quantity);
-            candidates.entry(place).or_default().0.push(position);
+            alike.entry(place).or_default().push(position);
         }
     }
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
     for index in book.iter().filter(|index| !matches.contains_key(index)) {
         let state = &reported[*index];
         let place = (&*state.exchange, &*state.symbol, state.side, &*state.product, state.quantity);
-        candidates.entry(place).and_modify(|(positions, indexes)| {
-            if positions.iter().any(|position| is_near(&known[*position], state, look)) {
-                indexes.push(*index);
-            }
-        });
+        let positions = alike.get(&place).into_iter().flatten();
+        let near = positions.filter(|position| is_near(&known[**position], state, look));
+        pairs.extend(near.map(|position| (*index, *position)));
     }
-    let mut pairs = the_only_ones(candidates);
-    pairs.retain(|(index, position)| {
-        let (state, order) = (&reported[*index], &known[*position]);
-        is_near(order, state, look) && !is_young(state, look)
-    });
-    pairs
+    let is_the_only_one = |pair: &(usize, usize)| {
+        pairs.iter().filter(|(index, position)| *index == pair.0 || *position == pair.1).count() == 1
+    };
+    let only = pairs.iter().filter(|pair| is_the_only_one(pair) && !is_young(&reported[pair.0], look));
+    only.copied().collect()
 }
 
 /// Whether two placements are so close in time that they can be one.
@@ -195,7 +203,7 @@ fn is_near(order: &KnownOrder, state: &ReportedOrder, look: &Look) -> bool {
 
 /// Whether an order was placed so short a time ago that whoever placed it may not have stored it yet.
 pub(crate) fn is_young(state: &ReportedOrder, look: &Look) -> bool {
-    state.placed_at.is_some_and(|placed_at| look.at - placed_at < look.grace)
+    state.placed_at.is_some_and(|placed_at| (look.at - placed_at).abs() < look.grace)
 }
 
 /// The pairs of which neither side has another candidate.

@@ -4,12 +4,10 @@
 //! slices of a large one (told by a tag with the id that was answered to us) and the legs of an iceberg (told by nothing
 //! but the first leg, which is ours). And an order with our tag was placed by our systems, whatever became of its row.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use crate::ist;
 use crate::known_order::{KnownOrder, OrderSource};
 use crate::order_match::is_young;
 use crate::reconcile::{Look, Own};
@@ -27,8 +25,6 @@ pub(crate) struct OwnOrders<'a> {
     by_tag: HashMap<&'a str, Vec<usize>>,
     /// First legs, in the order of the book, with the stored order each is.
     first_legs: BTreeMap<IcebergPlace<'a>, Vec<(usize, Option<usize>)>>,
-    /// On which days own orders were placed.
-    traded_days: BTreeSet<NaiveDate>,
 }
 
 impl<'a> OwnOrders<'a> {
@@ -58,9 +54,7 @@ impl<'a> OwnOrders<'a> {
                 first_legs.entry(place).or_default().push((*index, matches.get(index).copied()));
             }
         }
-        let own = known.iter().filter(|order| order.source == OrderSource::Own);
-        let traded_days = own.map(|order| order.day).collect();
-        Self { known, reported, by_broker_id, by_tag, first_legs, traded_days }
+        Self { known, reported, by_broker_id, by_tag, first_legs }
     }
 
     /// The own order that an order which is not stored belongs to. Asked in the order of the book, so that a leg of a leg
@@ -78,8 +72,7 @@ impl<'a> OwnOrders<'a> {
     pub(crate) fn may_be_on_its_way(&self, index: usize, look: &Look) -> bool {
         let state = &self.reported[index];
         let is_part = self.parent(state).or_else(|| self.first_leg(state)).is_some();
-        let is_traded = state.placed_at.is_some_and(|at| self.traded_days.contains(&ist::day_of(at)));
-        is_traded && is_young(state, look) && !is_part
+        look.has_own_orders && is_young(state, look) && !is_part
     }
 
     fn parent(&self, state: &ReportedOrder) -> Option<usize> {

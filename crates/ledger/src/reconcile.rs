@@ -17,6 +17,8 @@ pub struct Look {
     pub at: DateTime<Utc>,
     /// An order this young may be an own one whose id, or row, is not stored yet.
     pub grace: TimeDelta,
+    /// Systems of ours place orders in this account.
+    pub has_own_orders: bool,
     /// The book holds the current day only, so an older order that is not in it is over.
     pub is_of_today: bool,
 }
@@ -127,6 +129,8 @@ pub fn plan(known: &[KnownOrder], reported: &[ReportedOrder], look: &Look) -> Pl
         doubles: doubles(known),
         ..Plan::default()
     };
+    let by_id: BTreeMap<i64, &KnownOrder> = known.iter().map(|order| (order.id, order)).collect();
+    plan.vanished.retain(|id| !plan.doubles.iter().any(|(gone, _)| gone == id));
     for index in book {
         let state = &reported[index];
         match matches.get(&index).map(|position| &known[*position]) {
@@ -137,11 +141,11 @@ pub fn plan(known: &[KnownOrder], reported: &[ReportedOrder], look: &Look) -> Pl
             }
             Some(known) if is_stale(known, state) => plan.stale.push(index),
             Some(known) if is_changed(known, state) => {
-                plan.updates.push(Update {
-                    id: known.id,
-                    reported: index,
-                    events: events_of_change(known, state),
-                });
+                // What was told of a row that gives way is not told again.
+                let told = plan.doubles.iter().find(|(_, stays)| *stays == known.id);
+                let before = told.and_then(|(gone, _)| by_id.get(gone)).unwrap_or(&known);
+                let events = events_of_change(before, state);
+                plan.updates.push(Update { id: known.id, reported: index, events });
             }
             Some(_) => {}
         }
@@ -171,10 +175,20 @@ fn is_stale(known: &KnownOrder, state: &ReportedOrder) -> bool {
 fn is_changed(known: &KnownOrder, state: &ReportedOrder) -> bool {
     normalised(&known.status) != normalised(&state.status)
         || known.filled_quantity != state.filled_quantity
-        || known.broker_order_id.as_deref() != Some(&state.broker_order_id)
-        || (state.exchange_order_id.is_some() && known.exchange_order_id != state.exchange_order_id)
-        || (state.average_price.is_some() && known.average_price != state.average_price)
+        // An id that is known stays.
+        || is_nothing(&known.broker_order_id)
+        || (state.exchange_order_id.is_some() && is_nothing(&known.exchange_order_id))
+        || (state.average_price.is_some() && average(known.average_price) != average(state.average_price))
         || is_modified(known, state)
+}
+
+fn is_nothing(id: &Option<String>) -> bool {
+    id.as_deref().is_none_or(str::is_empty)
+}
+
+/// To the digits that stored averages are read with.
+fn average(price: Option<Decimal>) -> Option<Decimal> {
+    price.map(|price| price.round_dp(12))
 }
 
 /// Only a limit or trigger price that was known and still is can have been changed; market orders have none.

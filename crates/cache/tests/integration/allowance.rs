@@ -1,17 +1,27 @@
 use std::time::{Duration, Instant};
 
-use cache::{Allowance, Cache, Window};
+use cache::{Allowance, Cache, Errand, Window};
 use testbed::{Redis, RedisCluster};
 
 use crate::support::{cluster, single};
 
+fn errand(name: &str) -> Option<Errand<'_>> {
+    Some(Errand { name, longest: None })
+}
+
+/// Windows whose name begins with `key` or is a length are shared.
 fn allowance(windows: &[(&str, u32, u64)]) -> Allowance {
     let window = |(name, requests, millis): &(&str, u32, u64)| Window {
         name: (*name).to_owned(),
         requests: *requests,
         length: Duration::from_millis(*millis),
+        is_shared: !name.contains("account"),
     };
-    Allowance { group: "kite:1234".to_owned(), windows: windows.iter().map(window).collect() }
+    Allowance {
+        group: "kite:1234".to_owned(),
+        stage: "look".to_owned(),
+        windows: windows.iter().map(window).collect(),
+    }
 }
 
 /// Asks until it is granted, and tells when that was.
@@ -79,27 +89,27 @@ async fn those_who_queue_are_told_turns_of_their_own_and_nobody_passes_them_by()
     let redis = Redis::start().unwrap();
     let cache = single(&redis).await;
     let limits = allowance(&[("1s", 10, 1000)]);
-    assert_eq!(cache.take(&limits, 10, Some("first"), "w").await.wait, Duration::ZERO);
+    assert_eq!(cache.take(&limits, 10, errand("first"), "w").await.wait, Duration::ZERO);
     let mut waits = Vec::new();
     for errand in ["a", "b", "c"] {
-        waits.push(cache.take(&limits, 5, Some(errand), "w").await.wait);
+        waits.push(cache.take(&limits, 5, self::errand(errand), "w").await.wait);
     }
     for pair in waits.windows(2) {
         let apart = pair[1].saturating_sub(pair[0]);
         assert!(apart > Duration::from_millis(400) && apart <= Duration::from_millis(500), "{waits:?}");
     }
-    let again = cache.take(&limits, 5, Some("b"), "w").await.wait;
+    let again = cache.take(&limits, 5, errand("b"), "w").await.wait;
     assert!(again <= waits[1] && again > waits[0], "its turn stands: {again:?} of {waits:?}");
 
     // The window has room by now, but those who wait have it.
     tokio::time::sleep(waits[0]).await;
-    let newcomer = cache.take(&limits, 5, Some("d"), "w").await.wait;
+    let newcomer = cache.take(&limits, 5, errand("d"), "w").await.wait;
     assert!(newcomer > Duration::from_millis(800), "{newcomer:?}");
-    assert_eq!(cache.take(&limits, 5, Some("a"), "w").await.wait, Duration::ZERO);
+    assert_eq!(cache.take(&limits, 5, errand("a"), "w").await.wait, Duration::ZERO);
     let (late, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(10));
     for errand in ["b", "c", "d"] {
         loop {
-            let wait = cache.take(&limits, 5, Some(errand), "w").await.wait;
+            let wait = cache.take(&limits, 5, self::errand(errand), "w").await.wait;
             if wait.is_zero() {
                 break;
             }
@@ -108,7 +118,7 @@ async fn those_who_queue_are_told_turns_of_their_own_and_nobody_passes_them_by()
         }
     }
     assert!(late.elapsed() > Duration::from_millis(1000), "no faster than allowed: {:?}", late.elapsed());
-    assert_eq!(redis.command("ZCARD syncfleet:rate:{kite:1234}:turns").unwrap(), "0");
+    assert_eq!(redis.command("ZCARD syncfleet:rate:{kite:1234}:look:turns").unwrap(), "0");
 }
 
 #[tokio::test]
@@ -142,4 +152,31 @@ async fn away_from_redis_a_process_takes_its_share_and_comes_back_by_itself() {
         assert!(Instant::now() < deadline, "Redis is back and not used");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test]
+async fn a_turn_that_would_come_too_late_is_not_kept_free_and_a_busy_account_keeps_nobody_waiting() {
+    let redis = Redis::start().unwrap();
+    let cache = single(&redis).await;
+    let limits = allowance(&[("1s", 10, 1000)]);
+    assert_eq!(cache.take(&limits, 10, errand("first"), "w").await.wait, Duration::ZERO);
+    let in_time = cache.take(&limits, 10, errand("second"), "w").await.wait;
+    for late in ["a", "b", "c", "d"] {
+        let hasty = Some(Errand { name: late, longest: Some(Duration::from_millis(1500)) });
+        let wait = cache.take(&limits, 10, hasty, "w").await.wait;
+        assert!(
+            wait > Duration::from_millis(1500) && wait < in_time + Duration::from_millis(1100),
+            "{late}: {wait:?}"
+        );
+    }
+    let next = cache.take(&limits, 10, errand("third"), "w").await.wait;
+    assert!(next < in_time + Duration::from_millis(1100), "the turns of the late ones are free: {next:?}");
+
+    let busy =
+        Allowance { group: "other".to_owned(), ..allowance(&[("key", 100, 1000), ("account a", 1, 60_000)]) };
+    assert_eq!(cache.take(&busy, 1, errand("j1"), "w").await.wait, Duration::ZERO);
+    assert!(cache.take(&busy, 1, errand("j2"), "w").await.wait > Duration::from_secs(50));
+    let other =
+        Allowance { group: "other".to_owned(), ..allowance(&[("key", 100, 1000), ("account b", 1, 60_000)]) };
+    assert_eq!(cache.take(&other, 1, errand("j3"), "w").await.wait, Duration::ZERO);
 }

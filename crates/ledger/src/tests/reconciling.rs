@@ -67,7 +67,12 @@ fn known(id: i64, broker_id: &str, status: &str, amount: &str) -> KnownOrder {
 
 /// A look in the evening of the book's day.
 fn look() -> Look {
-    Look { at: ist("2025-06-17 20:00"), grace: TimeDelta::seconds(30), is_of_today: true }
+    Look {
+        at: ist("2025-06-17 20:00"),
+        grace: TimeDelta::seconds(30),
+        has_own_orders: true,
+        is_of_today: true,
+    }
 }
 
 fn plan(known: &[KnownOrder], reported: &[ReportedOrder]) -> Plan {
@@ -194,8 +199,10 @@ fn an_own_order_on_its_way_is_recognised_by_a_tag_that_names_only_it() {
     assert_eq!(plan(&[own(7)], std::slice::from_ref(&state)).updates[0].events, [Filled]);
     let either = plan(&[own(7), own(8)], std::slice::from_ref(&state));
     assert_eq!(new(&either), [(0, Some(8))], "it could be either, but it is ours");
-    let both = [state, tagged(reported("2", TODAY, "OPEN", "0/10"))];
+    let both = [state.clone(), tagged(reported("2", TODAY, "OPEN", "0/10"))];
     assert_eq!(plan(&[own(7)], &both).new.len(), 2);
+    let other = ReportedOrder { symbol: "Y".to_owned(), ..state };
+    assert!(plan(&[own(7)], &[other]).updates.is_empty(), "of another instrument");
 }
 
 #[test]
@@ -217,6 +224,28 @@ fn new_orders_come_by_time_then_by_id_as_a_number() {
         reported("11", "2025-06-17 10:00", "OPEN", "0/1"),
     ];
     assert_eq!(new(&plan(&[], &book)), [(2, None), (1, None), (0, None)]);
+}
+
+#[test]
+fn a_state_without_any_time_is_of_the_order_of_its_id() {
+    let timeless = ReportedOrder { placed_at: None, ..reported("1", TODAY, "OPEN", "0/10") };
+    let book = [timeless, reported("1", TODAY, "COMPLETE", "10/10")];
+    assert_eq!(new(&plan(&[], &book)), [(1, None)]);
+}
+
+#[test]
+fn what_is_stored_as_told_is_no_change_at_the_next_look() {
+    let stored = KnownOrder {
+        exchange_order_id: Some("old".to_owned()),
+        average_price: Some(d("109.333333333333")),
+        ..known(7, "1", "COMPLETE", "10/10")
+    };
+    let told = ReportedOrder {
+        exchange_order_id: Some("new".to_owned()),
+        average_price: Some(d("109.33333333333333")),
+        ..reported("1", TODAY, "COMPLETE", "10/10")
+    };
+    assert!(plan(&[stored], &[told]).updates.is_empty());
 }
 
 #[test]
@@ -300,10 +329,10 @@ fn an_order_of_a_moment_ago_may_be_an_own_one_on_its_way() {
     assert_eq!(crate::plan(std::slice::from_ref(&own), &young, &moment_ago).deferred, [0]);
     assert_eq!(new(&crate::plan(&[own], &young, &later)), [(0, None)]);
     // Nobody places orders of our own in this account.
-    let imported = KnownOrder { source: OrderSource::Import, ..known(7, "1", "OPEN", "0/10") };
-    assert_eq!(new(&crate::plan(&[imported], &young, &moment_ago)), [(0, None)]);
-    let yesterday = KnownOrder { day: day("2025-06-16"), ..known(7, "1", "OPEN", "0/10") };
-    assert_eq!(new(&crate::plan(&[yesterday], &young, &moment_ago)), [(0, None)], "not today");
+    let foreign = Look { has_own_orders: false, ..moment_ago };
+    assert_eq!(new(&crate::plan(&[], &young, &foreign)), [(0, None)]);
+    let in_the_future = Look { at: ist("2025-06-17 04:30"), ..look() };
+    assert_eq!(new(&crate::plan(&[], &young, &in_the_future)), [(0, None)], "a clock that is hours off");
     // No system of ours stores a leg.
     let leg = ReportedOrder { broker_parent_id: Some("1".to_owned()), ..young[0].clone() };
     let entry = known(7, "1", "OPEN", "0/10");
@@ -318,6 +347,9 @@ fn an_own_order_whose_answer_was_lost_is_the_only_one_like_it_of_its_time() {
     assert_eq!((alone.updates[0].id, alone.new.len()), (7, 0));
     let hours_later = plan(&[own(7)], &[state("1", "2025-06-17 14:00")]);
     assert_eq!(new(&hours_later), [(0, None)]);
+    let later = KnownOrder { placed_at: Some(ist("2025-06-17 14:00")), ..own(8) };
+    let apart = plan(&[own(7), later], &[state("1", "2025-06-17 10:00"), state("2", "2025-06-17 14:00")]);
+    assert_eq!(apart.updates.iter().map(|update| update.id).collect::<Vec<_>>(), [7, 8]);
     let two = plan(&[own(7)], &[state("1", "2025-06-17 10:00"), state("2", "2025-06-17 10:00")]);
     assert_eq!(new(&two), [(0, None), (1, None)], "nobody knows which");
 }
@@ -353,6 +385,7 @@ fn a_row_made_of_an_own_order_gives_way_to_the_own_row_that_came_too_late() {
     let own = known(8, "1", "OPEN", "0/10");
     let late = plan(&[made.clone(), own], &[reported("1", TODAY, "COMPLETE", "10/10")]);
     assert_eq!((late.doubles, late.updates[0].id, late.new.len()), (vec![(7, 8)], 8, 0));
+    assert_eq!(late.updates[0].events, [], "it was told of the row that gives way");
     let twice_made = KnownOrder { id: 9, ..made.clone() };
     assert!(plan(&[made, twice_made], &[]).doubles.is_empty(), "nobody's own");
 }
