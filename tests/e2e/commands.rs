@@ -80,7 +80,7 @@ fn accounts_are_listed_with_their_age_and_shown_with_their_rows() {
     assert_eq!(
         listed[1],
         json!({"organization_id": "default", "account": "Raghu", "status": null,
-                                 "last_sync_at": null, "staleness_seconds": null, "paused": false})
+                                 "last_sync_at": null, "staleness_seconds": null, "brokerage": null, "login_needed": false, "login_refused_at": null, "login_message": null, "paused": false})
     );
     let _worker = world.worker(&[]);
     world.syncfleet(&["sync", "--all", "--wait", "30"]).expect(0);

@@ -2,7 +2,9 @@
 //! they did.
 
 mod history;
+mod http;
 mod world;
 
 pub use history::{Order, fill, jsonl, shared_data};
+pub use http::{free_address, get};
 pub use world::{Answer, World};

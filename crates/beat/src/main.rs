@@ -7,7 +7,7 @@ mod scheduler;
 use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
 use queue::{GIVE_UP_AFTER, Publisher, RabbitUrls};
-use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, Shutdown};
+use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, Shutdown, Told};
 use storage::Storage;
 use tracing::info;
 
@@ -65,8 +65,7 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
         publisher = ready => publisher.map_err(Fatal::unavailable)?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
-    let counted = storage.clone();
-    service::tell_metrics(&metrics, move || pipeline::refresh_metrics(counted.clone())).await?;
+    service::tell(&metrics, Health { storage: storage.clone(), publisher: publisher.clone() }).await?;
     pipeline::describe_metrics();
     let fan_out = FanOut {
         storage: storage.clone(),
@@ -101,6 +100,25 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
     }
     info!("stopped");
     Ok(())
+}
+
+/// Whether this beat can publish ticks.
+struct Health {
+    storage: Storage,
+    publisher: Publisher,
+}
+
+impl Told for Health {
+    async fn refresh(&self) {
+        pipeline::refresh_metrics(&self.storage).await;
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        if !self.publisher.is_connected() {
+            return Err("RabbitMQ: nothing can be published".to_owned());
+        }
+        self.storage.now().await.map(drop).map_err(|error| format!("PostgreSQL: {}", chain(&error)))
+    }
 }
 
 #[cfg(test)]

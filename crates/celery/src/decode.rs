@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 use crate::body::{self, QUOTE_LIMIT};
 use crate::repr::repr;
 use crate::time::parse_time;
-use crate::{DecodeError, ENQUEUED_AT, Embed, Envelope, Reason, TaskMessage, field};
+use crate::{DecodeError, ENQUEUED_AT, Embed, Envelope, REPLAYED_AT, Reason, TaskMessage, field};
 
 /// Decodes one delivery as a Celery task message.
 ///
@@ -69,8 +69,8 @@ fn from_body(
     fields: &mut Map<String, Value>,
     headers: &Map<String, Value>,
 ) -> Result<TaskMessage, DecodeError> {
-    // A copy of ours (a retry) says in headers what has changed since.
-    for name in ["retries", "eta"] {
+    // A copy of ours (a retry, a replay) says in headers what has changed since.
+    for name in ["retries", "eta", "expires"] {
         if let Some(value) = headers.get(name) {
             fields.insert(name.to_owned(), value.clone());
         }
@@ -109,6 +109,7 @@ fn from_fields(
         soft_time_limit,
         embed: Embed::default(),
         enqueued_at: field::text(headers, ENQUEUED_AT).as_deref().and_then(parse_time),
+        replayed_at: field::text(headers, REPLAYED_AT).as_deref().and_then(parse_time),
     })
 }
 

@@ -16,6 +16,9 @@ use crate::{DecodeError, Reason};
 /// The header in which our producers say when they enqueued a job; Celery has none for it.
 pub const ENQUEUED_AT: &str = "syncfleet-enqueued-at";
 
+/// The header that says when a dead letter was made a job again.
+pub const REPLAYED_AT: &str = "syncfleet-replayed-at";
+
 /// Ids and names end up in AMQP short strings, which hold no more.
 const NAME_LIMIT: usize = 255;
 

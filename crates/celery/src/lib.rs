@@ -21,6 +21,6 @@ pub use body::BODY_LIMIT;
 pub use decode::decode;
 pub use encode::{Encoded, NewTask, encode};
 pub use error::{DecodeError, Reason};
-pub use field::ENQUEUED_AT;
+pub use field::{ENQUEUED_AT, REPLAYED_AT};
 pub use message::{Embed, Envelope, TaskMessage};
 pub use time::{format_time, parse_time};

@@ -58,6 +58,9 @@ pub struct TaskMessage {
     /// When one of our own producers enqueued it, by PostgreSQL's clock (header `syncfleet-enqueued-at`); an
     /// unreadable value counts as none, which only means that nothing is superseded.
     pub enqueued_at: Option<DateTime<Utc>>,
+    /// When it was taken out of the dead letters to run once more, by PostgreSQL's clock (header
+    /// `syncfleet-replayed-at`): how it ended before that counts no more. An unreadable value counts as none.
+    pub replayed_at: Option<DateTime<Utc>>,
 }
 
 /// The signatures that follow a task, as Celery sent them.

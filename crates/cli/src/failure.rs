@@ -56,6 +56,7 @@ impl From<QueueError> for Failure {
             QueueError::BadUrl(text) => {
                 Self::setting(format!("setting RABBITMQ_URL (--rabbitmq-url): {text}"))
             }
+            QueueError::Busy | QueueError::Unpublished(_) => Self::operation(chain(&error)),
             _ => Self::unavailable(chain(&error)),
         }
     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod brokerage;
+mod dead;
 mod failure;
 mod import;
 mod instant;
@@ -55,6 +56,9 @@ enum Command {
     /// Look at queues
     #[command(subcommand)]
     Queue(queue_status::Command),
+    /// Look at dead letters, run them again, delete them
+    #[command(subcommand)]
+    Dead(dead::Command),
     /// Say which brokerage an account is at
     #[command(subcommand)]
     Brokerage(brokerage::Command),
@@ -93,6 +97,7 @@ async fn dispatch(command: Command, servers: &Servers, json: bool) -> Result<i32
         Command::Watch(arguments) => watch::run(arguments, servers, json).await,
         Command::Account(command) => account::run(command, servers, json).await,
         Command::Queue(command) => queue_status::run(command, servers, json).await,
+        Command::Dead(command) => dead::run(command, servers, json).await,
         Command::Brokerage(command) => brokerage::run(command, servers, json).await,
     }
 }

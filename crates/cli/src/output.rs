@@ -7,6 +7,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table, TableComponent};
 use serde_json::Value;
 
+/// How wide a table may be that goes into a file or a pipe.
+const WIDTH_ELSEWHERE: usize = 200;
+
 /// Prints a line to standard output; `false` when nobody reads it any more (a closed pipe).
 pub(crate) fn say(line: &str) -> bool {
     let line = harmless(line);
@@ -50,6 +53,17 @@ pub(crate) fn table(heads: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) {
         }
     }
     say(&table.to_string());
+}
+
+/// Asks a question on standard error, without an end of line.
+pub(crate) fn ask(question: &str) {
+    let mut err = io::stderr();
+    let _ = write!(err, "{}", harmless(question)).and_then(|()| err.flush());
+}
+
+/// Characters in a line of the terminal; plenty where there is none.
+pub(crate) fn width() -> usize {
+    Table::new().width().map_or(WIDTH_ELSEWHERE, usize::from)
 }
 
 /// A JSON value as a cell: text plain, `null` as `-`.

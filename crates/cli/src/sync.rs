@@ -65,6 +65,7 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
             force: arguments.force,
             check_external: !arguments.no_external,
             enqueued_at,
+            replayed_at: None,
             expires: None,
             retries: 0,
             wants_result: arguments.wait.is_some(),

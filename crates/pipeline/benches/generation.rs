@@ -121,8 +121,10 @@ impl Bench {
             job_id: "bench",
             worker: "bench",
             enqueued_at: None,
+            replayed_at: None,
             force: false,
             check_external: false,
+            crash_limit: 5,
             hold: Duration::from_secs(3600),
         };
         match self.storage.lease_account(&request).await.unwrap() {

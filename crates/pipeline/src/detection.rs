@@ -211,17 +211,19 @@ async fn take_in(
 ) -> Result<Detected, StorageError> {
     let now = pipeline.storage.now().await?;
     let (orders, mut discrepancies) = storable(&told.orders, now);
-    // The day of the look too: an order without any time is stored under it.
+    // The day of the look and the one before too: an order without any time is stored under the day it was first seen.
     let days: BTreeSet<NaiveDate> = (orders.iter())
         .flat_map(|order| [order.placed_at, order.exchange_at])
         .flatten()
-        .chain([now])
+        .chain([now, now - TimeDelta::days(1)])
         .map(ledger::ist::day_of)
         .collect();
     let days: Vec<NaiveDate> = days.into_iter().collect();
     let known = pipeline.storage.known_orders(&lease.account, &days).await?;
     let is_of_today = opened.client.kind.capabilities().book_of_today_only;
-    let plan = ledger::plan(&known, &orders, &ledger::Look { at: now, grace: GRACE, is_of_today });
+    let has_own_orders = pipeline.storage.has_own_orders(&lease.account).await?;
+    let look = ledger::Look { at: now, grace: GRACE, has_own_orders, is_of_today };
+    let plan = ledger::plan(&known, &orders, &look);
     let trade_plan = ledger::plan_trades(&known, &orders, &plan, told.trades.as_deref());
     let trades = told.trades.as_deref().unwrap_or_default();
     discrepancies

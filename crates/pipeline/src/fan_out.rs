@@ -145,6 +145,7 @@ impl FanOut {
             force: false,
             check_external: open && self.checks.is_due(due.last_external_check_at, now, self.interval),
             enqueued_at: Some(now),
+            replayed_at: None,
             expires: Some(expires),
             retries: 0,
             wants_result: false,

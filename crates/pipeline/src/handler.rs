@@ -14,6 +14,8 @@ use crate::report::rfc3339;
 use crate::sync::{LEASE_HOLD, LeaseLost, Pipeline, RunEnd};
 use crate::{SyncJob, chain, notification};
 
+/// Deaths of its worker after which a job is suspected of them. One may be chance.
+const SUSPECT: u32 = 2;
 /// How long an interrupted run may take to give its lease back.
 const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -40,12 +42,21 @@ impl Handler for Pipeline {
             job_id: &job.id,
             worker: &self.settings.worker,
             enqueued_at: job.enqueued_at,
+            replayed_at: job.replayed_at,
             force: job.force,
             check_external: job.check_external,
+            crash_limit: self.settings.crash_limit,
             hold: LEASE_HOLD,
         };
         match self.storage.lease_account(&request).await {
+            Ok(LeaseAnswer::Taken(lease)) if lease.crashes >= SUSPECT => {
+                self.run_suspect(&job, &lease, &stop).await
+            }
             Ok(LeaseAnswer::Taken(lease)) => self.run_leased(&job, &lease, &stop).await,
+            Ok(LeaseAnswer::Crashed { crashes }) => {
+                warn!(account = %job.account, crashes, "the worker that ran this job before is gone without a word");
+                Ending::Crashed { crashes }
+            }
             Ok(LeaseAnswer::Held { until }) => {
                 debug!(account = %job.account, %until, "held by another run");
                 Ending::Held
@@ -59,7 +70,8 @@ impl Handler for Pipeline {
     async fn conclude(&self, attempt: &Attempt, end: End) -> Result<(), String> {
         let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
         if let Some(job) = &job
-            && let Ok(Some(_)) = self.storage.outcome(&job.id, &job.account).await
+            && let Ok(Some(outcome)) = self.storage.outcome(&job.id, &job.account).await
+            && job.replayed_at.is_none_or(|replayed| outcome.finished_at > replayed)
         {
             // A duplicate of a job that ended: what was told stands.
             return Ok(());
@@ -95,6 +107,16 @@ impl Handler for Pipeline {
 }
 
 impl Pipeline {
+    /// Runs a job that may be what killed its workers: one such at a time, so that it cannot take others along often.
+    async fn run_suspect(&self, job: &SyncJob, lease: &Lease, stop: &CancellationToken) -> Ending {
+        let Ok(_alone) = self.suspect.try_acquire() else {
+            debug!(account = %job.account, crashes = lease.crashes, "waits until no other suspect runs here");
+            self.release(lease).await;
+            return Ending::Waiting { delay: suspect_pause() };
+        };
+        self.run_leased(job, lease, stop).await
+    }
+
     /// Runs the steps while the lease is renewed beside them; whichever ends first ends the run.
     async fn run_leased(&self, job: &SyncJob, lease: &Lease, stop: &CancellationToken) -> Ending {
         let ended = tokio::select! {
@@ -124,6 +146,8 @@ impl Pipeline {
             }
             Err(LeaseLost) => {
                 warn!(account = %job.account, "another run took the account over: this one does not count");
+                // Whoever took this run for dead is told that it is not.
+                self.release(lease).await;
                 Ending::Held
             }
         }
@@ -219,6 +243,12 @@ impl Pipeline {
             warn!(id, "result not stored: {}", chain(&error));
         }
     }
+}
+
+/// From one second to four.
+fn suspect_pause() -> Duration {
+    let millis = uuid::Uuid::new_v4().as_u128() % 3000;
+    Duration::from_millis(1000 + u64::try_from(millis).unwrap_or_default())
 }
 
 /// A FAILURE result whose exception tells a Python caller what kind of failure it is.

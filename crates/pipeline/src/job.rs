@@ -24,6 +24,8 @@ pub struct SyncJob {
     pub check_external: bool,
     /// When it was enqueued, by PostgreSQL's clock.
     pub enqueued_at: Option<DateTime<Utc>>,
+    /// When it was replayed from the dead letters, by PostgreSQL's clock.
+    pub replayed_at: Option<DateTime<Utc>>,
     /// When it is no longer worth running.
     pub expires: Option<DateTime<Utc>>,
     /// How often it was retried.
@@ -48,6 +50,7 @@ impl SyncJob {
             force: flag(&arguments, "force_position_regeneration", false)?,
             check_external: flag(&arguments, "check_external_orders", true)?,
             enqueued_at: task.enqueued_at,
+            replayed_at: task.replayed_at,
             expires: task.expires,
             retries: task.retries,
             wants_result: task.ignore_result != Some(true),
@@ -79,7 +82,7 @@ fn flag(arguments: &Map<String, Value>, name: &str, default: bool) -> Result<boo
     }
 }
 
-/// The Celery message of a sync job, which a Python worker accepts as well.
+/// The Celery message of a new sync job, which a Python worker accepts as well.
 pub fn encode_sync(job: &SyncJob, origin: &str, eta: Option<DateTime<Utc>>) -> celery::Encoded {
     let mut task = NewTask::new(&job.id, ACCOUNT_SYNC, origin);
     task.args = vec![json!(job.account.organization_id), json!(job.account.pseudo_account)];
@@ -160,6 +163,7 @@ mod tests {
             force: true,
             check_external: false,
             enqueued_at: Some(DateTime::UNIX_EPOCH),
+            replayed_at: None,
             expires: Some(DateTime::UNIX_EPOCH),
             retries: 0,
             wants_result: false,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use brokerage::{BrokerageError, Gate, Kind, Scope};
-use cache::{Allowance, Cache, Window};
+use cache::{Allowance, Cache, Errand, Window};
 use chrono::{DateTime, Utc};
 use storage::{BrokerageAccount, StorageError};
 use tokio::time::{Instant, sleep};
@@ -131,7 +131,7 @@ async fn admit(
     if opened.allowance.windows.is_empty() {
         return Ok(Look::Ready(Box::new(opened)));
     }
-    let wait = wait_for_turn(pipeline, job, &opened).await;
+    let wait = wait_for_turn(pipeline, job, &opened, now).await;
     if wait.is_zero() {
         return Ok(Look::Ready(Box::new(opened)));
     }
@@ -153,12 +153,15 @@ async fn admit(
 
 /// Zero once all requests of the look are admitted; a turn that is near is waited for here, of a later one it is told how
 /// far it is.
-async fn wait_for_turn(pipeline: &Pipeline, job: &SyncJob, opened: &Opened) -> Duration {
+async fn wait_for_turn(pipeline: &Pipeline, job: &SyncJob, opened: &Opened, now: DateTime<Utc>) -> Duration {
     let requests = opened.client.kind.capabilities().requests();
     let deadline = Instant::now() + NEAR;
+    // What expires before its turn keeps no turn free.
+    let longest = job.expires.map(|expires| (expires - now).to_std().unwrap_or_default());
     loop {
         let who = &pipeline.settings.worker;
-        let wait = pipeline.cache.take(&opened.allowance, requests, Some(&job.id), who).await.wait;
+        let errand = Some(Errand { name: &job.id, longest });
+        let wait = pipeline.cache.take(&opened.allowance, requests, errand, who).await.wait;
         if wait.is_zero() || Instant::now() + wait > deadline {
             return wait;
         }
@@ -172,13 +175,18 @@ fn allowance(stage: &str, kind: Kind, key_digest: &str, entry: &BrokerageAccount
     let account = || format!("{}/{}", entry.account.organization_id, entry.account.pseudo_account);
     let windows = kind.limits().iter().map(|limit| Window {
         name: match limit.scope {
-            Scope::ApiKey => format!("{stage}:{}", limit.name),
-            Scope::Account => format!("{stage}:{}:{}", limit.name, account()),
+            Scope::ApiKey => limit.name.to_owned(),
+            Scope::Account => format!("{}:{}", limit.name, account()),
         },
         requests: limit.requests,
         length: limit.window + SLACK,
+        is_shared: limit.scope == Scope::ApiKey,
     });
-    Allowance { group: format!("{}:{key_digest}", kind.as_str()), windows: windows.collect() }
+    Allowance {
+        group: format!("{}:{key_digest}", kind.as_str()),
+        stage: stage.to_owned(),
+        windows: windows.collect(),
+    }
 }
 
 /// Lets each request pass when the limits have room, and gives it up when they have none in time.

@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use brokerage::Http;
 use cache::Cache;
 use queue::Publisher;
 use storage::{EndedJob, Lease, Storage, StorageError};
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use crate::look::Look;
@@ -30,6 +32,8 @@ pub struct PipelineSettings {
     pub notifications_enabled: bool,
     /// How long Celery results are kept.
     pub result_ttl: Duration,
+    /// Deaths of its worker that a job may cause.
+    pub crash_limit: u32,
 }
 
 /// Everything a sync touches.
@@ -51,6 +55,8 @@ pub struct Pipeline {
     pub environment: Environment,
     /// What a job for all accounts does.
     pub fan_out: FanOut,
+    /// For the one job at a time that is suspected of killing its workers.
+    pub suspect: Arc<Semaphore>,
 }
 
 /// How a leased run ended.

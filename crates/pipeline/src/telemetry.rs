@@ -31,7 +31,7 @@ pub fn describe_metrics() {
 }
 
 /// Sets the gauges that PostgreSQL knows, the same in every process. Without it they keep their values.
-pub async fn refresh_metrics(storage: Storage) {
+pub async fn refresh_metrics(storage: &Storage) {
     match storage.logins_needed().await {
         Ok(kinds) => {
             for (kind, accounts) in kinds {

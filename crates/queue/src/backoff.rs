@@ -51,6 +51,13 @@ impl RetryPolicy {
     }
 }
 
+/// A random number between 0.5 and 1, to draw apart what would come at once.
+pub(crate) fn spread() -> f64 {
+    let middle = Duration::from_millis(750);
+    let policy = RetryPolicy { initial: middle, max: middle, jitter: 1.0 / 3.0, ..RetryPolicy::default() };
+    policy.delay(0).as_secs_f64()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +67,13 @@ mod tests {
         let policy = RetryPolicy { jitter: 0.0, ..RetryPolicy::default() };
         let delays: Vec<u64> = (0..8).map(|retry| policy.delay(retry).as_secs()).collect();
         assert_eq!(delays, [5, 10, 20, 40, 80, 160, 300, 300]);
+    }
+
+    #[test]
+    fn a_spread_lies_between_a_half_and_one_and_really_varies() {
+        let drawn: Vec<f64> = (0..200).map(|_| spread()).collect();
+        assert!(drawn.iter().all(|spread| (0.499..=1.001).contains(spread)), "{drawn:?}");
+        assert!(drawn.iter().any(|spread| *spread < 0.6) && drawn.iter().any(|spread| *spread > 0.9));
     }
 
     #[test]

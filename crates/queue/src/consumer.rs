@@ -1,13 +1,15 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, select_all};
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -15,10 +17,14 @@ use tracing::{info, warn};
 use crate::connection::{Link, RabbitUrls, reconnect_pause};
 use crate::executor::{Executor, Session};
 use crate::handler::Handler;
+use crate::idleness::{Idleness, Sight};
 use crate::{Publisher, QueueError, RetryPolicy, WorkQueue, topology};
 
 /// After so long without a session a supervisor should start the process anew.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
+
+/// How often a session looks whether messages wait that it is not given.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What a consumer needs to know.
 #[derive(Debug, Clone)]
@@ -34,6 +40,8 @@ pub struct ConsumerSettings {
     pub policy: RetryPolicy,
     /// Longest run of one attempt.
     pub time_limit: Duration,
+    /// Deaths of its worker that a job may cause; then it is a dead letter.
+    pub crash_limit: u32,
     /// How long running jobs may go on after a shutdown began.
     pub grace: Duration,
 }
@@ -42,6 +50,17 @@ pub struct ConsumerSettings {
 pub struct Consumer<H> {
     settings: ConsumerSettings,
     executor: Arc<Executor<H>>,
+    is_open: watch::Sender<bool>,
+}
+
+/// A work queue in one session.
+struct Intake {
+    queue: WorkQueue,
+    slots: usize,
+    channel: Channel,
+    running: Arc<AtomicUsize>,
+    delivered: u64,
+    idleness: Idleness,
 }
 
 type Deliveries = BoxStream<'static, (WorkQueue, Option<lapin::Result<Delivery>>)>;
@@ -54,9 +73,15 @@ impl<H: Handler> Consumer<H> {
             publisher,
             policy: settings.policy,
             time_limit: settings.time_limit,
+            crash_limit: settings.crash_limit,
             worker: settings.worker.clone(),
         });
-        Self { settings, executor }
+        Self { settings, executor, is_open: watch::Sender::new(false) }
+    }
+
+    /// Whether there is a session: its value follows them.
+    pub fn is_open(&self) -> watch::Receiver<bool> {
+        self.is_open.subscribe()
     }
 
     /// Consumes until `stop` is cancelled, then drains: no new job is taken, running ones may finish within the
@@ -69,10 +94,12 @@ impl<H: Handler> Consumer<H> {
         let mut healthy = Instant::now();
         while !stop.is_cancelled() {
             match self.open(attempt).await {
-                Ok((link, channels, deliveries)) => {
+                Ok((link, intakes, deliveries)) => {
                     attempt = 0;
                     info!(server = link.server(), "consuming from {}", link.server());
-                    let ended = self.session(&link, &channels, deliveries, &stop).await;
+                    self.is_open.send_replace(true);
+                    let ended = self.session(&link, intakes, deliveries, &stop).await;
+                    self.is_open.send_replace(false);
                     link.close().await;
                     healthy = Instant::now();
                     if let Err(error) = ended {
@@ -97,11 +124,11 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Connects, declares, and starts consuming with prefetch = slots.
-    async fn open(&self, attempt: usize) -> Result<(Link, Vec<Channel>, Deliveries), QueueError> {
+    async fn open(&self, attempt: usize) -> Result<(Link, Vec<Intake>, Deliveries), QueueError> {
         let link = Link::connect(&self.settings.urls, attempt, &format!("{} consumer", self.settings.worker))
             .await?;
         topology::declare(&link).await?;
-        let (mut channels, mut streams) = (Vec::new(), Vec::new());
+        let (mut intakes, mut streams) = (Vec::new(), Vec::new());
         for (queue, slots) in &self.settings.queues {
             let channel = link.channel().await?;
             let prefetch = u16::try_from(*slots).unwrap_or(u16::MAX);
@@ -118,36 +145,52 @@ impl<H: Handler> Consumer<H> {
             // The end of one stream must end the session, so it is made an item.
             let ends = futures_util::stream::once(async { None });
             streams.push(consumer.map(Some).chain(ends).map(move |item| (queue, item)).boxed());
-            channels.push(channel);
+            intakes.push(Intake {
+                queue,
+                slots: *slots,
+                channel,
+                running: Arc::default(),
+                delivered: 0,
+                idleness: Idleness::default(),
+            });
         }
-        Ok((link, channels, select_all(streams).boxed()))
+        Ok((link, intakes, select_all(streams).boxed()))
     }
 
     /// Works on one session's deliveries until it is lost or drained.
     async fn session(
         &self,
         link: &Link,
-        channels: &[Channel],
+        mut intakes: Vec<Intake>,
         mut deliveries: Deliveries,
         stop: &CancellationToken,
     ) -> Result<(), String> {
         let session = Session { lost: CancellationToken::new(), interrupt: CancellationToken::new() };
         let jobs = TaskTracker::new();
+        let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 biased;
                 () = session.lost.cancelled() => break Err("an acknowledgement failed".to_owned()),
                 () = stop.cancelled() => break Ok(()),
                 item = deliveries.next() => match item {
-                    Some((queue, Some(Ok(delivery)))) => self.start(delivery, queue, &session, &jobs),
+                    Some((queue, Some(Ok(delivery)))) => {
+                        if let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue) {
+                            self.start(delivery, intake, &session, &jobs);
+                        }
+                    }
                     Some((queue, Some(Err(error)))) => break Err(format!("{}: {error}", queue.name())),
                     Some((queue, None)) => break Err(format!("the consumer of {} ended", queue.name())),
                     None => break Err("every consumer ended".to_owned()),
                 },
+                _ = looks.tick() => if let Err(error) = look_for_idleness(link, &mut intakes).await {
+                    break Err(error);
+                },
             }
         };
         if ended.is_ok() {
-            self.drain(link, channels, deliveries, &session, &jobs).await;
+            self.drain(link, &intakes, deliveries, &session, &jobs).await;
         }
         session.lost.cancel();
         jobs.close();
@@ -156,7 +199,10 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Handles a delivery beside the others. Prefetch keeps their number, so there is nothing to wait for.
-    fn start(&self, delivery: Delivery, queue: WorkQueue, session: &Session, jobs: &TaskTracker) {
+    fn start(&self, delivery: Delivery, intake: &mut Intake, session: &Session, jobs: &TaskTracker) {
+        intake.delivered += 1;
+        let (queue, running) = (intake.queue, Arc::clone(&intake.running));
+        running.fetch_add(1, Ordering::Relaxed);
         let (executor, of_run) = (Arc::clone(&self.executor), session.clone());
         let handled = tokio::spawn(async move { executor.handle(delivery, queue, &of_run).await });
         let lost = session.lost.clone();
@@ -165,6 +211,7 @@ impl<H: Handler> Consumer<H> {
             if handled.await.is_err() {
                 lost.cancel();
             }
+            running.fetch_sub(1, Ordering::Relaxed);
         });
     }
 
@@ -172,15 +219,15 @@ impl<H: Handler> Consumer<H> {
     async fn drain(
         &self,
         link: &Link,
-        channels: &[Channel],
+        intakes: &[Intake],
         mut deliveries: Deliveries,
         session: &Session,
         jobs: &TaskTracker,
     ) {
         info!("draining: {} jobs running, {} s of grace", jobs.len(), self.settings.grace.as_secs());
-        for channel in channels {
+        for intake in intakes {
             let tag = consumer_tag(&self.settings.worker);
-            let cancelled = channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default());
+            let cancelled = intake.channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default());
             let _ = link.timed("cancel a consumer", cancelled).await;
         }
         // What came in between ends with the stream, since the consumers are cancelled.
@@ -198,6 +245,31 @@ impl<H: Handler> Consumer<H> {
             let _ = tokio::time::timeout(Duration::from_secs(5), jobs.wait()).await;
         }
     }
+}
+
+/// Ends the session if messages wait, slots are free and nothing comes: whatever the reason, a new session mends it.
+async fn look_for_idleness(link: &Link, intakes: &mut [Intake]) -> Result<(), String> {
+    for intake in intakes {
+        let name = intake.queue.name();
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let asked = intake.channel.queue_declare(name.into(), passive, FieldTable::default());
+        let found = link.timed("look at a queue", asked).await;
+        let found = found.map_err(|error| crate::connection_error_text(&error))?;
+        let sight = Sight {
+            waiting: found.message_count(),
+            running: intake.running.load(Ordering::Relaxed),
+            slots: intake.slots,
+            delivered: intake.delivered,
+        };
+        if intake.idleness.is_stuck(sight) {
+            return Err(format!(
+                "{} messages wait in {name}, {} slots are free and nothing comes",
+                sight.waiting,
+                sight.slots - sight.running
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Consumer tags are short strings: 255 bytes at most.

@@ -14,9 +14,17 @@ const HEADER_BYTES_MAX: usize = 96 * 1024;
 /// Longest error text in a header.
 const ERROR_BYTES_MAX: usize = 2 * 1024;
 
+/// Headers that say when a job is to run.
+const TIMES: [&str; 2] = ["eta", "expires"];
+
 pub(crate) const LAST_ERROR: &str = "syncfleet-error";
+pub(crate) const RENEWALS: &str = "syncfleet-renewals";
 pub(crate) const FIRST_FAILED_AT: &str = "syncfleet-first-failed-at";
 pub(crate) const LAST_FAILED_AT: &str = "syncfleet-last-failed-at";
+pub(crate) const REASON: &str = "syncfleet-reason";
+pub(crate) const ATTEMPTS: &str = "syncfleet-attempts";
+const WORKER: &str = "syncfleet-worker";
+pub(crate) const WORK_QUEUE: &str = "syncfleet-queue";
 
 /// What changes about a job that is to come back.
 pub(crate) enum Again<'a> {
@@ -24,6 +32,8 @@ pub(crate) enum Again<'a> {
     Unchanged,
     /// It is not to run before.
     At(DateTime<Utc>),
+    /// It is counted anew by RabbitMQ, so often by now.
+    Renewed(u32),
     /// It failed, and is tried once more.
     Retry {
         /// Retries including this one.
@@ -42,6 +52,13 @@ pub(crate) fn delayed(delivery: &Delivery, queue: WorkQueue, step: DelayStep, ag
     let mut copy = plain(delivery, Destination::Delay(step, queue));
     match again {
         Again::Unchanged => {}
+        Again::Renewed(renewals) => {
+            set(
+                &mut copy.headers,
+                RENEWALS,
+                AMQPValue::LongInt(i32::try_from(*renewals).unwrap_or(i32::MAX)),
+            );
+        }
         Again::At(due) => set_text(&mut copy.headers, "eta", &celery::format_time(*due)),
         Again::Retry { retries, due, error, now } => {
             set(
@@ -69,13 +86,37 @@ pub(crate) fn dead(
 ) -> Message {
     let mut copy = plain(delivery, Destination::Dead);
     mark_failure(&mut copy.headers, error, now);
-    for (name, text) in
-        [("syncfleet-reason", reason), ("syncfleet-worker", worker), ("syncfleet-queue", queue.name())]
-    {
+    for (name, text) in [(REASON, reason), (WORKER, worker), (WORK_QUEUE, queue.name())] {
         set_text(&mut copy.headers, name, text);
     }
     let attempts = AMQPValue::LongInt(i32::try_from(attempts).unwrap_or(i32::MAX));
-    set(&mut copy.headers, "syncfleet-attempts", attempts);
+    set(&mut copy.headers, ATTEMPTS, attempts);
+    bound(&mut copy.headers);
+    copy
+}
+
+/// The same dead letter anew: counted from nothing by RabbitMQ, and with an id if it had none.
+pub(crate) fn letter(delivery: &Delivery) -> Message {
+    let mut copy = plain(delivery, Destination::Dead);
+    bound(&mut copy.headers);
+    copy
+}
+
+/// A dead letter as a job again, as if it had just been enqueued for the first time.
+pub(crate) fn replayed(delivery: &Delivery, queue: WorkQueue, now: DateTime<Utc>) -> Message {
+    let mut copy = plain(delivery, Destination::Work(queue));
+    let story = [LAST_ERROR, RENEWALS, FIRST_FAILED_AT, LAST_FAILED_AT, REASON, ATTEMPTS, WORKER, WORK_QUEUE];
+    let mut kept = copy.headers.inner().clone();
+    kept.retain(|name, _| !story.contains(&name.as_str()) && !TIMES.contains(&name.as_str()));
+    copy.headers = kept.into();
+    set(&mut copy.headers, "retries", AMQPValue::LongInt(0));
+    if !copy.headers.contains_key("task") {
+        // A message of protocol 1 has them in its body, where only a header can undo them.
+        TIMES.into_iter().for_each(|name| set(&mut copy.headers, name, AMQPValue::Void));
+    }
+    for name in [celery::ENQUEUED_AT, celery::REPLAYED_AT] {
+        set_text(&mut copy.headers, name, &celery::format_time(now));
+    }
     bound(&mut copy.headers);
     copy
 }

@@ -23,6 +23,16 @@ pub enum Event {
     Finished,
     /// Another live run holds what it needs.
     Held,
+    /// The worker that ran it before died: it was not run this time.
+    Crashed {
+        /// How often that has happened to it.
+        crashes: u32,
+    },
+    /// RabbitMQ has counted so many returns that it might soon drop the message.
+    Returned {
+        /// Copies that were made for that reason before.
+        renewals: u32,
+    },
     /// It did not start, and is to come back after so long.
     Waiting {
         /// How long.
@@ -50,6 +60,10 @@ pub struct Facts {
     pub retry_delay: Duration,
     /// How long a held job waits.
     pub hold_delay: Duration,
+    /// Deaths of its worker that a job may cause.
+    pub crash_limit: u32,
+    /// Between 0.5 and 1: spreads what crashed together.
+    pub crash_jitter: f64,
     /// Now.
     pub now: DateTime<Utc>,
 }
@@ -74,6 +88,13 @@ pub enum Disposition {
         /// What failed.
         error: String,
     },
+    /// Copied with one more renewal, so that RabbitMQ counts anew, to come back after `delay`; then acked.
+    Renew {
+        /// Renewals including this one.
+        renewals: u32,
+        /// How long until it comes back.
+        delay: Duration,
+    },
     /// Copied unchanged, to come back after `delay`; then acked. No attempt is spent.
     Park {
         /// How long until it is looked at again; only half of it may have passed if `due` is none.
@@ -92,6 +113,9 @@ pub enum Disposition {
     Requeue,
 }
 
+/// Renewals after which a message has gone round long enough.
+const RENEWALS_MAX: u32 = 10;
+
 /// Decides what becomes of a delivery: the only place that does, and it does no I/O.
 pub fn decide(event: &Event, facts: &Facts) -> Disposition {
     match event {
@@ -103,6 +127,21 @@ pub fn decide(event: &Event, facts: &Facts) -> Disposition {
         Event::Expired => Disposition::Expire,
         Event::Finished => Disposition::Ack,
         Event::Held => Disposition::Park { delay: facts.hold_delay, due: None },
+        Event::Crashed { crashes } if *crashes > facts.crash_limit => Disposition::Dead {
+            reason: "crash_loop".to_owned(),
+            error: format!("{crashes} workers died while they ran this job: it is not run again"),
+        },
+        Event::Crashed { crashes } => Disposition::Park {
+            delay: doubled(crashes.saturating_sub(1)).mul_f64(facts.crash_jitter.clamp(0.5, 1.0)),
+            due: None,
+        },
+        Event::Returned { renewals } if *renewals >= RENEWALS_MAX => Disposition::Dead {
+            reason: "redelivery_limit".to_owned(),
+            error: format!("returned to its queue again and again, and renewed {renewals} times"),
+        },
+        Event::Returned { renewals } => {
+            Disposition::Renew { renewals: renewals + 1, delay: doubled(*renewals) }
+        }
         Event::Waiting { delay } => Disposition::Park { delay: *delay, due: Some(after(*delay, facts.now)) },
         Event::Failed { error, .. } if facts.retries >= facts.retries_max => {
             Disposition::Dead { reason: "retries_exhausted".to_owned(), error: error.clone() }
@@ -115,6 +154,11 @@ pub fn decide(event: &Event, facts: &Facts) -> Disposition {
         }
         Event::Interrupted => Disposition::Requeue,
     }
+}
+
+/// A second, doubled so often: what the delay steps hold.
+fn doubled(times: u32) -> Duration {
+    Duration::from_secs(1 << times.min(9))
 }
 
 fn after(delay: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
@@ -136,6 +180,8 @@ mod tests {
             retries_max: 5,
             retry_delay: Duration::from_secs(10),
             hold_delay: Duration::from_secs(2),
+            crash_limit: 5,
+            crash_jitter: 1.0,
             now: DateTime::<Utc>::UNIX_EPOCH,
         }
     }
@@ -199,6 +245,31 @@ mod tests {
         let delay = Duration::from_secs(7);
         let due = Some(DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::seconds(7));
         assert_eq!(decide(&Event::Waiting { delay }, &facts(5)), Disposition::Park { delay, due });
+    }
+
+    #[test]
+    fn a_job_whose_worker_died_waits_longer_each_time_and_is_given_up_beyond_the_limit() {
+        let parked = |crashes| decide(&Event::Crashed { crashes }, &facts(0));
+        for (crashes, seconds) in [(1, 1), (2, 2), (5, 16)] {
+            let delay = Duration::from_secs(seconds);
+            assert_eq!(parked(crashes), Disposition::Park { delay, due: None });
+        }
+        let Disposition::Dead { reason, .. } = parked(6) else { panic!() };
+        assert_eq!(reason, "crash_loop");
+        let spread = Facts { crash_jitter: 0.5, ..facts(0) };
+        let half = Disposition::Park { delay: Duration::from_millis(500), due: None };
+        assert_eq!(decide(&Event::Crashed { crashes: 1 }, &spread), half);
+    }
+
+    #[test]
+    fn a_message_that_was_returned_often_is_renewed_ever_later_and_given_up_at_last() {
+        let renewed = |renewals| decide(&Event::Returned { renewals }, &facts(0));
+        for (before, seconds) in [(0, 1), (3, 8), (9, 512)] {
+            let delay = Duration::from_secs(seconds);
+            assert_eq!(renewed(before), Disposition::Renew { renewals: before + 1, delay });
+        }
+        let Disposition::Dead { reason, .. } = renewed(10) else { panic!() };
+        assert_eq!(reason, "redelivery_limit");
     }
 
     #[test]

@@ -27,6 +27,20 @@ pub enum QueueError {
     /// No session could be had for so long that a supervisor should start the process anew.
     #[error("no session with RabbitMQ for {0:?}")]
     GaveUp(Duration),
+    /// Another process holds what only one may hold at a time.
+    #[error("somebody else is looking at the dead letters: try again")]
+    Busy,
+    /// The connection ended in the middle of it.
+    #[error("the connection to RabbitMQ at {server} was lost: {what}")]
+    Lost {
+        /// `host:port`, without user and password.
+        server: String,
+        /// What was under way.
+        what: String,
+    },
+    /// A copy could not be published.
+    #[error("a copy was not published")]
+    Unpublished(#[source] PublishError),
     /// A RabbitMQ URL that cannot be used.
     #[error("{0}")]
     BadUrl(String),

@@ -13,8 +13,8 @@ use crate::copy::{self, Again};
 use crate::decide::{Disposition, Event, Facts, decide};
 use crate::delay::DelayStep;
 use crate::handler::{Attempt, End, Ending, Handler};
-use crate::headers;
 use crate::{PublishError, Publisher, RetryPolicy, WorkQueue};
+use crate::{headers, returns};
 
 /// How long a run that was told to stop may take to reach a safe point before it is dropped.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -29,6 +29,8 @@ pub(crate) struct Executor<H> {
     pub(crate) publisher: Publisher,
     pub(crate) policy: RetryPolicy,
     pub(crate) time_limit: Duration,
+    /// Deaths of its worker that a job may cause.
+    pub(crate) crash_limit: u32,
     pub(crate) worker: String,
 }
 
@@ -44,7 +46,11 @@ pub(crate) struct Session {
 impl<H: Handler> Executor<H> {
     /// Handles one delivery.
     pub(crate) async fn handle(&self, delivery: Delivery, queue: WorkQueue, session: &Session) {
-        let handled = match self.receive(&delivery, queue, Utc::now()) {
+        let received = match returns::renewals_due(&delivery) {
+            Some(renewals) => Err(Handled::of_bare(Event::Returned { renewals })),
+            None => self.receive(&delivery, queue, Utc::now()),
+        };
+        let handled = match received {
             Ok(attempt) => {
                 let attempt = Arc::new(attempt);
                 let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
@@ -64,6 +70,8 @@ impl<H: Handler> Executor<H> {
             retries_max: self.policy.retries,
             retry_delay: self.policy.delay(retries),
             hold_delay: HOLD_DELAY,
+            crash_limit: self.crash_limit,
+            crash_jitter: crate::backoff::spread(),
             now: Utc::now(),
         };
         let disposition = decide(&handled.event, &facts);
@@ -125,7 +133,11 @@ impl<H: Handler> Executor<H> {
         let ended = tokio::select! {
             ended = &mut running => ended,
             () = tokio::time::sleep(limit) => {
-                running.abort();
+                // It gives back what it holds; nobody should take its end for the death of its worker.
+                stop.cancel();
+                if tokio::time::timeout(STOP_LIMIT, &mut running).await.is_err() {
+                    running.abort();
+                }
                 let error = format!("time limit of {} s exceeded", limit.as_secs());
                 return (Event::Failed { error, retry_after: None }, None);
             }
@@ -143,6 +155,7 @@ impl<H: Handler> Executor<H> {
         match ended {
             Ok(Ending::Finished) => (Event::Finished, None),
             Ok(Ending::Held) => (Event::Held, None),
+            Ok(Ending::Crashed { crashes }) => (Event::Crashed { crashes }, None),
             Ok(Ending::Waiting { delay }) => (Event::Waiting { delay }, None),
             Ok(Ending::Refused { reason, error }) => (Event::Refused { reason, error }, None),
             Ok(Ending::Failed { error, retry_after, report }) => {
@@ -200,6 +213,15 @@ impl<H: Handler> Executor<H> {
                 debug!(id, delay_seconds = delay.as_secs_f64(), "parked for {:?}", step.duration());
                 let again = due.map_or(Again::Unchanged, Again::At);
                 self.publish(copy::delayed(delivery, queue, step, &again), session).await
+            }
+            Disposition::Renew { renewals, delay } => {
+                warn!(
+                    renewals,
+                    "returned to {} ten times: renewed, so that RabbitMQ does not drop it",
+                    queue.name()
+                );
+                let again = Again::Renewed(renewals);
+                self.publish(copy::delayed(delivery, queue, DelayStep::towards(delay), &again), session).await
             }
             Disposition::Dead { reason, error } => {
                 error!(id, reason, error, "dead: {reason}: {error}");
@@ -292,6 +314,13 @@ struct Handled {
     event: Event,
     /// What the handler wants back if this was the last attempt.
     report: Option<serde_json::Value>,
+}
+
+impl Handled {
+    /// Of a message that was not decoded.
+    fn of_bare(event: Event) -> Self {
+        Self { attempt: None, id: None, event, report: None }
+    }
 }
 
 fn panic_text(join: tokio::task::JoinError) -> String {

@@ -25,6 +25,11 @@ pub enum Ending {
     Finished,
     /// Another live run holds what the job needs.
     Held,
+    /// The worker that ran the job before is gone without a word: it was not run this time.
+    Crashed {
+        /// How often that has happened to this job.
+        crashes: u32,
+    },
     /// It has not started: what it needs is free after so long.
     Waiting {
         /// How long.

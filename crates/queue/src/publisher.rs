@@ -14,7 +14,7 @@ use crate::{Message, PublishError, QueueError};
 use crate::{copy, topology};
 
 /// Most messages whose confirms are awaited together.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 /// Headers beyond this do not fit into a frame (`frame_max` is 128 KiB) together with the properties.
 const HEADER_BYTES_MAX: usize = 120 * 1024;
 /// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
@@ -66,6 +66,11 @@ impl Publisher {
                 Err(error.unwrap_or_else(|| format!("no answer within {limit:?}")))
             }
         }
+    }
+
+    /// Whether there is a connection with everything declared.
+    pub fn is_connected(&self) -> bool {
+        self.state.borrow().connected
     }
 
     /// Returns when there has been no connection for as long as `limit`.
@@ -184,29 +189,30 @@ async fn work(
             }
         }
         waiting.retain(|request| !request.answer.is_closed());
-        let outcomes = publish_batch(link, channel, waiting).await?;
+        let messages: Vec<&Message> = waiting.iter().map(|request| &request.message).collect();
+        let outcomes = publish_batch(link, channel, &messages).await?;
         for (request, outcome) in waiting.drain(..).zip(outcomes) {
             let _ = request.answer.send(outcome);
         }
     }
 }
 
-/// Publishes the batch and awaits all its confirms; the outcomes are in its order.
-async fn publish_batch(
+/// Publishes the batch and awaits all its confirms; the outcomes are in its order. `Err` when the session is over.
+pub(crate) async fn publish_batch(
     link: &Link,
     channel: &Channel,
-    batch: &[Request],
+    batch: &[&Message],
 ) -> Result<Vec<Result<(), PublishError>>, String> {
     let mut confirms = Vec::with_capacity(batch.len());
-    for request in batch {
-        let sent = match prepare(&request.message) {
+    for message in batch {
+        let sent = match prepare(message) {
             Ok((exchange, routing_key, properties)) => {
                 let options = BasicPublishOptions {
-                    mandatory: request.message.destination.mandatory(),
+                    mandatory: message.destination.mandatory(),
                     ..BasicPublishOptions::default()
                 };
                 let sending =
-                    channel.basic_publish(exchange, routing_key, options, &request.message.body, properties);
+                    channel.basic_publish(exchange, routing_key, options, &message.body, properties);
                 Ok(patiently(link, sending).await?)
             }
             Err(error) => Err(error),
@@ -234,8 +240,8 @@ async fn publish_batch(
         };
         outcomes.push(outcome);
     }
-    for (request, outcome) in batch.iter().zip(&mut outcomes) {
-        if request.message.destination.mandatory() && returned.contains(&request.message.message_id) {
+    for (message, outcome) in batch.iter().zip(&mut outcomes) {
+        if message.destination.mandatory() && returned.contains(&message.message_id) {
             *outcome = Err(PublishError::Unroutable);
         }
     }

@@ -154,9 +154,18 @@ async fn close(channel: &Channel) {
 
 /// 406: it exists with other arguments.
 fn is_precondition_failed(error: &QueueError) -> bool {
+    has_code(error, 406)
+}
+
+/// 405: it exists, and is another connection's alone.
+pub(crate) fn is_locked(error: &QueueError) -> bool {
+    has_code(error, 405)
+}
+
+fn has_code(error: &QueueError, code: u16) -> bool {
     match error {
         QueueError::Unavailable { source, .. } => match source.kind() {
-            lapin::ErrorKind::ProtocolError(error) => error.get_id() == 406,
+            lapin::ErrorKind::ProtocolError(error) => error.get_id() == code,
             _ => false,
         },
         _ => false,

@@ -17,7 +17,7 @@ mod startup;
 mod values;
 
 pub use logging::{LogArgs, LogFormat, init_logging};
-pub use metrics::{MetricsAddress, MetricsArgs, tell_metrics};
+pub use metrics::{MetricsAddress, MetricsArgs, Told, tell};
 pub use names::{host_name, process_name};
 pub use parse::{ParseFailure, parse};
 pub use run::{Fatal, run};

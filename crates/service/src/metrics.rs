@@ -1,4 +1,4 @@
-//! Metrics for Prometheus, over plain HTTP.
+//! Metrics for Prometheus and health for supervisors, over plain HTTP.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,6 +23,8 @@ use crate::Fatal;
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
 /// How long gauges that must be asked for may take before the others are told without them.
 const REFRESH_LIMIT: Duration = Duration::from_secs(2);
+/// How long the servers may take to say whether they are there.
+const READY_LIMIT: Duration = Duration::from_secs(3);
 /// Clients at the same time; more wait.
 const CLIENTS_MAX: usize = 16;
 
@@ -30,7 +32,8 @@ const CLIENTS_MAX: usize = 16;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
-    /// Where /metrics answers Prometheus, such as 127.0.0.1:9464; empty: nowhere. Whoever reaches it can read it
+    /// Where /metrics, /health/live and /health/ready answer, such as 127.0.0.1:9464; empty: nowhere. Whoever reaches it
+    /// can read it
     #[arg(long, env = "METRICS_ADDR", value_name = "HOST:PORT", default_value = "", value_parser = parse_address)]
     pub metrics_addr: MetricsAddress,
 }
@@ -48,18 +51,23 @@ fn parse_address(text: &str) -> Result<MetricsAddress, String> {
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9464, or nothing".to_owned())
 }
 
-/// Begins to keep metrics and to tell them, if that is wanted. `refresh` sets gauges that somebody else knows, each time
-/// before they are told.
+/// What a program tells of itself when it is asked.
+pub trait Told: Send + Sync + 'static {
+    /// Sets gauges that somebody else knows; they are told without it when it takes too long.
+    fn refresh(&self) -> impl Future<Output = ()> + Send;
+
+    /// Whether the program can do its work.
+    ///
+    /// # Errors
+    /// Why not, in one line without secrets.
+    fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// Begins to keep metrics and to tell them and the program's health, if that is wanted.
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn tell_metrics<F>(
-    arguments: &MetricsArgs,
-    refresh: impl Fn() -> F + Send + Sync + 'static,
-) -> Result<(), Fatal>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
+pub async fn tell(arguments: &MetricsArgs, told: impl Told) -> Result<(), Fatal> {
     let Some(address) = arguments.metrics_addr.0 else { return Ok(()) };
     let listener = TcpListener::bind(address)
         .await
@@ -69,17 +77,11 @@ where
     metrics::set_global_recorder(recorder)
         .map_err(|_| Fatal::setting("METRICS_ADDR", "metrics are kept already"))?;
     info!("metrics: http://{address}/metrics");
-    tokio::spawn(serve(listener, handle, Arc::new(refresh)));
+    tokio::spawn(serve(listener, handle, Arc::new(told)));
     Ok(())
 }
 
-async fn serve<F>(
-    listener: TcpListener,
-    handle: PrometheusHandle,
-    refresh: Arc<impl Fn() -> F + Send + Sync + 'static>,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
+async fn serve(listener: TcpListener, handle: PrometheusHandle, told: Arc<impl Told>) {
     let clients = Arc::new(Semaphore::new(CLIENTS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&clients).acquire_owned().await else { return };
@@ -91,19 +93,11 @@ async fn serve<F>(
                 continue;
             }
         };
-        let (handle, refresh) = (handle.clone(), Arc::clone(&refresh));
+        let (handle, told) = (handle.clone(), Arc::clone(&told));
         tokio::spawn(async move {
             let answering = service_fn(|request: Request<Incoming>| {
-                let (handle, refresh) = (handle.clone(), Arc::clone(&refresh));
-                async move {
-                    if *request.method() != Method::GET || request.uri().path() != "/metrics" {
-                        return Ok::<_, Infallible>(not_found());
-                    }
-                    // The others are told in any case.
-                    let _ = tokio::time::timeout(REFRESH_LIMIT, refresh()).await;
-                    handle.run_upkeep();
-                    Ok(told(handle.render()))
-                }
+                let (handle, told) = (handle.clone(), Arc::clone(&told));
+                async move { Ok::<_, Infallible>(answer(&request, &handle, &*told).await) }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -118,26 +112,67 @@ async fn serve<F>(
     }
 }
 
-fn told(text: String) -> Response<String> {
-    let mut response = Response::new(text);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
-    response
+async fn answer(
+    request: &Request<Incoming>,
+    handle: &PrometheusHandle,
+    told: &impl Told,
+) -> Response<String> {
+    let path = if *request.method() == Method::GET { request.uri().path() } else { "" };
+    match path {
+        "/metrics" => {
+            // The others are told in any case.
+            let _ = tokio::time::timeout(REFRESH_LIMIT, told.refresh()).await;
+            handle.run_upkeep();
+            text(StatusCode::OK, handle.render())
+        }
+        // Whoever answers is alive: what it waits for is a question of readiness.
+        "/health/live" => text(StatusCode::OK, "alive\n".to_owned()),
+        "/health/ready" => match tokio::time::timeout(READY_LIMIT, told.ready()).await {
+            Ok(Ok(())) => text(StatusCode::OK, "ready\n".to_owned()),
+            Ok(Err(why)) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "a server does not answer\n".to_owned()),
+        },
+        _ => text(StatusCode::NOT_FOUND, "there are /metrics, /health/live and /health/ready\n".to_owned()),
+    }
 }
 
-fn not_found() -> Response<String> {
-    let mut response = Response::new("metrics are at /metrics\n".to_owned());
-    *response.status_mut() = StatusCode::NOT_FOUND;
+fn text(status: StatusCode, text: String) -> Response<String> {
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
     response
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use metrics_exporter_prometheus::PrometheusRecorder;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 
     use super::*;
+
+    struct Counted {
+        recorder: Arc<PrometheusRecorder>,
+        is_ready: AtomicBool,
+    }
+
+    impl Told for Arc<Counted> {
+        async fn refresh(&self) {
+            metrics::with_local_recorder(&*self.recorder, || {
+                metrics::gauge!("syncfleet_test").increment(1.0)
+            });
+        }
+
+        async fn ready(&self) -> Result<(), String> {
+            match self.is_ready.load(Ordering::Relaxed) {
+                true => Ok(()),
+                false => Err("RabbitMQ is away".to_owned()),
+            }
+        }
+    }
 
     async fn asked(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -153,18 +188,22 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
-        let recorder = Arc::new(recorder);
-        let asked_for = Arc::clone(&recorder);
-        let refresh = move || {
-            metrics::with_local_recorder(&*asked_for, || metrics::gauge!("syncfleet_test").increment(1.0));
-            std::future::ready(())
-        };
-        tokio::spawn(serve(listener, handle, Arc::new(refresh)));
+        let counted = Counted { recorder: Arc::new(recorder), is_ready: AtomicBool::new(true) };
+        let counted = Arc::new(counted);
+        tokio::spawn(serve(listener, handle, Arc::new(Arc::clone(&counted))));
         for expected in ["syncfleet_test 1", "syncfleet_test 2"] {
             let answer = asked(address, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
             assert!(answer.lines().any(|line| line == expected), "{answer}");
         }
+        let health = async |path: &str| {
+            asked(address, &format!("GET /health/{path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
+        };
+        assert!(health("ready").await.starts_with("HTTP/1.1 200"));
+        counted.is_ready.store(false, Ordering::Relaxed);
+        let unready = health("ready").await;
+        assert!(unready.starts_with("HTTP/1.1 503") && unready.ends_with("RabbitMQ is away\n"), "{unready}");
+        assert!(health("live").await.starts_with("HTTP/1.1 200"), "it lives all the same");
         for other in ["GET / HTTP/1.1", "POST /metrics HTTP/1.1"] {
             let answer = asked(address, &format!("{other}\r\nhost: x\r\ncontent-length: 0\r\n\r\n")).await;
             assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");

@@ -166,6 +166,9 @@ pub struct WorkerArgs {
     #[arg(long, env = "JOB_TIME_LIMIT_SECONDS", value_name = "SECONDS", default_value = "240",
           value_parser = values::seconds)]
     pub job_time_limit_seconds: Duration,
+    /// Workers that may die while they run one job; then it is a dead letter
+    #[arg(long, env = "CRASH_LIMIT", value_name = "N", default_value = "5", value_parser = values::count)]
+    pub crash_limit: u32,
     /// How long running jobs may go on after SIGTERM or SIGINT; a second signal ends at once
     #[arg(long, env = "SHUTDOWN_GRACE_SECONDS", value_name = "SECONDS", default_value = "25",
           value_parser = values::seconds_or_zero)]

@@ -196,7 +196,8 @@ async fn update_vanished(
                "details": details})
     }));
     sqlx::query!(
-        "UPDATE tradingdb.orders SET status = 'UNKNOWN', modified_time = now() WHERE id = ANY($1::bigint[])",
+        "UPDATE tradingdb.orders SET status = 'UNKNOWN', modified_time = now()
+         WHERE id = ANY($1::bigint[]) AND upper(status) NOT IN ('COMPLETE', 'CANCELLED', 'REJECTED')",
         &plan.vanished
     )
     .execute(&mut **transaction)
@@ -291,7 +292,10 @@ async fn mark_check(
 /// A reported order by the column names of `orders`.
 fn columns(order: &ReportedOrder) -> Value {
     // The two that count are whole, or the order is not stored at all.
-    let whole = |quantity: Decimal| Some(quantity.normalize()).filter(|quantity| quantity.scale() == 0);
+    let most = Decimal::from(i32::MAX);
+    let whole = |quantity: Decimal| {
+        Some(quantity.normalize()).filter(|quantity| quantity.scale() == 0 && *quantity <= most)
+    };
     let Labels { platform, stock_broker, trading_account, client_id, nest_request_id, comments, .. } =
         &order.labels;
     json!({

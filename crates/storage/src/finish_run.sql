@@ -9,9 +9,16 @@ WITH released AS (
 announced AS (
     UPDATE tradingdb.orders SET announced_at = now()
     WHERE id = ANY($12::int[]) AND EXISTS (SELECT FROM released)
+),
+written AS (
+    INSERT INTO tradingdb.sync_outcomes AS o
+        (sync_id, organization_id, pseudo_account, status, reason, worker, retries, started_at, report)
+    SELECT $4, $1, $2, $5, $6, $7, $8, released.last_started_at, $9 FROM released
+    -- A job that failed may be replayed; what is done stands.
+    ON CONFLICT (sync_id, organization_id, pseudo_account) DO UPDATE
+        SET status = excluded.status, reason = excluded.reason, superseded_by = NULL, worker = excluded.worker,
+            retries = excluded.retries, started_at = excluded.started_at, finished_at = excluded.finished_at,
+            report = excluded.report
+        WHERE o.status IN ('failed', 'expired')
 )
-INSERT INTO tradingdb.sync_outcomes AS o
-    (sync_id, organization_id, pseudo_account, status, reason, worker, retries, started_at, report)
-SELECT $4, $1, $2, $5, $6, $7, $8, released.last_started_at, $9 FROM released
-ON CONFLICT (sync_id, organization_id, pseudo_account) DO UPDATE SET status = o.status
-RETURNING sync_id
+SELECT true AS "released!" FROM released

@@ -4,6 +4,24 @@ use ledger::{Account, Executions, KnownOrder, OrderSource, Side};
 use crate::{Storage, StorageError};
 
 impl Storage {
+    /// Whether systems of ours have placed orders in the account in the last week: then one that is not known may be theirs,
+    /// a moment before it is stored.
+    pub async fn has_own_orders(&self, account: &Account) -> Result<bool, StorageError> {
+        let organizations = self.organization_keys(account);
+        Ok(sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                   SELECT FROM tradingdb.orders o
+                   WHERE o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2) AND o.source IS NULL
+                     AND coalesce(o.order_day,
+                                  (coalesce(o.exchange_time, o.platform_time, o."timestamp") AT TIME ZONE 'Asia/Kolkata')::date)
+                         > (now() AT TIME ZONE 'Asia/Kolkata')::date - 7) AS "has!""#,
+            account.pseudo_account,
+            &organizations
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// The account's orders of the given IST days and all that still live, as far as a reconciliation compares them: one
     /// read, however many there are.
     pub async fn known_orders(

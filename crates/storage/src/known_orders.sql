@@ -1,7 +1,7 @@
 -- Orders of the given IST days, and those that still live: each through an index of its own.
 SELECT o.id, o.broker_order_id, o.exchange_order_id, o.exchange, o.symbol, o.trade_type, o.product_type, o.status,
        o.quantity, o.filled_quantity, o.publisher_id, o.source, o.strategy_id,
-       coalesce(o.platform_time, o."timestamp") AS placed_at,
+       coalesce(tradingdb.possible_time(o.platform_time), tradingdb.possible_time(o."timestamp")) AS placed_at,
        CASE WHEN o.average_price BETWEEN -1e15 AND 1e15 THEN round(o.average_price::text::numeric, 12)
        END AS average_price,
        CASE WHEN o.price BETWEEN -1e15 AND 1e15 THEN round(o.price::text::numeric, 12) END AS price,

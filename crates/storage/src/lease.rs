@@ -17,10 +17,15 @@ pub struct LeaseRequest<'a> {
     pub worker: &'a str,
     /// When the job was enqueued, by PostgreSQL's clock; without it the job is never superseded.
     pub enqueued_at: Option<DateTime<Utc>>,
+    /// When somebody replayed the job from the dead letters, by PostgreSQL's clock. What ended it before, and the crashes
+    /// of before, do not count then. Nor does a later failure: the worker that wrote the letter may have told it late.
+    pub replayed_at: Option<DateTime<Utc>>,
     /// Whether the job asks for a rebuild.
     pub force: bool,
     /// Whether the job asks for a look at the brokerage's book.
     pub check_external: bool,
+    /// Runs of one job that may end with the death of their worker.
+    pub crash_limit: u32,
     /// How long the lease lasts without a renewal.
     pub hold: Duration,
 }
@@ -38,6 +43,8 @@ pub struct Lease {
     pub started_at: DateTime<Utc>,
     /// When positions and holdings were last generated.
     pub last_generation_at: Option<DateTime<Utc>>,
+    /// Runs of this job that ended with the death of their worker.
+    pub crashes: u32,
 }
 
 /// What became of a request for a lease.
@@ -49,6 +56,11 @@ pub enum LeaseAnswer {
     Held {
         /// When its lease runs out if it is not renewed.
         until: DateTime<Utc>,
+    },
+    /// The worker that ran this job last is gone without a word. The account is free, and the job is to come back later.
+    Crashed {
+        /// How often that has happened to this job.
+        crashes: u32,
     },
     /// This job has an outcome already.
     Done,
@@ -73,16 +85,22 @@ impl Storage {
         .execute(&mut *transaction)
         .await?;
         let state = sqlx::query!(
-            r#"SELECT lease_job, lease_expires_at, coalesce(lease_expires_at > now(), false) AS "live!",
+            r#"SELECT lease_job, lease_worker, fence, lease_expires_at,
+                      coalesce(lease_expires_at > now(), false) AS "live!",
+                      (SELECT count(*) FROM tradingdb.job_crashes
+                       WHERE job_id = $3 AND organization_id = $1 AND pseudo_account = $2
+                         AND ($4::timestamptz IS NULL OR at > $4)) AS "crashes!",
                       last_sync_id, last_started_at, last_status, last_forced, last_checked_external,
                       EXISTS (SELECT FROM tradingdb.sync_outcomes
-                              WHERE sync_id = $3 AND organization_id = $1 AND pseudo_account = $2) AS "done!"
+                              WHERE sync_id = $3 AND organization_id = $1 AND pseudo_account = $2
+                                AND ($4::timestamptz IS NULL OR finished_at > $4 AND status <> 'failed')) AS "done!"
                FROM tradingdb.account_sync_state
                WHERE organization_id = $1 AND pseudo_account = $2
                FOR UPDATE"#,
             account.organization_id,
             account.pseudo_account,
-            request.job_id
+            request.job_id,
+            request.replayed_at
         )
         .fetch_one(&mut *transaction)
         .await?;
@@ -105,6 +123,21 @@ impl Storage {
         {
             return Ok(LeaseAnswer::Held { until });
         }
+        let crashes = u32::try_from(state.crashes).unwrap_or(u32::MAX);
+        // A mark that another worker left open. Its own worker's is of a session that was lost, and no crash.
+        if let Some(open) = state.lease_job.filter(|_| state.lease_worker.as_deref() != Some(request.worker))
+        {
+            charge_crash(&mut transaction, account, &open, state.fence, state.lease_worker.as_deref())
+                .await?;
+            if open == request.job_id {
+                close_mark(&mut transaction, account, state.fence).await?;
+                transaction.commit().await?;
+                return Ok(LeaseAnswer::Crashed { crashes: crashes + 1 });
+            }
+        }
+        if crashes > request.crash_limit {
+            return Ok(LeaseAnswer::Crashed { crashes });
+        }
         let taken = sqlx::query!(
             r#"UPDATE tradingdb.account_sync_state
                SET fence = fence + 1, lease_job = $3, lease_worker = $4, lease_started_at = now(),
@@ -126,6 +159,7 @@ impl Storage {
             fence: taken.fence,
             started_at: taken.started_at,
             last_generation_at: taken.last_generation_at,
+            crashes,
         }))
     }
 
@@ -148,15 +182,21 @@ impl Storage {
         if renewed.rows_affected() == 0 { Err(StorageError::LeaseLost) } else { Ok(()) }
     }
 
-    /// Gives the account back without an outcome: the attempt failed or was interrupted and comes again.
+    /// Gives the account back without an outcome: the attempt failed or was interrupted and comes again. If it was taken for
+    /// dead meanwhile, that is taken back.
     pub async fn release_lease(&self, lease: &Lease) -> Result<(), StorageError> {
         sqlx::query!(
-            "UPDATE tradingdb.account_sync_state
+            "WITH alive AS (
+                 DELETE FROM tradingdb.job_crashes
+                 WHERE job_id = $4 AND organization_id = $1 AND pseudo_account = $2 AND fence = $3
+             )
+             UPDATE tradingdb.account_sync_state
              SET lease_job = NULL, lease_worker = NULL, lease_started_at = NULL, lease_expires_at = NULL
              WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3",
             lease.account.organization_id,
             lease.account.pseudo_account,
-            lease.fence
+            lease.fence,
+            lease.job_id
         )
         .execute(&self.pool)
         .await?;
@@ -182,4 +222,44 @@ impl Storage {
         .await?;
         held.map(|_| transaction).ok_or(StorageError::LeaseLost)
     }
+}
+
+async fn charge_crash(
+    transaction: &mut Transaction<'static, Postgres>,
+    account: &Account,
+    job: &str,
+    fence: i64,
+    worker: Option<&str>,
+) -> Result<(), StorageError> {
+    sqlx::query!(
+        "INSERT INTO tradingdb.job_crashes (job_id, organization_id, pseudo_account, fence, worker)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        job,
+        account.organization_id,
+        account.pseudo_account,
+        fence,
+        worker
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// The fence moves on, so that a run that was taken for dead and is not writes nothing more.
+async fn close_mark(
+    transaction: &mut Transaction<'static, Postgres>,
+    account: &Account,
+    fence: i64,
+) -> Result<(), StorageError> {
+    sqlx::query!(
+        "UPDATE tradingdb.account_sync_state
+         SET fence = fence + 1, lease_job = NULL, lease_worker = NULL, lease_started_at = NULL, lease_expires_at = NULL
+         WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3",
+        account.organization_id,
+        account.pseudo_account,
+        fence
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }

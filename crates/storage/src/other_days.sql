@@ -2,7 +2,9 @@ SELECT d.strategy_id,
        (SELECT max(f.last_day) FROM tradingdb.ledger_families f
         WHERE f.pseudo_account = $1 AND f.organization_id = $2 AND f.strategy_id = d.strategy_id
           AND f.id <> ALL($3)) AS last_day,
-       ARRAY(SELECT DISTINCT day FROM tradingdb.ledger_families f, unnest(f.odd_days) AS day
+       -- They decide the view's day and the one before it. Markets are never closed for forty days, so the latest forty do.
+       ARRAY(SELECT DISTINCT day
+             FROM tradingdb.ledger_families f, unnest(f.odd_days[cardinality(f.odd_days) - 39:]) AS day
              WHERE f.pseudo_account = $1 AND f.organization_id = $2 AND f.strategy_id = d.strategy_id
                AND f.id <> ALL($3) AND f.odd_days <> '{}') AS "odd_days!"
 FROM tradingdb.ledger_days d

@@ -42,7 +42,8 @@ pub struct Outcome {
 
 impl Storage {
     /// Writes the outcome of a run, releases its lease, and marks the external orders it announced: one statement,
-    /// the last of a run.
+    /// the last of a run. An earlier `failed` or `expired` outcome of the same job, which was replayed, gives way to it; any
+    /// other stands.
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`] when the account is another run's by now; nothing is written then.
@@ -76,14 +77,19 @@ impl Storage {
 
     /// Writes the outcome of a job that ends without a run of its own: expired, or given up on.
     ///
-    /// The first outcome of a job stands. A `failed` one shows as the account's last status.
+    /// The first outcome of a job stands, except that `failed` takes the place of `failed` or `expired`: the job may have been
+    /// replayed since. A `failed` one shows as the account's last status.
     pub async fn record_end(&self, ended: &EndedJob<'_>) -> Result<(), StorageError> {
         sqlx::query!(
             "WITH written AS (
-                 INSERT INTO tradingdb.sync_outcomes
+                 INSERT INTO tradingdb.sync_outcomes AS o
                      (sync_id, organization_id, pseudo_account, status, reason, worker, retries, report)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                 ON CONFLICT (sync_id, organization_id, pseudo_account) DO NOTHING
+                 ON CONFLICT (sync_id, organization_id, pseudo_account) DO UPDATE
+                     SET status = excluded.status, reason = excluded.reason, worker = excluded.worker,
+                         retries = excluded.retries, started_at = NULL, finished_at = excluded.finished_at,
+                         report = excluded.report
+                     WHERE o.status IN ('failed', 'expired') AND excluded.status = 'failed'
                  RETURNING sync_id
              )
              INSERT INTO tradingdb.account_sync_state AS s
@@ -120,12 +126,16 @@ impl Storage {
                  WHERE sync_id = $2 AND organization_id = $4 AND pseudo_account = $5
              ),
              written AS (
-                 INSERT INTO tradingdb.sync_outcomes
+                 INSERT INTO tradingdb.sync_outcomes AS o
                      (sync_id, organization_id, pseudo_account, status, reason, superseded_by, worker, retries,
                       started_at, report)
                  SELECT $1, organization_id, pseudo_account, status, 'superseded', $2, $3, 0, started_at, report
                  FROM superseding
-                 ON CONFLICT (sync_id, organization_id, pseudo_account) DO NOTHING
+                 ON CONFLICT (sync_id, organization_id, pseudo_account) DO UPDATE
+                     SET status = excluded.status, reason = excluded.reason, superseded_by = excluded.superseded_by,
+                         worker = excluded.worker, retries = excluded.retries, started_at = excluded.started_at,
+                         finished_at = excluded.finished_at, report = excluded.report
+                     WHERE o.status IN ('failed', 'expired')
              )
              SELECT report FROM superseding",
             sync_id,

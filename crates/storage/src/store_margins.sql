@@ -1,10 +1,11 @@
 -- One row of each category and IST day ($1 told, by $2, $3; $4): the day's row follows what is told, a new day has a new
 -- one. What was not told stays; what says nothing new is not written.
 WITH told AS (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS x (
+    SELECT DISTINCT ON (category) * FROM jsonb_to_recordset($1::jsonb) AS x (
         category text, adhoc numeric, available numeric, collateral numeric, exposure numeric, funds numeric,
         net numeric, payin numeric, payout numeric, realised_mtm numeric, span numeric, total numeric,
         unrealised_mtm numeric, utilized numeric, stock_broker text, trading_account text)
+    ORDER BY category
 ),
 today AS (
     SELECT DISTINCT ON (m.category) m.*

@@ -111,7 +111,7 @@ impl Storage {
         .await?)
     }
 
-    /// Deletes ticks, outcomes and changes that nobody took in, where older than `days`, at most 10,000 (of changes
+    /// Deletes ticks, outcomes, crashes and changes that nobody took in, where older than `days`, at most 10,000 (of changes
     /// 100,000) at once, and says how many went.
     pub async fn delete_expired_records(&self, days: u32) -> Result<u64, StorageError> {
         let days = f64::from(days);
@@ -131,7 +131,15 @@ impl Storage {
         )
         .execute(&self.pool)
         .await?;
+        let crashes = sqlx::query!(
+            "DELETE FROM tradingdb.job_crashes WHERE (job_id, organization_id, pseudo_account, fence) IN (
+                 SELECT job_id, organization_id, pseudo_account, fence FROM tradingdb.job_crashes
+                 WHERE at < now() - make_interval(secs => $1::double precision * 86400) LIMIT 10000)",
+            days
+        )
+        .execute(&self.pool)
+        .await?;
         let changes = self.forget_changes(days).await?;
-        Ok(ticks.rows_affected() + outcomes.rows_affected() + changes)
+        Ok(ticks.rows_affected() + outcomes.rows_affected() + crashes.rows_affected() + changes)
     }
 }

@@ -24,3 +24,7 @@ FROM jsonb_to_recordset($1::jsonb) AS x (
     exchange_time timestamptz, platform_time timestamptz, broker_order_id text, exchange_order_id text,
     broker_parent_id text, raw jsonb)
 WHERE o.id = x.id
+  -- Whoever placed the order may have moved it on since the plan was made.
+  AND coalesce(o.filled_quantity, 0) <= x.filled_quantity
+  AND NOT (upper(o.status) IN ('COMPLETE', 'CANCELLED', 'REJECTED')
+           AND x.status NOT IN ('COMPLETE', 'CANCELLED', 'REJECTED'))

@@ -11,9 +11,10 @@ use queue::{Consumer, ConsumerSettings, Publisher, RabbitUrls, RetryPolicy, Work
 use secrecy::SecretString;
 use service::{
     Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl,
-    Shutdown, SyncArgs, WorkerArgs,
+    Shutdown, SyncArgs, Told, WorkerArgs,
 };
 use storage::Storage;
+use tokio::sync::{Semaphore, watch};
 use tracing::info;
 
 /// How long Redis may take over one operation.
@@ -80,17 +81,44 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
             retries: arguments.retry.retry_max,
         },
         time_limit: arguments.worker.job_time_limit_seconds,
+        crash_limit: arguments.worker.crash_limit,
         grace: arguments.worker.shutdown_grace_seconds,
     };
-    let storage = pipeline.storage.clone();
-    service::tell_metrics(&arguments.metrics, move || pipeline::refresh_metrics(storage.clone())).await?;
-    pipeline::describe_metrics();
     let publisher = pipeline.publisher.clone();
+    let (storage, cache) = (pipeline.storage.clone(), pipeline.cache.clone());
+    let consumer = Consumer::new(settings, Arc::new(pipeline), publisher.clone());
+    let health = Health { storage, cache, publisher, is_consuming: consumer.is_open() };
+    service::tell(&arguments.metrics, health).await?;
+    pipeline::describe_metrics();
     info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
-    let consumer = Consumer::new(settings, Arc::new(pipeline), publisher);
     consumer.run(shutdown.requested.clone()).await.map_err(Fatal::unavailable)?;
     info!("stopped");
     Ok(())
+}
+
+/// Whether this worker can do its work.
+struct Health {
+    storage: Storage,
+    cache: Cache,
+    publisher: Publisher,
+    is_consuming: watch::Receiver<bool>,
+}
+
+impl Told for Health {
+    async fn refresh(&self) {
+        pipeline::refresh_metrics(&self.storage).await;
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        if !*self.is_consuming.borrow() {
+            return Err("RabbitMQ: nothing is consumed".to_owned());
+        }
+        if !self.publisher.is_connected() {
+            return Err("RabbitMQ: nothing can be published".to_owned());
+        }
+        self.storage.now().await.map_err(|error| format!("PostgreSQL: {}", chain(&error)))?;
+        Box::pin(self.cache.ping()).await.map_err(|error| format!("Redis: {}", chain(&error)))
+    }
 }
 
 /// The slots of each consumed queue: `adhoc` has a tenth more of its own, so that it never waits behind a tick.
@@ -152,6 +180,7 @@ async fn connect(
             generation_interval: arguments.sync.position_generation_minutes,
             notifications_enabled: arguments.sync.rabbitmq_notifications_enabled,
             result_ttl: arguments.results.result_ttl_seconds,
+            crash_limit: arguments.worker.crash_limit,
         },
         fan_out: FanOut {
             storage: storage.clone(),
@@ -170,6 +199,7 @@ async fn connect(
         publisher,
         http: Http::new(Timeouts::default()).map_err(|error| chain(&error)),
         environment,
+        suspect: Arc::new(Semaphore::new(1)),
     })
 }
 

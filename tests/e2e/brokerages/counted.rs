@@ -1,24 +1,8 @@
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-
+use e2e::{free_address, get};
 use serde_json::Value;
 use testbed::kite;
 
 use super::{TOKEN, at_kite, bought, put_orders};
-
-/// A port that nobody listens on at the moment.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").to_string()
-}
-
-fn metrics(address: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
 
 #[test]
 fn what_the_brokerage_counts_otherwise_is_a_finding_and_a_metric_and_never_adjusted() {
@@ -50,7 +34,7 @@ fn what_the_brokerage_counts_otherwise_is_a_finding_and_a_metric_and_never_adjus
     let shown = world.show("Raghu");
     assert_eq!(shown["discrepancies"].as_array().map(Vec::len), Some(2), "{shown}");
 
-    let told = metrics(&address);
+    let told = get(&address, "/metrics");
     for line in [
         "syncfleet_broker_differences_total 2",
         r#"syncfleet_external_checks_total{brokerage="kite",outcome="completed"} 1"#,
@@ -61,7 +45,7 @@ fn what_the_brokerage_counts_otherwise_is_a_finding_and_a_metric_and_never_adjus
     }
     server.expire_login(TOKEN);
     world.sync("Raghu");
-    let told = metrics(&address);
+    let told = get(&address, "/metrics");
     assert!(told.lines().any(|line| line == r#"syncfleet_logins_needed{brokerage="kite"} 1"#), "{told}");
     assert!(!told.contains(TOKEN), "no secret");
 

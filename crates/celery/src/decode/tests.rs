@@ -276,13 +276,15 @@ fn headers_of_any_width_and_wording_are_understood() {
     let message = decode_headers(json!({
         "group": "g", "group_index": "2", "parent_id": 5, "root_id": {}, "ignore_result": 1, "stamps": [1],
         "eta": "2026-11-22T13:14:58.822443+00:00", "expires": "2026-11-22T18:44:58+05:30",
-        "syncfleet-enqueued-at": "2026-11-22T13:14:58Z", "x-death": [{"count": 1}],
+        "syncfleet-enqueued-at": "2026-11-22T13:14:58Z", "syncfleet-replayed-at": "2026-11-22T14:00:00Z",
+        "x-death": [{"count": 1}],
     }))
     .unwrap();
     assert_eq!((message.group.as_deref(), message.group_index), (Some("g"), Some(2)));
     assert_eq!((message.parent_id, message.root_id, message.ignore_result), (None, None, Some(true)));
     assert_eq!(message.eta, parse_time("2026-11-22T13:14:58.822443Z"));
     assert_eq!(message.expires, message.enqueued_at);
+    assert_eq!(message.replayed_at, parse_time("2026-11-22T14:00:00Z"));
     assert_eq!(decode_headers(json!({"syncfleet-enqueued-at": 5})).unwrap().enqueued_at, None);
 }
 

@@ -36,8 +36,10 @@ impl Desk {
             job_id: "job",
             worker: "worker",
             enqueued_at: None,
+            replayed_at: None,
             force: false,
             check_external: false,
+            crash_limit: 5,
             hold: Duration::from_secs(3600),
         };
         match self.storage.lease_account(&request).await.unwrap() {

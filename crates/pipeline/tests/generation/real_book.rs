@@ -53,7 +53,7 @@ async fn the_rows_of_a_real_book_are_the_brokerages_own_positions_of_that_day() 
 
     let desk = Desk::new().await;
     let lease = desk.lease().await;
-    let look = ledger::Look { at: as_of, grace: TimeDelta::zero(), is_of_today: true };
+    let look = ledger::Look { at: as_of, grace: TimeDelta::zero(), has_own_orders: false, is_of_today: true };
     let plan = ledger::plan(&[], &orders, &look);
     let look = storage::Look {
         orders: &orders,

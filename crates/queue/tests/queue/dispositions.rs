@@ -294,3 +294,73 @@ async fn an_end_that_could_not_be_told_is_told_another_time() {
     testbed::wait_until("its end is told", crate::support::SOON, || !worker.script.concluded().is_empty());
     assert_eq!(bed.done(worker).await.concluded().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_for_its_turn_comes_back_then_and_spends_no_retry() {
+    let bed = Bed::new().await;
+    bed.enqueue("a").await;
+    let delay = Duration::from_millis(1500);
+    let script = Script::new(
+        move |_, before| if before == 0 { Step::End(Ending::Waiting { delay }) } else { finished() },
+    );
+    let worker = bed.worker(1, script);
+    worker.script.wait_for_runs(2);
+    let runs = bed.done(worker).await.runs();
+    assert_eq!(runs.iter().map(|run| run.retries).collect::<Vec<_>>(), [0, 0]);
+    assert!(runs[1].began - runs[0].began >= chrono::Duration::milliseconds(1500), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_worker_died_comes_back_and_beyond_the_limit_is_a_dead_letter() {
+    let bed = Bed::new().await;
+    bed.enqueue("a").await;
+    let crashed = |crashes| Step::End(Ending::Crashed { crashes });
+    let worker = bed.worker(1, Script::new(move |_, before| crashed(u32::try_from(before).unwrap() + 1)));
+    let letter = bed.dead_letters(1).remove(0);
+    assert_eq!(letter.headers["syncfleet-reason"], "crash_loop");
+    let script = bed.done(worker).await;
+    assert_eq!(script.runs().len(), 3, "the limit is 2");
+    assert_eq!(script.concluded()[0]["reason"], "crash_loop");
+}
+
+/// Takes the only message of `periodic` and gives it back, so often.
+fn return_often(bed: &Bed, times: usize) {
+    for _ in 0..times {
+        let body = json!({"count": 1, "ackmode": "ack_requeue_true", "encoding": "base64"});
+        let path = format!("/api/queues/{}/periodic/get", bed.vhost.name());
+        let found = bed.vhost.api("POST", &path, Some(&body)).unwrap();
+        assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_returned_ten_times_is_renewed_before_anything_is_read_of_it() {
+    let bed = Bed::new().await;
+    bed.enqueue("a").await;
+    return_often(&bed, 12);
+    let worker = bed.worker(1, Script::new(|_, _| finished()));
+    worker.script.wait_for_runs(1);
+    let script = bed.done(worker).await;
+    assert_eq!(script.ids(), ["a"]);
+    assert!(bed.dead_letters(0).is_empty());
+
+    let mut gone_round = task("b");
+    gone_round.extra_headers.insert("syncfleet-renewals".into(), json!(10));
+    bed.enqueue_task(gone_round).await;
+    return_often(&bed, 12);
+    let worker = bed.worker(1, Script::new(|_, _| finished()));
+    let letter = bed.dead_letters(1).remove(0);
+    assert_eq!(letter.headers["syncfleet-reason"], "redelivery_limit");
+    assert!(bed.done(worker).await.ids().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_somebody_wrote_into_a_message_is_not_believed() {
+    let bed = Bed::new().await;
+    let mut forged = task("a");
+    forged.extra_headers.insert("x-delivery-count".into(), json!(50));
+    bed.enqueue_task(forged).await;
+    let worker = bed.worker(1, Script::new(|_, _| finished()));
+    worker.script.wait_for_runs(1);
+    bed.done(worker).await;
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod consumer;
+mod dead_letters;
 mod dispositions;
 mod drain;
 mod publisher;

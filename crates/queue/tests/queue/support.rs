@@ -109,6 +109,7 @@ pub(crate) fn settings(vhost: &Vhost, slots: usize) -> ConsumerSettings {
         queues: vec![(WorkQueue::Periodic, slots)],
         policy: quick(),
         time_limit: Duration::from_secs(60),
+        crash_limit: 2,
         grace: Duration::from_secs(20),
     }
 }

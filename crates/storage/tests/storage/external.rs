@@ -41,8 +41,12 @@ pub(crate) fn reported(broker_order_id: &str, exchange_order_id: &str) -> Report
 }
 
 pub(crate) fn plan(known: &[KnownOrder], reported: &[ReportedOrder]) -> Plan {
-    let look =
-        ledger::Look { at: time("2025-06-10T12:00:00Z"), grace: TimeDelta::seconds(30), is_of_today: true };
+    let look = ledger::Look {
+        at: time("2025-06-10T12:00:00Z"),
+        grace: TimeDelta::seconds(30),
+        has_own_orders: false,
+        is_of_today: true,
+    };
     ledger::plan(known, reported, &look)
 }
 
@@ -400,7 +404,7 @@ async fn a_look_writes_each_table_with_one_statement_however_many_orders_there_a
              FOR EACH STATEMENT EXECUTE FUNCTION public.count_statement();
          CREATE TRIGGER counted AFTER INSERT OR UPDATE ON tradingdb.order_events
              FOR EACH STATEMENT EXECUTE FUNCTION public.count_statement();
-         CREATE TRIGGER counted AFTER INSERT OR UPDATE ON tradingdb.instruments
+         CREATE TRIGGER counted AFTER INSERT ON tradingdb.instruments
              FOR EACH STATEMENT EXECUTE FUNCTION public.count_statement()",
     );
     let lease = bed.lease(&raghu(), "job").await;

@@ -260,3 +260,57 @@ async fn a_superseded_job_gets_the_outcome_of_the_run_that_did_its_work() {
     assert_eq!(bed.sql("SELECT superseded_by FROM tradingdb.sync_outcomes WHERE sync_id = 'job'"), "run");
     assert!(matches!(bed.storage.lease_account(&request(&raghu(), "job")).await.unwrap(), LeaseAnswer::Done));
 }
+
+fn by<'a>(account: &'a Account, job: &'a str, worker: &'a str) -> LeaseRequest<'a> {
+    LeaseRequest { worker, ..request(account, job) }
+}
+
+async fn answer(bed: &Bed, request: &LeaseRequest<'_>) -> LeaseAnswer {
+    bed.storage.lease_account(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_run_that_another_worker_left_open_is_a_crash_of_its_job_and_of_no_other() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    for (crashes, worker) in [(1, "w2"), (2, "w3")] {
+        let before = format!("w{crashes}");
+        let LeaseAnswer::Taken(lease) = answer(&bed, &by(&raghu, "job-1", &before)).await else { panic!() };
+        assert_eq!(lease.crashes, crashes - 1);
+        let LeaseAnswer::Crashed { crashes: told } = answer(&bed, &by(&raghu, "job-1", worker)).await else {
+            panic!()
+        };
+        assert_eq!(told, crashes);
+        assert!(matches!(bed.storage.renew_lease(&lease, HOUR).await, Err(StorageError::LeaseLost)));
+    }
+    let LeaseAnswer::Taken(other) = answer(&bed, &by(&raghu, "job-2", "w3")).await else {
+        panic!("it is free")
+    };
+    assert_eq!(other.crashes, 0);
+    bed.storage.release_lease(&other).await.unwrap();
+    let limited = LeaseRequest { crash_limit: 1, ..by(&raghu, "job-1", "w4") };
+    assert!(matches!(answer(&bed, &limited).await, LeaseAnswer::Crashed { crashes: 2 }), "not run again");
+}
+
+#[tokio::test]
+async fn a_worker_that_lives_after_all_takes_its_crash_back() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    let LeaseAnswer::Taken(slow) = answer(&bed, &by(&raghu, "job-1", "w1")).await else { panic!() };
+    assert!(matches!(answer(&bed, &by(&raghu, "job-1", "w2")).await, LeaseAnswer::Crashed { crashes: 1 }));
+    bed.storage.release_lease(&slow).await.unwrap();
+    let LeaseAnswer::Taken(again) = answer(&bed, &by(&raghu, "job-1", "w2")).await else { panic!() };
+    assert_eq!(again.crashes, 0);
+    bed.storage.release_lease(&slow).await.unwrap();
+    bed.storage.renew_lease(&again, HOUR).await.expect("the late word of the first changes nothing");
+}
+
+#[tokio::test]
+async fn an_expired_run_of_another_job_is_that_jobs_crash() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    let short = LeaseRequest { hold: Duration::ZERO, ..by(&raghu, "job-1", "w1") };
+    assert!(matches!(answer(&bed, &short).await, LeaseAnswer::Taken(_)));
+    let LeaseAnswer::Taken(next) = answer(&bed, &by(&raghu, "job-2", "w2")).await else { panic!() };
+    assert_eq!(next.crashes, 0);
+    bed.storage.release_lease(&next).await.unwrap();
+    let LeaseAnswer::Taken(again) = answer(&bed, &by(&raghu, "job-1", "w2")).await else { panic!() };
+    assert_eq!(again.crashes, 1);
+}

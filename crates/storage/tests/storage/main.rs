@@ -16,5 +16,6 @@ mod migrations;
 mod opening_lots;
 mod plans;
 mod quotes;
+mod replays;
 mod support;
 mod ticks;

@@ -108,8 +108,10 @@ pub(crate) fn request<'a>(account: &'a Account, job: &'a str) -> LeaseRequest<'a
         job_id: job,
         worker: "worker-1",
         enqueued_at: None,
+        replayed_at: None,
         force: false,
         check_external: false,
+        crash_limit: 5,
         hold: HOUR,
     }
 }

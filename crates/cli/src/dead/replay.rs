@@ -1,0 +1,52 @@
+use std::collections::HashMap;
+
+use serde_json::json;
+use service::exit;
+
+use super::open;
+use super::selection::Selection;
+use crate::failure::Failure;
+use crate::output;
+use crate::servers::Servers;
+
+/// Reasons for which a job may well run another time; a message with any other was not understood.
+const CURABLE: [&str; 3] = ["retries_exhausted", "crash_loop", "redelivery_limit"];
+
+/// Makes letters jobs again.
+pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    // Outcomes carry PostgreSQL's time, and only those after the replay count.
+    let storage = servers.migrated_storage().await?;
+    let mut dead = open(servers).await?;
+    let wanted = selection.of(&dead);
+    let told: HashMap<String, (&str, Option<String>)> = (dead.letters().iter())
+        .filter(|letter| wanted.contains(&letter.id))
+        .map(|letter| (letter.id.clone(), (letter.queue.name(), letter.reason.clone())))
+        .collect();
+    let count = wanted.len();
+    let replay = dead.replay(&wanted, storage.now().await?).await;
+    let closed = dead.close().await;
+    if json {
+        output::document(&json!({"replayed": replay.ids}));
+    }
+    for id in &replay.ids {
+        let Some((queue, reason)) = told.get(id) else { continue };
+        if !json {
+            output::say(&format!("{id} is a job again, on {queue}"));
+        }
+        if let Some(reason) = reason.as_deref().filter(|reason| !CURABLE.contains(reason)) {
+            output::complain(&format!(
+                "note: {id} was refused ({reason}); it comes back unless the workers have changed"
+            ));
+        }
+    }
+    if !json {
+        output::say(&format!("{} replayed", replay.ids.len()));
+    }
+    if let Some(error) = replay.error {
+        output::complain(&format!("{} are still dead letters", count - replay.ids.len()));
+        return Err(error.into());
+    }
+    closed?;
+    selection.check(&wanted)?;
+    Ok(exit::DONE)
+}
