@@ -33,9 +33,7 @@ fn parse_filter(text: &str) -> Result<String, String> {
 
 /// Starts logging to standard error, at `default` unless the settings say otherwise; call it once.
 pub fn init_logging(arguments: &LogArgs, default: &str) {
-    // lapin logs each returned message and each lost connection; our own lines say the same with their consequence.
-    let filter = format!("lapin=off,{}", arguments.rust_log.as_deref().unwrap_or(default));
-    let filter: Targets = filter.parse().unwrap_or_default();
+    let filter = filter(arguments.rust_log.as_deref(), default);
     let layer = fmt::layer().with_writer(std::io::stderr);
     let layer = match arguments.log_format {
         LogFormat::Pretty => {
@@ -46,4 +44,36 @@ pub fn init_logging(arguments: &LogArgs, default: &str) {
     };
     // An error only says that logging was started before.
     drop(registry().with(layer.with_filter(filter)).try_init());
+}
+
+/// A setting that is there but empty says nothing, as in a compose file whose variable is not set.
+fn filter(said: Option<&str>, default: &str) -> Targets {
+    let said = said.filter(|said| !said.trim().is_empty()).unwrap_or(default);
+    // lapin logs each returned message and each lost connection; our own lines say the same with their consequence.
+    format!("lapin=off,{said}").parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_filter_is_the_default_and_lapin_stays_quiet() {
+        for said in [None, Some(""), Some(" ")] {
+            let filter = filter(said, "info");
+            assert!(filter.would_enable("queue", &Level::INFO), "{said:?}");
+            assert!(!filter.would_enable("queue", &Level::DEBUG), "{said:?}");
+            assert!(!filter.would_enable("lapin", &Level::ERROR), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_replaces_the_default() {
+        let filter = filter(Some("warn,queue=debug"), "info");
+        assert!(filter.would_enable("queue", &Level::DEBUG));
+        assert!(filter.would_enable("worker", &Level::WARN));
+        assert!(!filter.would_enable("worker", &Level::INFO));
+    }
 }
