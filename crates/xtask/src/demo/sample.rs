@@ -13,6 +13,8 @@ const TRADER: &str = include_str!("../../samples/trader.jsonl");
 const FAMILY: &str = include_str!("../../samples/family.jsonl");
 const INVESTOR_PAPER: &str = include_str!("../../samples/investor_paper.json");
 const KITE_ORDERS: &str = include_str!("../../samples/kite_orders.json");
+const KITE_POSITIONS: &str = include_str!("../../samples/kite_positions.json");
+const KITE_HOLDINGS: &str = include_str!("../../samples/kite_holdings.json");
 
 /// When the last order of the samples is done, counted from midnight.
 const CLOSE: TimeDelta = TimeDelta::minutes(15 * 60 + 30);
@@ -39,6 +41,8 @@ pub(crate) fn load(fleet: &mut Fleet) -> Result<()> {
     let paper = format!("file://{}", write("investor_paper.json", INVESTOR_PAPER)?);
     fleet.syncfleet(&["brokerage", "add", "Asha", "--kind", "paper", "--base-url", &paper])?;
     fleet.kite.respond(200, dated(KITE_ORDERS, today));
+    fleet.kite.respond_positions(200, KITE_POSITIONS);
+    fleet.kite.respond_holdings(200, KITE_HOLDINGS);
     let base_url = fleet.kite.base_url();
     let secrets = ["--api-key", "env:DEMO_KITE_API_KEY", "--access-token", "env:DEMO_KITE_ACCESS_TOKEN"];
     let mut words = vec!["brokerage", "add", "Meera", "--kind", "kite", "--base-url", base_url.as_str()];
