@@ -10,6 +10,7 @@ mod crashes;
 mod dead_letters;
 mod drain;
 mod failing_steps;
+mod failures;
 mod health;
 mod imports;
 mod names;

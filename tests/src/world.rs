@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::{Database, Message, Process, Redis, Vhost, binary, wait_until};
+use testbed::{Database, Message, Postgres, Process, RabbitMq, Redis, Vhost, binary, wait_until};
 
 /// How long anything may take that the tests wait for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,6 +19,10 @@ pub struct World {
     pub vhost: Vhost,
     /// Redis, which the test may stop.
     pub redis: Redis,
+    /// A RabbitMQ of the test's own, where it asked for one.
+    pub rabbitmq: Option<RabbitMq>,
+    /// A PostgreSQL of the test's own, where it asked for one.
+    pub postgres: Option<Postgres>,
     env: Vec<(String, String)>,
     files: tempfile::TempDir,
 }
@@ -57,15 +61,34 @@ impl Default for World {
 impl World {
     /// Fresh servers with the database migrated and a queue that collects notifications.
     pub fn new() -> Self {
-        let world = Self::empty();
-        world.syncfleet(&["migrate"]).expect(0);
-        world
+        Self::migrated(Self::empty())
+    }
+
+    /// As [`World::new`], on a RabbitMQ of its own, which the test may stop.
+    pub fn on_rabbitmq(rabbitmq: RabbitMq) -> Self {
+        let database = Database::create().expect("a database");
+        let vhost = Vhost::create_on(&rabbitmq.url(), &rabbitmq.management_url()).expect("a vhost");
+        Self::migrated(Self { rabbitmq: Some(rabbitmq), ..Self::on(database, vhost) })
+    }
+
+    /// As [`World::new`], on a PostgreSQL of its own, which the test may stop.
+    pub fn on_postgres(postgres: Postgres) -> Self {
+        let database = Database::create_on(&postgres.url()).expect("a database");
+        let vhost = Vhost::create().expect("a vhost");
+        Self::migrated(Self { postgres: Some(postgres), ..Self::on(database, vhost) })
     }
 
     /// Fresh servers without tables.
     pub fn empty() -> Self {
-        let database = Database::create().expect("a database");
-        let vhost = Vhost::create().expect("a vhost");
+        Self::on(Database::create().expect("a database"), Vhost::create().expect("a vhost"))
+    }
+
+    fn migrated(world: Self) -> Self {
+        world.syncfleet(&["migrate"]).expect(0);
+        world
+    }
+
+    fn on(database: Database, vhost: Vhost) -> Self {
         let redis = Redis::start().expect("a Redis");
         vhost.declare_exchange("sync_notifications", "topic").expect("the exchange");
         vhost.declare_queue(SEEN, &json!({})).expect("a queue");
@@ -78,7 +101,8 @@ impl World {
             ("SYNC_INTERVAL_SECONDS", "3600".to_owned()),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        Self { database, vhost, redis, env, files: tempfile::tempdir().expect("a folder") }
+        let files = tempfile::tempdir().expect("a folder");
+        Self { database, vhost, redis, rabbitmq: None, postgres: None, env, files }
     }
 
     /// Sets a variable for every program started from now on.

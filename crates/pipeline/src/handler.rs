@@ -16,6 +16,8 @@ use crate::{SyncJob, chain, notification};
 
 /// Deaths of its worker after which a job is suspected of them. One may be chance.
 const SUSPECT: u32 = 2;
+/// How long PostgreSQL may take to give the account to a run.
+const LEASE_LIMIT: Duration = Duration::from_secs(10);
 /// How long an interrupted run may take to give its lease back.
 const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -48,7 +50,12 @@ impl Handler for Pipeline {
             crash_limit: self.settings.crash_limit,
             hold: LEASE_HOLD,
         };
-        match self.storage.lease_account(&request).await {
+        let leased = tokio::time::timeout(LEASE_LIMIT, self.storage.lease_account(&request)).await;
+        let Ok(leased) = leased else {
+            let error = format!("PostgreSQL gave no answer within {} s", LEASE_LIMIT.as_secs());
+            return Ending::Failed { error, retry_after: None, report: None };
+        };
+        match leased {
             Ok(LeaseAnswer::Taken(lease)) if lease.crashes >= SUSPECT => {
                 self.run_suspect(&job, &lease, &stop).await
             }
@@ -145,7 +152,7 @@ impl Pipeline {
                 Ending::Failed { error, retry_after, report: Some(report) }
             }
             Err(LeaseLost) => {
-                warn!(account = %job.account, "another run took the account over: this one does not count");
+                warn!(account = %job.account, "the lease is lost, another run may have the account: this one does not count");
                 // Whoever took this run for dead is told that it is not.
                 self.release(lease).await;
                 Ending::Held

@@ -9,7 +9,7 @@ use crate::report::rfc3339;
 use crate::sync::Pipeline;
 use crate::{Report, SyncJob};
 
-/// How long a run waits for the confirm of its notification.
+/// How long a run waits for the confirm of its notification, unless RabbitMQ says that it takes nothing for now.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(30);
 /// An AMQP routing key has 255 bytes; prefix and suffix of ours need less than 40.
 const NAME_BYTES_MAX: usize = 200;
@@ -48,9 +48,14 @@ pub(crate) async fn notify(
     }
     let mut messages: Vec<Message> = external.iter().map(|order| external_message(report, order)).collect();
     messages.push(completed_message(report));
-    match tokio::time::timeout(PUBLISH_LIMIT, pipeline.publisher.publish_all(messages)).await {
-        Ok(published) => published,
-        Err(_) => Err(PublishError::TimedOut(PUBLISH_LIMIT)),
+    let mut publishing = std::pin::pin!(pipeline.publisher.publish_all(messages));
+    loop {
+        match tokio::time::timeout(PUBLISH_LIMIT, &mut publishing).await {
+            Ok(published) => return published,
+            // All else is done: to fail for this would do it all again, and publish no earlier.
+            Err(_) if pipeline.publisher.is_blocked() => {}
+            Err(_) => return Err(PublishError::TimedOut(PUBLISH_LIMIT)),
+        }
     }
 }
 

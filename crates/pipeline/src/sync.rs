@@ -6,6 +6,7 @@ use cache::Cache;
 use queue::Publisher;
 use storage::{EndedJob, Lease, Storage, StorageError};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::look::Look;
@@ -18,6 +19,8 @@ use crate::{
 pub(crate) const LEASE_HOLD: Duration = Duration::from_secs(30);
 /// How often it is renewed: two renewals may be lost.
 const LEASE_RENEWAL: Duration = Duration::from_secs(10);
+/// How long one renewal may take: the host of PostgreSQL may be gone without a word.
+const RENEWAL_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the pipeline may do and how.
 #[derive(Debug, Clone)]
@@ -160,14 +163,24 @@ impl Pipeline {
         }
     }
 
-    /// Renews the lease until it is lost; PostgreSQL being away for a while is no loss yet.
+    /// Renews the lease until it is lost: to another run, or because PostgreSQL could not be asked for as long as it lasts,
+    /// after which another run may have it. Anything shorter is no loss yet.
     pub(crate) async fn keep_lease(&self, lease: &Lease) {
+        let mut renewed = Instant::now();
         loop {
-            tokio::time::sleep(LEASE_RENEWAL).await;
-            match self.storage.renew_lease(lease, LEASE_HOLD).await {
-                Ok(()) => {}
-                Err(StorageError::LeaseLost) => return,
-                Err(error) => warn!(account = %lease.account, "lease not renewed: {}", chain(&error)),
+            sleep(LEASE_RENEWAL).await;
+            let error = match timeout(RENEWAL_LIMIT, self.storage.renew_lease(lease, LEASE_HOLD)).await {
+                Ok(Ok(())) => {
+                    renewed = Instant::now();
+                    continue;
+                }
+                Ok(Err(StorageError::LeaseLost)) => return,
+                Ok(Err(error)) => chain(&error),
+                Err(_) => format!("no answer within {RENEWAL_LIMIT:?}"),
+            };
+            warn!(account = %lease.account, error, "lease not renewed: PostgreSQL: {error}");
+            if renewed.elapsed() >= LEASE_HOLD {
+                return;
             }
         }
     }

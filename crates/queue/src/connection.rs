@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus};
 use url::Url;
 
 use crate::QueueError;
@@ -125,7 +125,12 @@ impl Link {
 
     /// Whether RabbitMQ has asked us to stop publishing (memory or disk alarm).
     pub(crate) fn is_blocked(&self) -> bool {
-        self.connection.status().blocked()
+        self.liveness().is_blocked()
+    }
+
+    /// What others may know of the connection.
+    pub(crate) fn liveness(&self) -> Liveness {
+        Liveness(self.connection.status().clone())
     }
 
     /// Whether the connection is known to be usable.
@@ -142,6 +147,23 @@ impl Link {
     pub(crate) async fn close(self) {
         let closing = self.connection.close(200, "bye".into());
         let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
+    }
+}
+
+/// The state of an open connection, for those who do not own it.
+#[derive(Clone)]
+pub(crate) struct Liveness(ConnectionStatus);
+
+impl Liveness {
+    /// See [`Link::is_blocked`].
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.0.blocked()
+    }
+}
+
+impl fmt::Debug for Liveness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Liveness").field("blocked", &self.is_blocked()).finish()
     }
 }
 

@@ -44,6 +44,8 @@ pub struct ConsumerSettings {
     pub crash_limit: u32,
     /// How long running jobs may go on after a shutdown began.
     pub grace: Duration,
+    /// Without a session for so long the consumer gives up; [`GIVE_UP_AFTER`] is what programs say.
+    pub give_up_after: Duration,
 }
 
 /// Consumes the work queues, session after session, until it is told to stop.
@@ -88,7 +90,7 @@ impl<H: Handler> Consumer<H> {
     /// grace, the rest goes back to its queue.
     ///
     /// # Errors
-    /// [`QueueError::GaveUp`] after five minutes without a session.
+    /// [`QueueError::GaveUp`] when there was no session for as long as [`ConsumerSettings::give_up_after`].
     pub async fn run(&self, stop: CancellationToken) -> Result<(), QueueError> {
         let mut attempt = 0;
         let mut healthy = Instant::now();
@@ -111,8 +113,8 @@ impl<H: Handler> Consumer<H> {
                     warn!(attempt, "cannot consume, trying again: {text}");
                 }
             }
-            if healthy.elapsed() > GIVE_UP_AFTER {
-                return Err(QueueError::GaveUp(GIVE_UP_AFTER));
+            if healthy.elapsed() > self.settings.give_up_after {
+                return Err(QueueError::GaveUp(self.settings.give_up_after));
             }
             if !stop.is_cancelled() {
                 let pause = tokio::time::sleep(reconnect_pause(attempt));

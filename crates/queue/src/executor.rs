@@ -14,10 +14,12 @@ use crate::decide::{Disposition, Event, Facts, decide};
 use crate::delay::DelayStep;
 use crate::handler::{Attempt, End, Ending, Handler};
 use crate::{PublishError, Publisher, RetryPolicy, WorkQueue};
-use crate::{headers, returns};
+use crate::{headers, returns, telemetry};
 
 /// How long a run that was told to stop may take to reach a safe point before it is dropped.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long the telling of an end may take; then the delivery goes back, to end another time.
+const CONCLUDE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a queue that refused a copy is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// How long a job waits whose account is held by another run.
@@ -75,6 +77,7 @@ impl<H: Handler> Executor<H> {
             now: Utc::now(),
         };
         let disposition = decide(&handled.event, &facts);
+        telemetry::count(queue, &handled.event, &disposition);
         self.dispose(&delivery, queue, handled, disposition, session).await;
     }
 
@@ -264,6 +267,9 @@ impl<H: Handler> Executor<H> {
         let Some(attempt) = &handled.attempt else { return Ok(()) };
         tokio::select! {
             concluded = self.handler.conclude(attempt, end) => concluded,
+            () = tokio::time::sleep(CONCLUDE_LIMIT) => {
+                Err(format!("its end could not be told within {} s", CONCLUDE_LIMIT.as_secs()))
+            }
             () = session.lost.cancelled() => Err("the connection was lost".to_owned()),
         }
     }

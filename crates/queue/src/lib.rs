@@ -30,6 +30,7 @@ mod message;
 mod publisher;
 mod returns;
 mod subscription;
+mod telemetry;
 mod topology;
 
 pub use backoff::RetryPolicy;
@@ -43,6 +44,7 @@ pub use handler::{Attempt, End, Ending, Handler};
 pub use message::{Destination, Message};
 pub use publisher::Publisher;
 pub use subscription::{Notice, Subscription};
+pub use telemetry::describe_metrics;
 pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, QueueDepth, WorkQueue, queue_depths};
 
 /// An error with its causes in one line, for the log line of a failed try.

@@ -9,7 +9,7 @@ use lapin::{Channel, Confirmation};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use crate::connection::{Link, RabbitUrls, reconnect_pause};
+use crate::connection::{Link, Liveness, RabbitUrls, reconnect_pause};
 use crate::{Message, PublishError, QueueError};
 use crate::{copy, topology};
 
@@ -40,7 +40,7 @@ struct Request {
 
 #[derive(Debug, Clone, Default)]
 struct State {
-    connected: bool,
+    connection: Option<Liveness>,
     last_error: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl Publisher {
     /// Text of the last failed try when `limit` has passed.
     pub async fn connected(&self, limit: Duration) -> Result<(), String> {
         let mut state = self.state.clone();
-        match tokio::time::timeout(limit, state.wait_for(|state| state.connected)).await {
+        match tokio::time::timeout(limit, state.wait_for(|state| state.connection.is_some())).await {
             Ok(Ok(_)) => Ok(()),
             _ => {
                 let error = self.state.borrow().last_error.clone();
@@ -70,17 +70,23 @@ impl Publisher {
 
     /// Whether there is a connection with everything declared.
     pub fn is_connected(&self) -> bool {
-        self.state.borrow().connected
+        self.state.borrow().connection.is_some()
+    }
+
+    /// Whether RabbitMQ takes nothing for now (memory or disk alarm): what is published waits for the end of it.
+    pub fn is_blocked(&self) -> bool {
+        self.state.borrow().connection.as_ref().is_some_and(Liveness::is_blocked)
     }
 
     /// Returns when there has been no connection for as long as `limit`.
     pub async fn unreachable_for(&self, limit: Duration) {
         let mut state = self.state.clone();
         loop {
-            if state.wait_for(|state| !state.connected).await.is_err() {
+            if state.wait_for(|state| state.connection.is_none()).await.is_err() {
                 return;
             }
-            if tokio::time::timeout(limit, state.wait_for(|state| state.connected)).await.is_err() {
+            if tokio::time::timeout(limit, state.wait_for(|state| state.connection.is_some())).await.is_err()
+            {
                 return;
             }
         }
@@ -131,7 +137,7 @@ async fn run(
         match open(&urls, attempt, &client).await {
             Ok((link, channel)) => {
                 attempt = 0;
-                state.send_replace(State { connected: true, last_error: None });
+                state.send_replace(State { connection: Some(link.liveness()), last_error: None });
                 info!(server = link.server(), "publishing through {}", link.server());
                 let ended = work(&link, &channel, &mut requests, &mut waiting).await;
                 state.send_replace(State::default());
@@ -149,7 +155,7 @@ async fn run(
             }
             Err(error) => {
                 let text = crate::connection_error_text(&error);
-                state.send_replace(State { connected: false, last_error: Some(text.clone()) });
+                state.send_replace(State { connection: None, last_error: Some(text.clone()) });
                 warn!(attempt, "cannot connect for publishing, trying again: {text}");
             }
         }

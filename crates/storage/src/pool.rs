@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger::Account;
-use sqlx::ConnectOptions as _;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::StorageError;
 
@@ -19,8 +19,23 @@ pub fn migrator() -> &'static Migrator {
 
 /// How long a caller waits for a connection before the server counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may take to show that it leads somewhere: one whose host is gone says nothing at all, and sqlx
+/// would wait for it as long as TCP does, a quarter of an hour, while it holds its place in the pool.
+const PING_TIMEOUT: Duration = Duration::from_millis(1500);
+/// A connection that was in use so shortly before is lent without a look.
+const FRESH: Duration = Duration::from_secs(1);
 /// No statement of ours takes this long; one that does is stuck and is ended by the server.
 const STATEMENT_TIMEOUT: &str = "60s";
+
+/// What PostgreSQL does about a client that is gone without a word: its transaction would keep an account locked for as
+/// long as TCP believes in it, two hours by default.
+const GONE_CLIENT: [(&str, &str); 4] = [
+    // No transaction of ours is idle for longer than it computes.
+    ("idle_in_transaction_session_timeout", "20s"),
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
 
 /// A pool of connections with every statement of the product as a method. Cheap to clone.
 #[derive(Clone)]
@@ -57,12 +72,18 @@ impl Storage {
                 ("statement_timeout", STATEMENT_TIMEOUT),
                 ("TimeZone", "UTC"),
                 ("search_path", "public"),
-            ]);
+            ])
+            .options(GONE_CLIENT);
         // What a statement costs is for metrics; a log line with its whole text helps nobody.
         let options = options.disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, found| {
+                Box::pin(async move { Ok(found.idle_for < FRESH || leads_somewhere(connection).await) })
+            })
+            .after_release(|connection, _| Box::pin(async move { Ok(leads_somewhere(connection).await) }))
             .connect_lazy_with(options);
         Ok(Self { pool, default_organization: default_organization.into() })
     }
@@ -132,4 +153,8 @@ impl Storage {
         }
         keys
     }
+}
+
+async fn leads_somewhere(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }

@@ -1,5 +1,6 @@
 //! A private RabbitMQ.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::Error;
@@ -41,6 +42,12 @@ struct Ports {
 impl RabbitMq {
     /// Starts an empty node and returns when AMQP and the management API answer.
     pub fn start() -> Result<Self, Error> {
+        Self::start_with("")
+    }
+
+    /// As [`RabbitMq::start`], with further settings of the application `rabbit` as Erlang terms, such as
+    /// `{consumer_timeout, 3000}, {channel_tick_interval, 500}`.
+    pub fn start_with(settings: &str) -> Result<Self, Error> {
         on_free_ports(|| {
             let ports = Ports {
                 amqp: Port::reserve()?,
@@ -49,7 +56,7 @@ impl RabbitMq {
                 epmd: Port::reserve()?,
             };
             let rabbitmq = Self { server: Server::new("RabbitMQ", ENDINGS)?, ports };
-            rabbitmq.write_configuration()?;
+            rabbitmq.write_configuration(settings)?;
             rabbitmq.write_run()?;
             rabbitmq.launch()?;
             Ok(rabbitmq)
@@ -96,13 +103,42 @@ impl RabbitMq {
         self.server.thaw()
     }
 
+    /// Raises the memory alarm, in which RabbitMQ takes no messages, or ends it.
+    pub fn set_memory_alarm(&self, on: bool) -> Result<(), Error> {
+        self.control(&["set_vm_memory_high_watermark", if on { "0" } else { "0.4" }]).map(drop)
+    }
+
+    /// Runs a command of `rabbitmqctl`, about a second, and returns what it prints.
+    fn control(&self, words: &[&str]) -> Result<String, Error> {
+        let output = Command::new(Program::RabbitMq.path()?.with_file_name("rabbitmqctl"))
+            .args(["--quiet", "--node", &self.node_name()])
+            .args(words)
+            .env_clear()
+            .env("PATH", crate::programs::search_path())
+            .env("HOME", self.server.folder())
+            .env("LC_ALL", "C.UTF-8")
+            .env("ERL_EPMD_PORT", self.ports.epmd.number().to_string())
+            .env("RABBITMQ_CONF_ENV_FILE", self.server.folder().join("environment.conf"))
+            .stdin(Stdio::null())
+            .output()
+            .map_err(Error::io("run rabbitmqctl"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(Error::Tool { tool: "rabbitmqctl", output: String::from_utf8_lossy(&output.stderr).into_owned() })
+    }
+
+    fn node_name(&self) -> String {
+        format!("syncfleet{}@localhost", self.ports.amqp.number())
+    }
+
     fn launch(&self) -> Result<(), Error> {
         let management = Http::new(&self.management_url())?;
         // The log is in our folder, so it is our node that has started and no other that took the port.
         self.server.start(PATIENCE, |log| log.contains(STARTED) && management.get("/api/overview").is_ok())
     }
 
-    fn write_configuration(&self) -> Result<(), Error> {
+    fn write_configuration(&self, settings: &str) -> Result<(), Error> {
         let Ports { amqp, management, .. } = &self.ports;
         // Statistics come twenty times as often as by default: tests wait for them in queue depths.
         let configuration = format!(
@@ -117,7 +153,9 @@ impl RabbitMq {
             management.number(),
         );
         self.server.write("rabbitmq.conf", &configuration)?;
-        self.server.write("advanced.config", "[{rabbit, [{quorum_tick_interval, 250}]}].\n")?;
+        let settings = if settings.is_empty() { String::new() } else { format!(", {settings}") };
+        let terms = format!("[{{rabbit, [{{quorum_tick_interval, 250}}{settings}]}}].\n");
+        self.server.write("advanced.config", &terms)?;
         self.server.write("enabled_plugins", "[rabbitmq_management].\n")?;
         self.server.write("environment.conf", "")?;
         Ok(())
@@ -131,7 +169,7 @@ impl RabbitMq {
             ("HOME", folder.clone()),
             ("ERL_EPMD_PORT", epmd_port.clone()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
-            ("RABBITMQ_NODENAME", format!("syncfleet{}@localhost", self.ports.amqp.number())),
+            ("RABBITMQ_NODENAME", self.node_name()),
             ("RABBITMQ_NODE_PORT", self.ports.amqp.number().to_string()),
             ("RABBITMQ_DIST_PORT", self.ports.distribution.number().to_string()),
             ("RABBITMQ_CONF_ENV_FILE", at("environment.conf")),

@@ -66,6 +66,24 @@ impl RedisCluster {
         self.wait_until_served()
     }
 
+    /// Waits until every replica has its master's data: one that never had them does not take over.
+    pub fn wait_until_replicated(&self) -> Result<(), Error> {
+        for node in &self.nodes {
+            node.command("CONFIG SET repl-diskless-sync-delay 0")?;
+        }
+        let begun = Instant::now();
+        for node in &self.nodes {
+            while node.command("INFO replication")?.contains("master_link_status:down") {
+                if begun.elapsed() > PATIENCE {
+                    let log = node.command("INFO replication")?;
+                    return Err(Error::Silent { server: "Redis Cluster".into(), waited: PATIENCE, log });
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(())
+    }
+
     fn join(&self) -> Result<(), Error> {
         let output = Command::new(Program::RedisCli.path()?)
             .args(["--cluster", "create"])

@@ -7,7 +7,7 @@ use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig};
 use clap::Parser;
 use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, chain};
-use queue::{Consumer, ConsumerSettings, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
+use queue::{Consumer, ConsumerSettings, GIVE_UP_AFTER, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
     Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl,
@@ -83,15 +83,22 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
         time_limit: arguments.worker.job_time_limit_seconds,
         crash_limit: arguments.worker.crash_limit,
         grace: arguments.worker.shutdown_grace_seconds,
+        give_up_after: GIVE_UP_AFTER,
     };
     let publisher = pipeline.publisher.clone();
     let (storage, cache) = (pipeline.storage.clone(), pipeline.cache.clone());
     let consumer = Consumer::new(settings, Arc::new(pipeline), publisher.clone());
-    let health = Health { storage, cache, publisher, is_consuming: consumer.is_open() };
+    let health = Health { storage, cache, publisher: publisher.clone(), is_consuming: consumer.is_open() };
     service::tell(&arguments.metrics, health).await?;
+    queue::describe_metrics();
     pipeline::describe_metrics();
     info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
-    consumer.run(shutdown.requested.clone()).await.map_err(Fatal::unavailable)?;
+    tokio::select! {
+        consumed = consumer.run(shutdown.requested.clone()) => consumed.map_err(Fatal::unavailable)?,
+        () = publisher.unreachable_for(GIVE_UP_AFTER) => {
+            return Err(Fatal::unavailable(format!("nothing could be published for {GIVE_UP_AFTER:?}")));
+        }
+    }
     info!("stopped");
     Ok(())
 }
@@ -115,6 +122,9 @@ impl Told for Health {
         }
         if !self.publisher.is_connected() {
             return Err("RabbitMQ: nothing can be published".to_owned());
+        }
+        if self.publisher.is_blocked() {
+            return Err("RabbitMQ: blocked, it takes no messages for now (memory or disk alarm)".to_owned());
         }
         self.storage.now().await.map_err(|error| format!("PostgreSQL: {}", chain(&error)))?;
         Box::pin(self.cache.ping()).await.map_err(|error| format!("Redis: {}", chain(&error)))

@@ -87,20 +87,6 @@ async fn what_syncs_at_the_same_time_left_mixed_is_never_vouched_for() {
     }
 }
 
-/// Waits until every replica has its master's data: one that never had them does not take over.
-async fn replicated(servers: &RedisCluster) {
-    let begun = Instant::now();
-    for number in 0..6 {
-        let node = servers.node(number);
-        let ask = |line: &str| node.command(line).expect("an answer");
-        ask("CONFIG SET repl-diskless-sync-delay 0");
-        while ask("INFO replication").contains("master_link_status:down") {
-            assert!(begun.elapsed() < FAILOVER_MAX, "node {number} has no data");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
 /// Writes until one write succeeds.
 async fn written_within(limit: Duration, cache: &Cache, from: i64) {
     let begun = Instant::now();
@@ -120,7 +106,7 @@ async fn the_death_of_a_master_in_use_stops_writes_only_until_its_replica_takes_
     let servers = RedisCluster::start().unwrap();
     let cache = cluster(&servers).await;
     cache.write_snapshot(&saying(1, "1")).await.unwrap();
-    replicated(&servers).await;
+    servers.wait_until_replicated().unwrap();
     servers.node(0).kill().unwrap();
     written_within(FAILOVER_MAX, &cache, 2).await;
     assert_eq!(cache.redis_type(), "cluster");
@@ -135,7 +121,7 @@ async fn a_master_that_hangs_stops_writes_only_until_its_replica_takes_over() {
     let servers = RedisCluster::start().unwrap();
     let cache = cluster(&servers).await;
     cache.write_snapshot(&saying(1, "1")).await.unwrap();
-    replicated(&servers).await;
+    servers.wait_until_replicated().unwrap();
     servers.node(0).freeze().unwrap();
     written_within(FAILOVER_MAX, &cache, 2).await;
 }

@@ -111,6 +111,7 @@ pub(crate) fn settings(vhost: &Vhost, slots: usize) -> ConsumerSettings {
         time_limit: Duration::from_secs(60),
         crash_limit: 2,
         grace: Duration::from_secs(20),
+        give_up_after: Duration::from_secs(60),
     }
 }
 

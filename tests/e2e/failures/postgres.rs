@@ -1,0 +1,25 @@
+//! PostgreSQL dies.
+
+use std::time::Duration;
+
+use e2e::World;
+use testbed::Postgres;
+
+use super::{slow_accounts, tick, wait_for_running};
+
+#[test]
+fn when_postgresql_is_killed_and_comes_back_its_jobs_are_retried_and_done() {
+    let world = World::on_postgres(Postgres::start().unwrap());
+    let kite = slow_accounts(&world, 6, Duration::from_secs(3));
+    let _workers =
+        ["one", "two"].map(|name| world.worker(&[("WORKER_NAME", name), ("WORKER_CONCURRENCY", "3")]));
+    tick(&world);
+    wait_for_running(&world, 6);
+    let postgres = world.postgres.as_ref().unwrap();
+    postgres.kill().unwrap();
+    kite.delay(Duration::ZERO);
+    postgres.restart().unwrap();
+    world.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'success'", 6);
+    assert_eq!(world.count("SELECT count(*) FROM tradingdb.job_crashes"), 0, "no worker died");
+    assert_eq!(world.vhost.queue_depth("periodic.dead").unwrap().0, 0);
+}

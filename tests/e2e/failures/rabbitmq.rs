@@ -1,0 +1,80 @@
+//! RabbitMQ dies, refuses, or takes something away.
+
+use std::time::Duration;
+
+use e2e::{World, free_address, get};
+use testbed::{Answer, RabbitMq, wait_until};
+
+use super::{PATIENCE, assert_done_and_uncharged, slow_accounts, tick, wait_for_running};
+
+#[test]
+fn when_rabbitmq_is_killed_and_comes_back_every_job_is_done_and_nothing_is_charged() {
+    let world = World::on_rabbitmq(RabbitMq::start().unwrap());
+    let _kite = slow_accounts(&world, 12, Duration::from_secs(2));
+    let workers = [("one", "4"), ("two", "4")]
+        .map(|(name, slots)| world.worker(&[("WORKER_NAME", name), ("WORKER_CONCURRENCY", slots)]));
+    tick(&world);
+    wait_for_running(&world, 8);
+    let rabbitmq = world.rabbitmq.as_ref().unwrap();
+    rabbitmq.kill().unwrap();
+    for worker in &workers {
+        worker.wait_for_line("connection for consuming lost", PATIENCE).unwrap();
+    }
+    rabbitmq.restart().unwrap();
+    assert_done_and_uncharged(&world, 12);
+}
+
+#[test]
+fn a_job_that_outlasts_the_consumer_timeout_runs_again_uncharged() {
+    let settings = "{consumer_timeout, 2000}, {channel_tick_interval, 500}";
+    let world = World::on_rabbitmq(RabbitMq::start_with(settings).unwrap());
+    let kite = slow_accounts(&world, 1, Duration::ZERO);
+    kite.next("/orders", vec![Answer::silence(), Answer::silence()]);
+    let worker = world.worker(&[]);
+    tick(&world);
+    let line = worker.wait_for_line("connection for consuming lost", PATIENCE).unwrap();
+    assert!(line.contains("PRECONDITION"), "{line}");
+    kite.next("/orders", Vec::new());
+    assert_done_and_uncharged(&world, 1);
+}
+
+#[test]
+fn while_rabbitmq_takes_no_messages_jobs_wait_and_are_told_afterwards() {
+    let world = World::on_rabbitmq(RabbitMq::start().unwrap());
+    let _kite = slow_accounts(&world, 3, Duration::from_secs(2));
+    let address = free_address();
+    let worker = world.worker(&[("METRICS_ADDR", &address)]);
+    tick(&world);
+    wait_for_running(&world, 3);
+    let rabbitmq = world.rabbitmq.as_ref().unwrap();
+    rabbitmq.set_memory_alarm(true).unwrap();
+    wait_until("readiness that says why", PATIENCE, || {
+        let ready = get(&address, "/health/ready");
+        ready.starts_with("HTTP/1.1 503") && ready.contains("blocked")
+    });
+    // All but the telling is done: what RabbitMQ takes or not does not concern PostgreSQL and Redis.
+    world.wait_for_count("SELECT count(*) FROM tradingdb.positions WHERE net_quantity = 75", 3);
+    worker.wait_for_line("blocks publishers", PATIENCE).unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM tradingdb.sync_outcomes"), 0);
+    rabbitmq.set_memory_alarm(false).unwrap();
+    assert_done_and_uncharged(&world, 3);
+    wait_until("ready", PATIENCE, || get(&address, "/health/ready").starts_with("HTTP/1.1 200"));
+    assert_eq!(world.notifications().len(), 3);
+    assert_eq!(
+        world.count("SELECT count(*) FROM tradingdb.account_sync_state WHERE fence <> 1"),
+        0,
+        "each ran once"
+    );
+}
+
+#[test]
+fn a_queue_that_is_deleted_under_its_consumers_is_there_again() {
+    let world = World::new();
+    world.import(&crate::workers::accounts(3)).expect(0);
+    let worker = world.worker(&[]);
+    world.vhost.delete_queue("periodic").unwrap();
+    worker.wait_for_line("connection for consuming lost", PATIENCE).unwrap();
+    wait_until("the queue", PATIENCE, || world.vhost.queue_depth("periodic").is_ok());
+    tick(&world);
+    assert_done_and_uncharged(&world, 3);
+}
