@@ -18,4 +18,5 @@ mod pnl;
 mod prices;
 mod real_input;
 mod retries;
+mod storm;
 mod workers;

@@ -17,6 +17,8 @@ use crate::{copy, topology};
 pub(crate) const BATCH: usize = 256;
 /// Headers beyond this do not fit into a frame (`frame_max` is 128 KiB) together with the properties.
 const HEADER_BYTES_MAX: usize = 120 * 1024;
+/// How often an idle publisher looks whether its connection is there: the next message should not be what finds out.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
 const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
 
@@ -183,7 +185,7 @@ async fn work(
     requests: &mut mpsc::Receiver<Request>,
     waiting: &mut Vec<Request>,
 ) -> Result<(), String> {
-    let mut health = tokio::time::interval(Duration::from_secs(1));
+    let mut health = tokio::time::interval(LOOK_EVERY);
     loop {
         if waiting.is_empty() {
             tokio::select! {

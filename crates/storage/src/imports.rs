@@ -63,7 +63,7 @@ impl Storage {
     /// line. Of two states of one order the larger `filled_quantity` wins, the one imported later when equal.
     /// Executions are added; the same one again replaces the earlier.
     pub async fn import_orders(&self, orders: &[ImportedOrder]) -> Result<ImportSummary, StorageError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         self.lock_accounts(&mut transaction, orders.iter().map(|order| &order.account)).await?;
         self.insert_instruments(&mut transaction, orders.iter().map(|order| &order.columns)).await?;
         let mut summary = ImportSummary::default();

@@ -75,7 +75,7 @@ impl Storage {
     /// Takes the account for one run, unless the job is done, superseded, or another live run holds it.
     pub async fn lease_account(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer, StorageError> {
         let account = request.account;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         sqlx::query!(
             "INSERT INTO tradingdb.account_sync_state (organization_id, pseudo_account) VALUES ($1, $2)
              ON CONFLICT DO NOTHING",
@@ -208,7 +208,7 @@ impl Storage {
         &self,
         lease: &Lease,
     ) -> Result<Transaction<'static, Postgres>, StorageError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let held = sqlx::query_scalar!(
             r#"SELECT true AS "held!" FROM tradingdb.account_sync_state
                WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3 AND lease_job = $4

@@ -105,7 +105,7 @@ impl Storage {
     /// Deletes changes that nobody took in for `days` (of paused accounts, or with generation switched off); those
     /// accounts are read anew when they are generated again. Returns how many changes went.
     pub(crate) async fn forget_changes(&self, days: f64) -> Result<u64, StorageError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // A run that has read what is deleted here must not store: its fence is gone. One that holds the account takes
         // the changes in by itself.
         sqlx::query_file!("src/forget_ledgers.sql", days).execute(&mut *transaction).await?;

@@ -50,8 +50,7 @@ pub struct LedgerDays {
 impl Storage {
     /// Begins a look at an account.
     pub async fn ledger_reader(&self, account: &Account) -> Result<LedgerReader, StorageError> {
-        let mut transaction =
-            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let as_of =
             sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut *transaction).await?;
         let (account, organizations) = (account.clone(), self.organization_keys(account));

@@ -19,7 +19,7 @@ impl Storage {
     /// those given again only as many are new as the account does not have yet.
     pub async fn import_opening_lots(&self, lots: &[ImportedLot]) -> Result<ImportCounts, StorageError> {
         let rows: Vec<Value> = lots.iter().map(row).collect();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // Before the rows are counted: the same file twice at once must not load a lot twice.
         self.lock_accounts(&mut transaction, lots.iter().map(|lot| &lot.account)).await?;
         self.insert_instruments(&mut transaction, lots.iter().map(|lot| &lot.columns)).await?;

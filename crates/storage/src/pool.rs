@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ledger::Account;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres, Transaction};
 
 use crate::StorageError;
 
@@ -72,6 +72,8 @@ impl Storage {
                 ("statement_timeout", STATEMENT_TIMEOUT),
                 ("TimeZone", "UTC"),
                 ("search_path", "public"),
+                // Of a transaction that was dropped before or after its end: nothing to do about it, and nothing to read.
+                ("client_min_messages", "error"),
             ])
             .options(GONE_CLIENT);
         // What a statement costs is for metrics; a log line with its whole text helps nobody.
@@ -135,6 +137,25 @@ impl Storage {
             .fetch_one(&self.pool)
             .await?;
         Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Begins a transaction that is rolled back whenever its caller is dropped.
+    ///
+    /// Not `PgPool::begin`: dropped while `BEGIN` is on its way, it leaves a connection in a transaction that nobody knows of
+    /// (sqlx 0.9.0, issue 4385). Whoever is lent that one next writes into it, and what is written is lost with it. Here
+    /// another task waits for the answer.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StorageError> {
+        self.begin_with("BEGIN").await
+    }
+
+    /// As [`Storage::begin`], by a statement that says more.
+    pub(crate) async fn begin_with(
+        &self,
+        statement: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, StorageError> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+        Ok(begun.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 
     /// The account of a row: an absent organization is the default one.

@@ -39,7 +39,7 @@ impl Storage {
     /// Reads the account's rows as Redis readers know them.
     pub async fn account_rows(&self, account: &Account) -> Result<AccountRows, StorageError> {
         let organizations = self.organization_keys(account);
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .execute(&mut *transaction)
             .await?;

@@ -5,6 +5,7 @@
 mod accounts;
 mod book;
 mod book_rows;
+mod cancelled;
 mod changes;
 mod corporate_actions;
 mod external;
