@@ -13,6 +13,8 @@
 //! error, any end of a stream, a late confirm or an `ack` that could not be sent ends it, and all of it is built
 //! anew. A delivery belongs to its session: when that is over its run is cancelled and it is never acked; RabbitMQ
 //! gives it to somebody again.
+//!
+#![doc = include_str!("../PROMISE.md")]
 
 mod backoff;
 mod connection;

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use queue::{ConsumerSettings, WorkQueue};
 use testbed::wait_until;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Bed, SOON, Script, Step, Worker, consumers, finished, job_for, settings};
 
@@ -166,4 +168,16 @@ async fn jobs_are_neither_lost_nor_charged_when_connections_are_closed_again_and
     let script = bed.done(worker).await;
     assert!(script.runs().iter().all(|run| run.retries == 0));
     assert!(bed.dead_letters(0).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_cannot_heal_ends_with_an_error_instead_of_sitting_still() {
+    let bed = Bed::new().await;
+    let nowhere = queue::RabbitUrls::parse("amqp://guest:guest@127.0.0.1:1/%2f").unwrap();
+    let limit = Duration::from_secs(1);
+    let hopeless = ConsumerSettings { urls: nowhere, give_up_after: limit, ..settings(&bed.vhost, 1) };
+    let script = std::sync::Arc::new(Script::new(|_, _| finished()));
+    let consumer = queue::Consumer::new(hopeless, script, bed.publisher.clone());
+    let ended = tokio::time::timeout(SOON, consumer.run(CancellationToken::new())).await.unwrap();
+    assert!(matches!(ended, Err(queue::QueueError::GaveUp(after)) if after == limit), "{ended:?}");
 }
