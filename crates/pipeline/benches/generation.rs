@@ -63,22 +63,27 @@ struct Bench {
 }
 
 impl Bench {
-    /// Forty instruments, half of them shares, 200 orders on each trading day until today.
+    /// Forty instruments, half of them shares, 200 orders on each trading day until today: five buys of each instrument,
+    /// then five sales, and so on. So much the same is held however long the history, and the history is what differs.
     async fn new(postgres: &Postgres, orders: u32) -> Self {
         let database = Database::create_on(&postgres.url()).unwrap();
         let storage = Storage::new(&database.url(), 4, "bench", "default").unwrap();
         storage.migrate().await.unwrap();
         database
             .sql(&format!(
-                "SELECT setseed(0.5);
+                "WITH days AS (
+                     SELECT day, row_number() OVER (ORDER BY day DESC) - 1 AS ago
+                     FROM generate_series(current_date - 1000, current_date - 1, '1 day') AS day
+                     WHERE extract(isodow FROM day) < 6
+                       AND NOT EXISTS (SELECT FROM tradingdb.market_holidays h WHERE h.date = day)
+                 )
                  INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, filled_quantity, exchange, symbol,
                      trade_type, product_type, average_price, exchange_time, exchange_order_id)
-                 SELECT 'A', 'REGULAR', 10, 1 + n % 7, CASE WHEN n % 40 < 20 THEN 'NFO' ELSE 'NSE' END, 'S' || n % 40,
-                        CASE WHEN random() < CASE WHEN n % 40 < 20 THEN 0.5 ELSE 0.55 END THEN 'BUY' ELSE 'SELL' END,
+                 SELECT 'A', 'REGULAR', 10, 1 + n % 40 % 7, CASE WHEN n % 40 < 20 THEN 'NFO' ELSE 'NSE' END, 'S' || n % 40,
+                        CASE WHEN n < 200 OR (({orders} - 1 - n) / 40 + 5) % 10 >= 5 THEN 'BUY' ELSE 'SELL' END,
                         CASE WHEN n % 40 < 20 THEN 'NRML' ELSE 'CNC' END, 100 + n % 900 / 20.0,
-                        date_trunc('day', now()) - interval '1 day' * (({orders} - 1 - n) / 200) - interval '20 hours'
-                            + interval '1 minute' * (n % 200), n::text
-                 FROM generate_series(0, {orders} - 1) AS n;
+                        day + interval '4 hours' + interval '1 minute' * (n % 200), n::text
+                 FROM generate_series(0, {orders} - 1) AS n JOIN days ON ago = ({orders} - 1 - n) / 200;
                  ANALYZE"
             ))
             .unwrap();
