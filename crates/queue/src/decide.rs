@@ -161,14 +161,20 @@ fn doubled(times: u32) -> Duration {
     Duration::from_secs(1 << times.min(9))
 }
 
+/// The last second that fits into four digits of a year, which is all that a message can say.
+const LATEST: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expect("it is in the calendar");
+
 fn after(delay: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     let delay = chrono::Duration::from_std(delay).ok();
-    delay.and_then(|delay| now.checked_add_signed(delay)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    delay.and_then(|delay| now.checked_add_signed(delay)).map_or(LATEST, |due| due.min(LATEST))
 }
 
 fn until(eta: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (eta - now).to_std().unwrap_or(Duration::ZERO)
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -284,7 +290,10 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_beyond_the_calendar_does_not_panic() {
-        assert!(matches!(decide(&failed(Some(u64::MAX)), &facts(0)), Disposition::Retry { .. }));
+    fn a_wait_beyond_the_calendar_ends_with_what_a_message_can_say() {
+        for seconds in [u64::MAX, 300_000_000_000] {
+            let Disposition::Retry { due, .. } = decide(&failed(Some(seconds)), &facts(0)) else { panic!() };
+            assert_eq!(celery::parse_time(&celery::format_time(due)), Some(due));
+        }
     }
 }
