@@ -76,14 +76,18 @@ impl Storage {
     pub async fn lease_account(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer, StorageError> {
         let account = request.account;
         let mut transaction = self.begin().await?;
-        sqlx::query!(
-            "INSERT INTO tradingdb.account_sync_state (organization_id, pseudo_account) VALUES ($1, $2)
-             ON CONFLICT DO NOTHING",
-            account.organization_id,
-            account.pseudo_account
-        )
-        .execute(&mut *transaction)
-        .await?;
+        // A statement does not see what was written elsewhere while it waited for a row: the next one does.
+        if !lock_state(&mut transaction, account).await? {
+            sqlx::query!(
+                "INSERT INTO tradingdb.account_sync_state (organization_id, pseudo_account) VALUES ($1, $2)
+                 ON CONFLICT DO NOTHING",
+                account.organization_id,
+                account.pseudo_account
+            )
+            .execute(&mut *transaction)
+            .await?;
+            lock_state(&mut transaction, account).await?;
+        }
         let state = sqlx::query!(
             r#"SELECT lease_job, lease_worker, fence, lease_expires_at,
                       coalesce(lease_expires_at > now(), false) AS "live!",
@@ -95,8 +99,7 @@ impl Storage {
                               WHERE sync_id = $3 AND organization_id = $1 AND pseudo_account = $2
                                 AND ($4::timestamptz IS NULL OR finished_at > $4 AND status <> 'failed')) AS "done!"
                FROM tradingdb.account_sync_state
-               WHERE organization_id = $1 AND pseudo_account = $2
-               FOR UPDATE"#,
+               WHERE organization_id = $1 AND pseudo_account = $2"#,
             account.organization_id,
             account.pseudo_account,
             request.job_id,
@@ -222,6 +225,22 @@ impl Storage {
         .await?;
         held.map(|_| transaction).ok_or(StorageError::LeaseLost)
     }
+}
+
+/// Waits until the account's row is ours to read and write; whether there is one.
+async fn lock_state(
+    transaction: &mut Transaction<'static, Postgres>,
+    account: &Account,
+) -> Result<bool, StorageError> {
+    let locked = sqlx::query_scalar!(
+        r#"SELECT true AS "locked!" FROM tradingdb.account_sync_state
+           WHERE organization_id = $1 AND pseudo_account = $2 FOR UPDATE"#,
+        account.organization_id,
+        account.pseudo_account
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Ok(locked.is_some())
 }
 
 async fn charge_crash(

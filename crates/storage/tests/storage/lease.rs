@@ -107,6 +107,29 @@ async fn a_job_with_an_outcome_is_done() {
     assert_eq!(next.fence, lease.fence + 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_ends_while_its_duplicate_waits_for_the_answer_is_done() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job-1").await;
+    // Both statements wait for the row, in this order, so that the second begins before the first is committed.
+    let url = bed.database.url();
+    let holder = std::thread::spawn(move || {
+        let hold = "BEGIN; SELECT FROM tradingdb.account_sync_state FOR UPDATE; SELECT pg_sleep(1.5); COMMIT";
+        testbed::psql(&url, &["-c", hold])
+    });
+    let pause = || tokio::time::sleep(Duration::from_millis(500));
+    pause().await;
+    let storage = bed.storage.clone();
+    let finishing = tokio::spawn(async move {
+        storage.finish_run(&lease, &success(&lease), false, false, &[]).await.unwrap();
+    });
+    pause().await;
+    let answer = bed.storage.lease_account(&request(&raghu(), "job-1")).await.unwrap();
+    finishing.await.unwrap();
+    holder.join().unwrap().unwrap();
+    assert!(matches!(answer, LeaseAnswer::Done), "{answer:?}");
+}
+
 #[tokio::test]
 async fn a_job_that_ended_without_a_run_is_done_and_its_first_outcome_stands() {
     let bed = Bed::migrated().await;
