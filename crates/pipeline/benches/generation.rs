@@ -124,6 +124,7 @@ impl Bench {
         let request = LeaseRequest {
             account: &self.account,
             job_id: "bench",
+            redelivered: true,
             worker: "bench",
             enqueued_at: None,
             replayed_at: None,

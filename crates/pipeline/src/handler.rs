@@ -42,6 +42,7 @@ impl Handler for Pipeline {
         let request = LeaseRequest {
             account: &job.account,
             job_id: &job.id,
+            redelivered: attempt.redelivered,
             worker: &self.settings.worker,
             enqueued_at: job.enqueued_at,
             replayed_at: job.replayed_at,

@@ -99,7 +99,7 @@ impl<H: Handler> Executor<H> {
             event: Event::Refused { reason: error.reason.as_str().to_owned(), error: error.to_string() },
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
-        let attempt = Attempt { task, queue, last_error };
+        let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error };
         match self.not_now(&attempt.task, now) {
             Some(event) => Err(Handled { attempt: Some(Arc::new(attempt)), id: None, event, report: None }),
             None => Ok(attempt),

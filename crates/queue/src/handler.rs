@@ -14,6 +14,8 @@ pub struct Attempt {
     pub task: TaskMessage,
     /// Where it came from.
     pub queue: WorkQueue,
+    /// Whether RabbitMQ has delivered this message before: whoever had it then lost it, or died.
+    pub redelivered: bool,
     /// The error of the attempt before, when this is a retry.
     pub last_error: Option<String>,
 }

@@ -11,8 +11,11 @@ use crate::{Storage, StorageError};
 pub struct LeaseRequest<'a> {
     /// The account.
     pub account: &'a Account,
-    /// The job; a redelivered job takes over the lease that its own id holds.
+    /// The job.
     pub job_id: &'a str,
+    /// Whether it was delivered before: then the run that holds the account under its id is one whose delivery was lost, and
+    /// is taken over at once. Any other message with that id is a duplicate of a job that runs, and waits.
+    pub redelivered: bool,
     /// The worker that will run it.
     pub worker: &'a str,
     /// When the job was enqueued, by PostgreSQL's clock; without it the job is never superseded.
@@ -122,7 +125,7 @@ impl Storage {
         }
         if let Some(until) = state.lease_expires_at
             && state.live
-            && state.lease_job.as_deref() != Some(request.job_id)
+            && !(request.redelivered && state.lease_job.as_deref() == Some(request.job_id))
         {
             return Ok(LeaseAnswer::Held { until });
         }

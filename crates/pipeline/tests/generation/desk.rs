@@ -34,6 +34,7 @@ impl Desk {
         let request = LeaseRequest {
             account: &self.account,
             job_id: "job",
+            redelivered: true,
             worker: "worker",
             enqueued_at: None,
             replayed_at: None,

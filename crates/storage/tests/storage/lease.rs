@@ -62,6 +62,20 @@ async fn a_redelivered_job_takes_over_its_own_lease_at_once_with_a_higher_fence(
 }
 
 #[tokio::test]
+async fn a_duplicate_of_a_job_waits_while_a_run_of_it_is_alive_whoever_runs_it() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    let LeaseAnswer::Taken(lease) = answer(&bed, &by(&raghu, "job-1", "w1")).await else { panic!() };
+    for worker in ["w1", "w2"] {
+        let duplicate = LeaseRequest { redelivered: false, ..by(&raghu, "job-1", worker) };
+        let answer = answer(&bed, &duplicate).await;
+        assert!(matches!(answer, LeaseAnswer::Held { .. }), "{answer:?}");
+    }
+    bed.storage.renew_lease(&lease, Duration::ZERO).await.expect("nobody took it over");
+    let duplicate = LeaseRequest { redelivered: false, ..by(&raghu, "job-1", "w2") };
+    assert!(matches!(answer(&bed, &duplicate).await, LeaseAnswer::Crashed { crashes: 1 }), "it has expired");
+}
+
+#[tokio::test]
 async fn an_expired_lease_is_taken_by_the_next_job() {
     let bed = Bed::migrated().await;
     let dead = bed.lease_for(&raghu(), "job-1", Duration::ZERO).await;

@@ -106,6 +106,7 @@ pub(crate) fn request<'a>(account: &'a Account, job: &'a str) -> LeaseRequest<'a
     LeaseRequest {
         account,
         job_id: job,
+        redelivered: true,
         worker: "worker-1",
         enqueued_at: None,
         replayed_at: None,
