@@ -3,6 +3,7 @@
 
 mod due;
 mod scheduler;
+mod watch;
 
 use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};

@@ -1,18 +1,23 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use pipeline::{FanOut, FanOutError, Tick, chain};
+use metrics::{counter, histogram};
+use pipeline::{FanOut, Tick, chain};
 use service::CatchUp;
-use storage::{Storage, StorageError};
+use storage::{PublishedTick, Storage, StorageError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use crate::due::{due_ticks, until_next};
+use crate::due::{due_ticks, given_up, missed_between, until_next};
+use crate::watch::Watch;
 
 /// The schedule's name: the entry of the replaced system's `beat_schedule`, and part of every job id.
 const SCHEDULE: &str = "comprehensive-sync-all-accounts";
 /// How long a claim lasts without a renewal; a beat that dies while publishing is replaced after this.
-const CLAIM_HOLD: Duration = Duration::from_secs(15);
+const CLAIM_HOLD: Duration = Duration::from_secs(6);
+/// How often a claim is renewed while its tick is published: two renewals may fail.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often orphaned ticks are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -28,9 +33,14 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// Runs until `stop` is cancelled; a tick being published then is given back for another beat.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
-        let mut started_at = None;
+        for name in
+            ["syncfleet_ticks_total", "syncfleet_missed_ticks_total", "syncfleet_accounts_published_total"]
+        {
+            counter!(name).increment(0);
+        }
+        let mut watch = None;
         while !stop.is_cancelled() {
-            let pause = match self.look(&mut started_at, stop).await {
+            let pause = match self.look(&mut watch, stop).await {
                 Ok(now) => until_next(now, self.fan_out.interval).min(LOOK_EVERY),
                 Err(error) => {
                     warn!("ticks not looked at, trying again: {}", chain(&error));
@@ -41,53 +51,128 @@ impl Scheduler {
         }
     }
 
-    /// One look at the tick ledger: publishes what is due and what others left behind. Returns PostgreSQL's time.
+    /// One look at the tick ledger: publishes what others left behind and what is due. Returns PostgreSQL's time.
     async fn look(
         &self,
-        started_at: &mut Option<DateTime<Utc>>,
+        watch: &mut Option<(Watch, Instant)>,
         stop: &CancellationToken,
     ) -> Result<DateTime<Utc>, StorageError> {
         let now = self.storage.now().await?;
-        let latest = self.storage.latest_tick(SCHEDULE).await?;
-        let started_at = *started_at.get_or_insert(now);
-        let mut ticks = self.storage.orphaned_ticks(SCHEDULE).await?;
-        ticks.extend(due_ticks(latest, started_at, now, self.fan_out.interval, self.catch_up));
+        let looked = Instant::now();
+        let (watch, looked_before) = watch.get_or_insert_with(|| (Watch::begin(now), looked));
+        let watched_since = watch.look(now, looked.duration_since(*looked_before));
+        *looked_before = looked;
+
+        let given_up = given_up(now, self.fan_out.interval, self.catch_up);
+        let mut ticks = self.storage.orphaned_ticks(SCHEDULE, given_up, CLAIM_HOLD).await?;
+        ticks.extend(self.unclaimed_ticks(now, watched_since).await?);
+        let mut published_any = false;
         for tick_at in ticks {
-            if !stop.is_cancelled()
-                && self.storage.claim_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD).await?
+            if stop.is_cancelled()
+                || !self.storage.claim_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD).await?
             {
-                self.publish(tick_at, stop).await?;
+                continue;
             }
+            if !self.publish(tick_at, given_up, stop).await? {
+                // What comes after it would fare no better, and what is due may be something else by now.
+                break;
+            }
+            published_any = true;
+        }
+        if published_any && let Err(error) = self.storage.delete_expired_records(self.retention_days).await {
+            warn!("old records not deleted: {}", chain(&error));
         }
         self.storage.now().await
     }
 
-    async fn publish(&self, tick_at: DateTime<Utc>, stop: &CancellationToken) -> Result<(), StorageError> {
-        let firing = tick_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    async fn unclaimed_ticks(
+        &self,
+        now: DateTime<Utc>,
+        watched_since: DateTime<Utc>,
+    ) -> Result<Vec<DateTime<Utc>>, StorageError> {
+        let latest = self.storage.latest_tick(SCHEDULE).await?;
+        let mut due = due_ticks(latest, watched_since, now, self.fan_out.interval, self.catch_up);
+        if let (Some(first), Some(last)) = (due.first(), due.last()) {
+            let claimed = self.storage.claimed_ticks(SCHEDULE, *first, *last).await?;
+            due.retain(|tick| !claimed.contains(tick));
+        }
+        Ok(due)
+    }
+
+    /// Publishes a tick that is ours, and says whether it is published whole.
+    async fn publish(
+        &self,
+        tick_at: DateTime<Utc>,
+        given_up: DateTime<Utc>,
+        stop: &CancellationToken,
+    ) -> Result<bool, StorageError> {
+        let firing = text(tick_at);
         let tick = Tick { schedule: SCHEDULE.to_owned(), firing: firing.clone(), at: tick_at };
-        let hold = async || self.storage.renew_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD).await;
         let published = tokio::select! {
-            published = self.fan_out.publish(&tick, hold) => published,
+            published = self.fan_out.publish(&tick) => published,
+            () = self.hold_until_lost(tick_at) => {
+                warn!(tick = firing, "tick {firing}: another beat has taken it over");
+                return Ok(false);
+            }
             () = stop.cancelled() => {
                 info!(tick = firing, "stopping: the tick is left to another beat");
-                return self.storage.release_tick(SCHEDULE, tick_at, &self.owner).await;
+                self.storage.release_tick(SCHEDULE, tick_at, &self.owner).await?;
+                return Ok(false);
             }
         };
-        match published {
-            Ok(accounts) => {
-                self.storage.finish_tick(SCHEDULE, tick_at, accounts).await?;
-                info!(tick = firing, accounts, "tick {firing}: {accounts} jobs published");
-                self.storage.delete_expired_records(self.retention_days).await?;
-                Ok(())
-            }
-            Err(FanOutError::TakenOver) => {
-                warn!(tick = firing, "tick {firing}: another beat has taken it over");
-                Ok(())
-            }
+        let accounts = match published {
+            Ok(accounts) => accounts,
             Err(error) => {
                 warn!(tick = firing, "tick {firing} not published, given back: {}", chain(&error));
-                self.storage.release_tick(SCHEDULE, tick_at, &self.owner).await
+                self.storage.release_tick(SCHEDULE, tick_at, &self.owner).await?;
+                return Ok(false);
+            }
+        };
+        match self.storage.finish_tick(SCHEDULE, tick_at, &self.owner, accounts, given_up).await? {
+            Some(published) => self.tell(tick_at, accounts, published),
+            None => warn!(tick = firing, "tick {firing}: another beat has taken it over"),
+        }
+        Ok(true)
+    }
+
+    /// Renews a claim beside the publishing, so that no slow page loses it. Returns when another beat has it.
+    async fn hold_until_lost(&self, tick_at: DateTime<Utc>) {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            match self.storage.renew_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // Two beats that publish one tick publish the same jobs: to go on is the lesser evil.
+                Err(error) => debug!(tick = text(tick_at), "claim not renewed: {}", chain(&error)),
             }
         }
     }
+
+    fn tell(&self, tick_at: DateTime<Utc>, accounts: usize, published: PublishedTick) {
+        let firing = text(tick_at);
+        let late_seconds = published.lateness.as_secs_f64();
+        counter!("syncfleet_ticks_total").increment(1);
+        histogram!("syncfleet_tick_lateness_seconds").record(late_seconds);
+        info!(
+            tick = firing,
+            accounts, late_seconds, "tick {firing}: {accounts} jobs published, {late_seconds:.1} s late"
+        );
+        let missed =
+            published.before.and_then(|before| missed_between(before, tick_at, self.fan_out.interval));
+        if let Some((missed, first, last)) = missed {
+            counter!("syncfleet_missed_ticks_total").increment(missed);
+            let (first, last, catch_up) = (text(first), text(last), self.catch_up.name());
+            warn!(
+                missed,
+                first,
+                last,
+                catch_up,
+                "{missed} ticks missed, from {first} to {last}: no beat published them in time, and BEAT_CATCH_UP is {catch_up}"
+            );
+        }
+    }
+}
+
+fn text(tick_at: DateTime<Utc>) -> String {
+    tick_at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc, Weekday};
 use ledger::Account;
+use metrics::counter;
 use queue::{Message, PublishError, Publisher, WorkQueue};
 use sha2::{Digest, Sha256};
 use storage::{AccountScan, DueAccount, Storage, StorageError};
@@ -10,7 +11,7 @@ use thiserror::Error;
 
 use crate::job::{SyncJob, encode_sync, job_id};
 
-/// Accounts read and published together: what is held in memory, however many accounts there are.
+/// Accounts read and published together: two such pages are held in memory, however many accounts there are.
 const PAGE: usize = 500;
 /// How long RabbitMQ may take to confirm a page; then the firing is given back for somebody else to try.
 const PAGE_LIMIT: Duration = Duration::from_secs(10);
@@ -24,9 +25,6 @@ pub enum FanOutError {
     /// A job was not confirmed.
     #[error("a job was not published")]
     Publish(#[from] PublishError),
-    /// Another beat has taken the tick over.
-    #[error("another beat has taken the tick over")]
-    TakenOver,
 }
 
 /// When an account's brokerage is looked at.
@@ -97,41 +95,43 @@ impl FanOut {
     pub(crate) async fn publish_for_job(&self, id: &str) -> Result<usize, FanOutError> {
         let at = self.storage.now().await?;
         let tick = Tick { schedule: "job".to_owned(), firing: id.to_owned(), at };
-        self.publish(&tick, async || Ok(true)).await
+        self.publish(&tick).await
     }
 
     /// Publishes the jobs of a tick, page by page, and returns how many accounts it had.
     ///
-    /// Before each page `hold` says whether the tick is still ours. A firing published twice sends the same job ids.
+    /// A page is read while the one before it is being confirmed. A firing published twice sends the same job ids, so
+    /// it may be begun again by anybody, and dropped at any point.
     ///
     /// # Errors
     /// [`FanOutError`]; what was published so far stays published.
-    pub async fn publish(
-        &self,
-        tick: &Tick,
-        mut hold: impl AsyncFnMut() -> Result<bool, StorageError>,
-    ) -> Result<usize, FanOutError> {
+    pub async fn publish(&self, tick: &Tick) -> Result<usize, FanOutError> {
         let holidays = self.storage.holidays().await?;
         let mut scan = AccountScan::new();
+        let mut page = scan.next_page(&self.storage, PAGE).await?;
         let mut published = 0;
-        loop {
-            let page = scan.next_page(&self.storage, PAGE).await?;
-            if page.is_empty() {
-                return Ok(published);
-            }
-            if !hold().await? {
-                return Err(FanOutError::TakenOver);
-            }
+        while !page.is_empty() {
             let now = self.storage.now().await?;
             let open = self.checks.is_open(now, &holidays);
             let due: Vec<DueAccount> = page.into_iter().filter(|due| !due.paused).collect();
             let messages = due.iter().map(|due| self.message(tick, due, open, now)).collect();
-            match tokio::time::timeout(PAGE_LIMIT, self.publisher.publish_all(messages)).await {
-                Ok(result) => result?,
-                Err(_) => return Err(PublishError::TimedOut(PAGE_LIMIT).into()),
-            }
+            let (confirmed, next) =
+                tokio::join!(self.publish_page(messages), scan.next_page(&self.storage, PAGE));
+            confirmed?;
             published += due.len();
+            page = next?;
         }
+        Ok(published)
+    }
+
+    async fn publish_page(&self, messages: Vec<Message>) -> Result<(), PublishError> {
+        let jobs = u64::try_from(messages.len()).unwrap_or(u64::MAX);
+        match tokio::time::timeout(PAGE_LIMIT, self.publisher.publish_all(messages)).await {
+            Ok(result) => result?,
+            Err(_) => return Err(PublishError::TimedOut(PAGE_LIMIT)),
+        }
+        counter!("syncfleet_accounts_published_total").increment(jobs);
+        Ok(())
     }
 
     fn message(&self, tick: &Tick, due: &DueAccount, open: bool, now: DateTime<Utc>) -> Message {

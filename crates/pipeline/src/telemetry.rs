@@ -1,6 +1,6 @@
 //! The names of what is counted, and what each means.
 
-use metrics::{describe_counter, describe_gauge, gauge};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use storage::Storage;
 use tracing::debug;
 
@@ -23,6 +23,20 @@ pub fn describe_metrics() {
     describe_counter!(
         "syncfleet_broker_differences_total",
         "Instruments whose generated quantity is not the brokerage's, counted at each comparison"
+    );
+    describe_counter!("syncfleet_ticks_total", "Ticks published whole");
+    describe_histogram!(
+        "syncfleet_tick_lateness_seconds",
+        Unit::Seconds,
+        "From the instant a tick was due to the confirm of its last job"
+    );
+    describe_counter!(
+        "syncfleet_missed_ticks_total",
+        "Ticks between two published ones that no beat has published or will publish"
+    );
+    describe_counter!(
+        "syncfleet_accounts_published_total",
+        "Jobs published for single accounts by ticks and by jobs for all accounts, those of a repeated page again"
     );
     describe_gauge!(
         "syncfleet_logins_needed",

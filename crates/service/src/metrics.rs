@@ -12,7 +12,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
@@ -27,6 +27,9 @@ const REFRESH_LIMIT: Duration = Duration::from_secs(2);
 const READY_LIMIT: Duration = Duration::from_secs(3);
 /// Clients at the same time; more wait.
 const CLIENTS_MAX: usize = 16;
+/// The buckets of every histogram. All of ours are seconds: of a request, of a job, of a tick that is late.
+const BUCKETS: [f64; 17] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
 
 /// Where metrics are told.
 #[derive(Debug, Clone, Args)]
@@ -72,13 +75,19 @@ pub async fn tell(arguments: &MetricsArgs, told: impl Told) -> Result<(), Fatal>
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Fatal::setting("METRICS_ADDR", format!("cannot listen on {address}: {error}")))?;
-    let recorder = PrometheusBuilder::new().build_recorder();
+    let recorder = recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)
         .map_err(|_| Fatal::setting("METRICS_ADDR", "metrics are kept already"))?;
     info!("metrics: http://{address}/metrics");
     tokio::spawn(serve(listener, handle, Arc::new(told)));
     Ok(())
+}
+
+/// Without buckets a histogram would be told as quantiles, which cannot be added up over processes.
+fn recorder() -> PrometheusRecorder {
+    let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("only an empty list is refused");
+    builder.build_recorder()
 }
 
 async fn serve(listener: TcpListener, handle: PrometheusHandle, told: Arc<impl Told>) {
@@ -148,7 +157,6 @@ fn text(status: StatusCode, text: String) -> Response<String> {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use metrics_exporter_prometheus::PrometheusRecorder;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 
@@ -186,7 +194,7 @@ mod tests {
     async fn metrics_are_told_fresh_and_nothing_else_is() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let recorder = recorder();
         let handle = recorder.handle();
         let counted = Counted { recorder: Arc::new(recorder), is_ready: AtomicBool::new(true) };
         let counted = Arc::new(counted);
@@ -207,6 +215,16 @@ mod tests {
         for other in ["GET / HTTP/1.1", "POST /metrics HTTP/1.1"] {
             let answer = asked(address, &format!("{other}\r\nhost: x\r\ncontent-length: 0\r\n\r\n")).await;
             assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_histogram_is_told_in_buckets_that_add_up() {
+        let recorder = recorder();
+        metrics::with_local_recorder(&recorder, || metrics::histogram!("syncfleet_test").record(0.3));
+        let told = recorder.handle().render();
+        for line in [r#"syncfleet_test_bucket{le="0.25"} 0"#, r#"syncfleet_test_bucket{le="0.5"} 1"#] {
+            assert!(told.lines().any(|told| told == line), "{told}");
         }
     }
 

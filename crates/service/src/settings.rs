@@ -148,6 +148,17 @@ pub enum CatchUp {
     All,
 }
 
+impl CatchUp {
+    /// The value of `BEAT_CATCH_UP`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Latest => "latest",
+            Self::All => "all",
+        }
+    }
+}
+
 /// What a worker does.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Worker")]

@@ -59,3 +59,4 @@ pub use outcomes::{EndedJob, Outcome};
 pub use overview::{AccountOverview, AccountView};
 pub use pool::{Storage, migrator};
 pub use snapshot::{AccountRows, StoredRow};
+pub use ticks::PublishedTick;

@@ -1,14 +1,25 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::{Storage, StorageError};
 
+/// A tick that was just published whole.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PublishedTick {
+    /// From the instant it was due to its last job's confirm.
+    pub lateness: Duration,
+    /// The tick before it that somebody published, publishes, or will make good; between the two nobody will.
+    pub before: Option<DateTime<Utc>>,
+}
+
 impl Storage {
     /// Claims a tick for `owner` until `hold` from now, and says whether it is ours.
     ///
     /// One beat of any number wins. A tick that was claimed but not published when its claim ran out (its beat
-    /// died) is won by the next who asks.
+    /// died) is won by the next who asks. A claim that lasts longer than any is made for was made before the clock was
+    /// put back, and has run out as well.
     pub async fn claim_tick(
         &self,
         schedule: &str,
@@ -21,7 +32,8 @@ impl Storage {
                VALUES ($1, $2, $3, now() + make_interval(secs => $4))
                ON CONFLICT (schedule, tick_at) DO UPDATE
                    SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until
-                   WHERE t.published_at IS NULL AND t.claimed_until < now()
+                   WHERE t.published_at IS NULL
+                     AND t.claimed_until NOT BETWEEN now() AND now() + 2 * make_interval(secs => $4)
                RETURNING true AS "claimed!""#,
             schedule,
             tick_at,
@@ -73,39 +85,85 @@ impl Storage {
         Ok(())
     }
 
-    /// Marks a tick as published with its number of accounts; from now on nobody publishes it again.
+    /// Marks a tick of `owner` as published with its number of accounts; from now on nobody publishes it again. `None`
+    /// when another beat has taken it over: then it is that one's to finish.
+    ///
+    /// Unpublished ticks up to `given_up` that nobody holds are missed.
     pub async fn finish_tick(
         &self,
         schedule: &str,
         tick_at: DateTime<Utc>,
+        owner: &str,
         accounts: usize,
-    ) -> Result<(), StorageError> {
-        sqlx::query!(
-            "UPDATE tradingdb.ticks SET published_at = now(), accounts = $3
-             WHERE schedule = $1 AND tick_at = $2 AND published_at IS NULL",
+        given_up: DateTime<Utc>,
+    ) -> Result<Option<PublishedTick>, StorageError> {
+        let published = sqlx::query!(
+            r#"UPDATE tradingdb.ticks AS t SET published_at = now(), accounts = $4
+               WHERE schedule = $1 AND tick_at = $2 AND claimed_by = $3 AND published_at IS NULL
+               RETURNING greatest(extract(epoch FROM now() - tick_at), 0)::double precision AS "lateness!",
+                   (SELECT b.tick_at FROM tradingdb.ticks b
+                    WHERE b.schedule = $1 AND b.tick_at < $2
+                      AND (b.published_at IS NOT NULL OR b.claimed_until >= now() OR b.tick_at > $5)
+                    ORDER BY b.tick_at DESC LIMIT 1) AS before"#,
             schedule,
             tick_at,
-            i32::try_from(accounts).unwrap_or(i32::MAX)
+            owner,
+            i32::try_from(accounts).unwrap_or(i32::MAX),
+            given_up
         )
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(())
+        Ok(published.map(|row| PublishedTick {
+            lateness: Duration::try_from_secs_f64(row.lateness).unwrap_or_default(),
+            before: row.before,
+        }))
     }
 
-    /// The latest tick of the schedule that anybody claimed, published or not.
+    /// The latest tick of the schedule that anybody claimed, published or not. Ticks still to come were claimed while the
+    /// clock was ahead: they do not count until it gets there.
     pub async fn latest_tick(&self, schedule: &str) -> Result<Option<DateTime<Utc>>, StorageError> {
-        Ok(sqlx::query_scalar!("SELECT max(tick_at) FROM tradingdb.ticks WHERE schedule = $1", schedule)
-            .fetch_one(&self.pool)
-            .await?)
+        Ok(sqlx::query_scalar!(
+            "SELECT max(tick_at) FROM tradingdb.ticks WHERE schedule = $1 AND tick_at <= now()",
+            schedule
+        )
+        .fetch_one(&self.pool)
+        .await?)
     }
 
-    /// Ticks that were claimed and not published, and whose claim has run out; oldest first, at most 100.
-    pub async fn orphaned_ticks(&self, schedule: &str) -> Result<Vec<DateTime<Utc>>, StorageError> {
+    /// The ticks from one to another, both included, that anybody claimed, published or not.
+    pub async fn claimed_ticks(
+        &self,
+        schedule: &str,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<BTreeSet<DateTime<Utc>>, StorageError> {
+        let ticks = sqlx::query_scalar!(
+            "SELECT tick_at FROM tradingdb.ticks WHERE schedule = $1 AND tick_at BETWEEN $2 AND $3",
+            schedule,
+            from,
+            to
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(ticks.into_iter().collect())
+    }
+
+    /// Ticks after `given_up` that were claimed and not published, and whose claim (made for `hold`) has run out; oldest
+    /// first, at most 100.
+    pub async fn orphaned_ticks(
+        &self,
+        schedule: &str,
+        given_up: DateTime<Utc>,
+        hold: Duration,
+    ) -> Result<Vec<DateTime<Utc>>, StorageError> {
         Ok(sqlx::query_scalar!(
             "SELECT tick_at FROM tradingdb.ticks
-             WHERE schedule = $1 AND published_at IS NULL AND claimed_until < now()
+             WHERE schedule = $1 AND tick_at > $2 AND tick_at <= now() AND published_at IS NULL
+               AND claimed_until NOT BETWEEN now() AND now() + 2 * make_interval(secs => $3)
              ORDER BY tick_at LIMIT 100",
-            schedule
+            schedule,
+            given_up,
+            hold.as_secs_f64()
         )
         .fetch_all(&self.pool)
         .await?)
