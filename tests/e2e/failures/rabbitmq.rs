@@ -55,6 +55,10 @@ fn while_rabbitmq_takes_no_messages_jobs_wait_and_are_told_afterwards() {
     // All but the telling is done: what RabbitMQ takes or not does not concern PostgreSQL and Redis.
     world.wait_for_count("SELECT count(*) FROM tradingdb.positions WHERE net_quantity = 75", 3);
     worker.wait_for_line("blocks publishers", PATIENCE).unwrap();
+    // Longer than any confirm may take.
+    let renewed = "SELECT count(*) FROM tradingdb.account_sync_state
+                   WHERE lease_expires_at > lease_started_at + interval '65 seconds'";
+    world.wait_for_count(renewed, 3);
     assert_eq!(world.count("SELECT count(*) FROM tradingdb.sync_outcomes"), 0);
     rabbitmq.set_memory_alarm(false).unwrap();
     assert_done_and_uncharged(&world, 3);
