@@ -1,8 +1,46 @@
+//! Beats: each tick once, whatever becomes of them.
+
+mod catch_up;
+mod clocks;
+mod many_accounts;
+mod spread;
+mod storm;
+mod take_over;
+
+use std::time::Duration;
+
 use e2e::{World, fill, jsonl};
 use testbed::wait_until;
 
 use crate::workers::accounts;
-use std::time::Duration;
+
+/// An interval so long that no tick comes due while a test looks, in seconds.
+const WEEK: &str = "604800";
+/// The schedule's name, as SQL.
+const ON_THE_LEDGER: &str = "'comprehensive-sync-all-accounts'";
+
+/// Makes up accounts at a brokerage, so that there are `count` of them.
+fn book_accounts(world: &World, count: usize) {
+    world.sql(&format!(
+        "INSERT INTO tradingdb.brokerage_accounts
+             (organization_id, pseudo_account, kind, base_url, api_key_ref, access_token_ref)
+         SELECT 'default', 'account-' || n, 'kite', 'http://127.0.0.1:1', 'env:KEY', 'env:TOKEN'
+         FROM generate_series(1, {count}) n ON CONFLICT DO NOTHING"
+    ));
+}
+
+/// Takes up to so many jobs from a queue and returns their ids.
+fn job_ids(world: &World, queue: &str, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        let page = world.vhost.get(queue, 500.min(count - ids.len())).expect("the jobs");
+        if page.is_empty() {
+            break;
+        }
+        ids.extend(page.iter().map(|job| job.headers["id"].as_str().expect("an id").to_owned()));
+    }
+    ids
+}
 
 #[test]
 fn two_beats_and_one_tick_publish_one_job_per_account() {
