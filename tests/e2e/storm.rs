@@ -1,4 +1,5 @@
 //! Everything at once.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;

@@ -14,6 +14,7 @@ fn peak_kib(process: &Process) -> u64 {
 }
 
 /// The peak of a beat that publishes one tick of so many accounts.
+#[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 fn peak_of_a_tick(world: &World, accounts: usize) -> u64 {
     book_accounts(world, accounts);
     world.sql("DELETE FROM tradingdb.ticks");

@@ -4,7 +4,11 @@
 //! What decides is real: `queue::decide` and the statements of `storage` on a PostgreSQL. Simulated are RabbitMQ, time, and
 //! the steps of a run, which mirror `queue/src/executor.rs`, `handler.rs` and `sync.rs`. A seed is a course of events:
 //! `MODEL_SEED=17 cargo nextest run -p pipeline one_after_another` plays that one and prints it.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed step fails the test, and a course of events is printed"
+)]
 
 mod chaos;
 mod checks;
