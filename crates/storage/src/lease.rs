@@ -192,13 +192,19 @@ impl Storage {
     /// dead meanwhile, that is taken back.
     pub async fn release_lease(&self, lease: &Lease) -> Result<(), StorageError> {
         sqlx::query!(
-            "WITH alive AS (
-                 DELETE FROM tradingdb.job_crashes
-                 WHERE job_id = $4 AND organization_id = $1 AND pseudo_account = $2 AND fence = $3
-             )
-             UPDATE tradingdb.account_sync_state
+            "UPDATE tradingdb.account_sync_state
              SET lease_job = NULL, lease_worker = NULL, lease_started_at = NULL, lease_expires_at = NULL
              WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3",
+            lease.account.organization_id,
+            lease.account.pseudo_account,
+            lease.fence
+        )
+        .execute(&self.pool)
+        .await?;
+        // A statement of its own: who took the run for dead while the first one waited for the row has charged it by now.
+        sqlx::query!(
+            "DELETE FROM tradingdb.job_crashes
+             WHERE job_id = $4 AND organization_id = $1 AND pseudo_account = $2 AND fence = $3",
             lease.account.organization_id,
             lease.account.pseudo_account,
             lease.fence,
