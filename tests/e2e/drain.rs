@@ -1,24 +1,18 @@
 use std::time::Duration;
 
 use e2e::World;
-use serde_json::json;
 use testbed::{FakeKite, wait_until};
 
-use crate::workers::accounts;
+use crate::failures::slow_accounts;
 
 fn slow_world(count: u32, delay: Duration) -> (World, FakeKite) {
     let world = World::new();
-    world.import(&accounts(count)).expect(0);
-    let kite = FakeKite::start().expect("a fake Kite");
-    kite.respond(200, json!({"status": "success", "data": []}).to_string());
-    kite.delay(delay);
-    for n in 0..count {
-        world.add_kite(&format!("account-{n}"), &kite.base_url());
-    }
+    let kite = slow_accounts(&world, count, delay);
     (world, kite)
 }
 
-fn running(world: &World) -> usize {
+/// Jobs that hold their accounts.
+pub(crate) fn running(world: &World) -> usize {
     world.count("SELECT count(*) FROM tradingdb.account_sync_state WHERE lease_job IS NOT NULL")
 }
 

@@ -115,12 +115,7 @@ impl Told for Health {
     }
 
     async fn ready(&self) -> Result<(), String> {
-        if !self.publisher.is_connected() {
-            return Err("RabbitMQ: nothing can be published".to_owned());
-        }
-        if self.publisher.is_blocked() {
-            return Err("RabbitMQ: blocked, it takes no messages for now (memory or disk alarm)".to_owned());
-        }
+        self.publisher.ready()?;
         self.storage.now().await.map(drop).map_err(|error| format!("PostgreSQL: {}", chain(&error)))
     }
 }

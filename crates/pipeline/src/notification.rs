@@ -48,15 +48,7 @@ pub(crate) async fn notify(
     }
     let mut messages: Vec<Message> = external.iter().map(|order| external_message(report, order)).collect();
     messages.push(completed_message(report));
-    let mut publishing = std::pin::pin!(pipeline.publisher.publish_all(messages));
-    loop {
-        match tokio::time::timeout(PUBLISH_LIMIT, &mut publishing).await {
-            Ok(published) => return published,
-            // All else is done: to fail for this would do it all again, and publish no earlier.
-            Err(_) if pipeline.publisher.is_blocked() => {}
-            Err(_) => return Err(PublishError::TimedOut(PUBLISH_LIMIT)),
-        }
-    }
+    pipeline.publisher.publish_patiently(messages, PUBLISH_LIMIT).await
 }
 
 /// Tells that a job is given up; `sequence` is that of its last run, if it ever had one.
@@ -76,7 +68,7 @@ pub(crate) async fn notify_failure(
     }
     let message =
         message(&job.account.pseudo_account, "sync_completed", job.id.clone(), &headers, notification);
-    pipeline.publisher.publish_within(message, PUBLISH_LIMIT).await
+    pipeline.publisher.publish_patiently(vec![message], PUBLISH_LIMIT).await
 }
 
 fn completed_message(report: &Report) -> Message {

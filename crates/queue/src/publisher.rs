@@ -76,7 +76,7 @@ impl Publisher {
     }
 
     /// Whether RabbitMQ takes nothing for now (memory or disk alarm): what is published waits for the end of it.
-    pub fn is_blocked(&self) -> bool {
+    fn is_blocked(&self) -> bool {
         self.state.borrow().connection.as_ref().is_some_and(Liveness::is_blocked)
     }
 
@@ -104,14 +104,38 @@ impl Publisher {
         answered.await.unwrap_or(Err(PublishError::Closed))
     }
 
-    /// As [`Self::publish`], waiting no longer than `limit`.
+    /// Whether something can be published now.
     ///
     /// # Errors
-    /// [`PublishError::TimedOut`]: the message may or may not arrive.
-    pub async fn publish_within(&self, message: Message, limit: Duration) -> Result<(), PublishError> {
-        match tokio::time::timeout(limit, self.publish(message)).await {
-            Ok(result) => result,
-            Err(_) => Err(PublishError::TimedOut(limit)),
+    /// Why not, for whoever asks whether a program is ready.
+    pub fn ready(&self) -> Result<(), String> {
+        if !self.is_connected() {
+            return Err("RabbitMQ: nothing can be published".to_owned());
+        }
+        if self.is_blocked() {
+            return Err("RabbitMQ: blocked, it takes no messages for now (memory or disk alarm)".to_owned());
+        }
+        Ok(())
+    }
+
+    /// As [`Self::publish_all`], waiting no longer than `limit`, unless RabbitMQ says that it takes nothing for now: then
+    /// until the end of that.
+    ///
+    /// # Errors
+    /// [`PublishError::TimedOut`]: the messages may or may not arrive. Else the first error.
+    pub async fn publish_patiently(
+        &self,
+        messages: Vec<Message>,
+        limit: Duration,
+    ) -> Result<(), PublishError> {
+        let mut publishing = std::pin::pin!(self.publish_all(messages));
+        loop {
+            match tokio::time::timeout(limit, &mut publishing).await {
+                Ok(published) => return published,
+                // To fail for this would do the same again, and publish no earlier.
+                Err(_) if self.is_blocked() => {}
+                Err(_) => return Err(PublishError::TimedOut(limit)),
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The names of what is counted, and what each means.
 
-use metrics::{counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
 use crate::WorkQueue;
 use crate::decide::{Disposition, Event};
@@ -14,6 +14,7 @@ pub fn describe_metrics() {
     );
     describe_histogram!(
         "syncfleet_retry_delay_seconds",
+        Unit::Seconds,
         "Delays of retries, jitter included, by the number of the retry"
     );
     describe_counter!("syncfleet_dead_letters_total", "Dead letters written, by reason");

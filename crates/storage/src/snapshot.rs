@@ -39,10 +39,7 @@ impl Storage {
     /// Reads the account's rows as Redis readers know them.
     pub async fn account_rows(&self, account: &Account) -> Result<AccountRows, StorageError> {
         let organizations = self.organization_keys(account);
-        let mut transaction = self.begin().await?;
-        sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .execute(&mut *transaction)
-            .await?;
+        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let orders = sqlx::query_as!(
             StoredRow,
             r#"SELECT o.id::bigint AS "id!", o.status, o.instrument_key, NULL::text AS product, o.strategy_id,

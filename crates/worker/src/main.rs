@@ -120,12 +120,7 @@ impl Told for Health {
         if !*self.is_consuming.borrow() {
             return Err("RabbitMQ: nothing is consumed".to_owned());
         }
-        if !self.publisher.is_connected() {
-            return Err("RabbitMQ: nothing can be published".to_owned());
-        }
-        if self.publisher.is_blocked() {
-            return Err("RabbitMQ: blocked, it takes no messages for now (memory or disk alarm)".to_owned());
-        }
+        self.publisher.ready()?;
         self.storage.now().await.map_err(|error| format!("PostgreSQL: {}", chain(&error)))?;
         Box::pin(self.cache.ping()).await.map_err(|error| format!("Redis: {}", chain(&error)))
     }

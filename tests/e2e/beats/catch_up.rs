@@ -5,17 +5,13 @@ use e2e::{World, free_address, get};
 use serde_json::Value;
 use testbed::{Process, wait_until};
 
-use super::{ON_THE_LEDGER, WEEK, book_accounts};
+use super::{WEEK, book_accounts, put_on_ledger};
 
 /// A week: no tick comes due by itself while a test looks. The last one was published three ticks ago.
 fn world_without_a_beat_for_three_ticks() -> World {
     let world = World::new().with("SYNC_INTERVAL_SECONDS", WEEK);
     book_accounts(&world, 2);
-    world.sql(&format!(
-        "INSERT INTO tradingdb.ticks (schedule, tick_at, claimed_by, claimed_until, published_at)
-         SELECT {ON_THE_LEDGER}, tick_at, 'earlier', tick_at, tick_at
-         FROM to_timestamp(floor(extract(epoch FROM now()) / {WEEK} - 3) * {WEEK}) tick_at"
-    ));
+    put_on_ledger(&world, WEEK, -3, "tick_at", "tick_at");
     world
 }
 
@@ -69,11 +65,7 @@ fn all_ticks_that_no_beat_was_there_for_are_caught_up_oldest_first_with_jobs_wor
 fn ticks_that_no_beat_was_there_for_may_be_skipped() {
     let world = World::new().with("SYNC_INTERVAL_SECONDS", "2");
     book_accounts(&world, 2);
-    world.sql(&format!(
-        "INSERT INTO tradingdb.ticks (schedule, tick_at, claimed_by, claimed_until, published_at)
-         SELECT {ON_THE_LEDGER}, tick_at, 'earlier', tick_at, tick_at
-         FROM to_timestamp(floor(extract(epoch FROM now()) / 2 - 10) * 2) tick_at"
-    ));
+    put_on_ledger(&world, "2", -10, "tick_at", "tick_at");
     let started_at = world.sql("SELECT clock_timestamp()");
     let (beat, _) = beat_until(&world, "skip", 3);
     let before = format!("SELECT count(*) FROM tradingdb.ticks WHERE tick_at <= '{started_at}'");

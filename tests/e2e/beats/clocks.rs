@@ -1,6 +1,6 @@
 use e2e::World;
 
-use super::{ON_THE_LEDGER, WEEK, book_accounts};
+use super::{WEEK, book_accounts, put_on_ledger};
 
 const RUNNING_TICK: &str = "tick_at <= now() AND published_at IS NOT NULL";
 
@@ -8,11 +8,7 @@ const RUNNING_TICK: &str = "tick_at <= now() AND published_at IS NOT NULL";
 fn ticks_published_while_the_clock_was_ahead_do_not_keep_the_running_one_from_being_published() {
     let world = World::new().with("SYNC_INTERVAL_SECONDS", WEEK).with("BEAT_CATCH_UP", "all");
     book_accounts(&world, 2);
-    world.sql(&format!(
-        "INSERT INTO tradingdb.ticks (schedule, tick_at, claimed_by, claimed_until, published_at)
-         SELECT {ON_THE_LEDGER}, tick_at, 'ahead', tick_at, tick_at
-         FROM to_timestamp(floor(extract(epoch FROM now()) / {WEEK} + 3) * {WEEK}) tick_at"
-    ));
+    put_on_ledger(&world, WEEK, 3, "tick_at", "tick_at");
     let _beat = world.beat(&[]);
     world.wait_for_count(&format!("SELECT count(*) FROM tradingdb.ticks WHERE {RUNNING_TICK}"), 1);
 }
@@ -21,11 +17,7 @@ fn ticks_published_while_the_clock_was_ahead_do_not_keep_the_running_one_from_be
 fn a_claim_made_while_the_clock_was_ahead_does_not_hold_a_tick_until_it_gets_there() {
     let world = World::new().with("SYNC_INTERVAL_SECONDS", WEEK);
     book_accounts(&world, 2);
-    world.sql(&format!(
-        "INSERT INTO tradingdb.ticks (schedule, tick_at, claimed_by, claimed_until)
-         SELECT {ON_THE_LEDGER}, to_timestamp(floor(extract(epoch FROM now()) / {WEEK}) * {WEEK}), 'dead',
-                now() + interval '1 hour'"
-    ));
+    put_on_ledger(&world, WEEK, 0, "now() + interval '1 hour'", "NULL");
     let _beat = world.beat(&[]);
     world.wait_for_count(&format!("SELECT count(*) FROM tradingdb.ticks WHERE {RUNNING_TICK}"), 1);
 }

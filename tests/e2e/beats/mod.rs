@@ -16,8 +16,16 @@ use crate::workers::accounts;
 
 /// An interval so long that no tick comes due while a test looks, in seconds.
 const WEEK: &str = "604800";
-/// The schedule's name, as SQL.
-const ON_THE_LEDGER: &str = "'comprehensive-sync-all-accounts'";
+
+/// Writes a tick into the ledger that another beat has claimed: so many intervals (of so many seconds) from the running
+/// one, with SQL for until when, and since when it is published.
+fn put_on_ledger(world: &World, interval: &str, ticks: i32, claimed_until: &str, published_at: &str) {
+    world.sql(&format!(
+        "INSERT INTO tradingdb.ticks (schedule, tick_at, claimed_by, claimed_until, published_at)
+         SELECT 'comprehensive-sync-all-accounts', tick_at, 'another', {claimed_until}, {published_at}
+         FROM to_timestamp((floor(extract(epoch FROM now()) / {interval}) + {ticks}) * {interval}) tick_at"
+    ));
+}
 
 /// Makes up accounts at a brokerage, so that there are `count` of them.
 fn book_accounts(world: &World, count: usize) {
@@ -79,11 +87,7 @@ fn a_tick_whose_beat_died_while_publishing_is_made_good_by_another() {
     let world = World::new().with("SYNC_INTERVAL_SECONDS", "3600");
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);
     // What a beat leaves behind that is killed between its claim and its last job.
-    world.sql(
-        "INSERT INTO tradingdb.ticks (schedule, tick_at, claimed_by, claimed_until)
-         VALUES ('comprehensive-sync-all-accounts', to_timestamp(floor(extract(epoch FROM now()) / 3600) * 3600),
-                 'dead', now() + interval '3 seconds')",
-    );
+    put_on_ledger(&world, "3600", 0, "now() + interval '3 seconds'", "NULL");
     let _beat = world.beat(&[]);
     world.wait_for_count(
         "SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL AND accounts = 1",

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use e2e::World;
@@ -17,32 +16,16 @@ const PUBLISHED: &str = "SELECT count(*) FROM tradingdb.ticks WHERE published_at
 /// `look` is given the beat with the claim and its name in the ledger; afterwards accounts can be read again.
 fn while_accounts_cannot_be_read(world: &World, look: impl FnOnce(&Process, &str)) -> Vec<Process> {
     book_accounts(world, 600);
-    thread::scope(|scope| {
-        let lock = scope.spawn(|| {
-            // Ended by `pg_terminate_backend` below.
-            let _ = world.database.sql(
-                "BEGIN; LOCK TABLE tradingdb.brokerage_accounts; SELECT pg_sleep(60) /* the lock */; COMMIT",
-            );
-        });
-        let locked = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-            WHERE l.granted AND l.mode = 'AccessExclusiveLock' AND a.query LIKE '%/* the lock */%'
-              AND a.datname = current_database() AND a.pid <> pg_backend_pid()";
-        wait_until("a locked table", Duration::from_secs(20), || world.count(locked) > 0);
-        let beats = vec![world.beat(&[]), world.beat(&[])];
-        wait_until("a claim", Duration::from_secs(30), || !world.sql(CLAIMED_BY).is_empty());
-        let owner = world.sql(CLAIMED_BY);
-        let holder =
-            beats.iter().find(|beat| owner.ends_with(&format!("-{}", beat.id()))).expect("a beat of ours");
-        let other = beats.iter().find(|beat| beat.id() != holder.id()).expect("the other");
-        other.wait_for_line("a tick every", Duration::from_secs(20)).expect("a running beat");
-        look(holder, &owner);
-        world.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%/* the lock */%'
-                   AND datname = current_database() AND pid <> pg_backend_pid()",
-        );
-        lock.join().expect("the lock's end");
-        beats
-    })
+    let _locked = world.database.hold("LOCK TABLE tradingdb.brokerage_accounts").expect("a locked table");
+    let beats = vec![world.beat(&[]), world.beat(&[])];
+    wait_until("a claim", Duration::from_secs(30), || !world.sql(CLAIMED_BY).is_empty());
+    let owner = world.sql(CLAIMED_BY);
+    let holder =
+        beats.iter().find(|beat| owner.ends_with(&format!("-{}", beat.id()))).expect("a beat of ours");
+    let other = beats.iter().find(|beat| beat.id() != holder.id()).expect("the other");
+    other.wait_for_line("a tick every", Duration::from_secs(20)).expect("a running beat");
+    look(holder, &owner);
+    beats
 }
 
 fn wait_for_another_owner(world: &World, owner: &str) {

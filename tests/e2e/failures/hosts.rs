@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use e2e::{World, free_address, get};
 use testbed::{Proxy, wait_until};
 
-use super::{
-    PATIENCE, TableLock, assert_done_and_uncharged, slow_accounts, tick, wait_for_blocked, wait_for_running,
-};
+use super::{PATIENCE, assert_done_and_uncharged, slow_accounts, tick, wait_for_blocked, wait_for_running};
 
 #[test]
 fn when_the_host_of_rabbitmq_vanishes_it_is_noticed_by_its_silence_and_every_job_is_done() {
@@ -37,7 +35,7 @@ fn when_the_host_of_postgresql_vanishes_a_run_ends_with_its_lease_and_its_job_is
         world.worker(&[("DATABASE_URL", &through), ("WORKER_NAME", "far"), ("WORKER_CONCURRENCY", "4")]);
     world.sync("account-1");
     // It waits for an answer that never comes.
-    let lock = TableLock::take(&world, "tradingdb.positions");
+    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
     world.syncfleet(&["sync", "account-0"]).expect(0);
     wait_for_blocked(&world, "far");
     proxy.drop_packets();

@@ -6,19 +6,19 @@ mod rabbitmq;
 mod redis;
 mod workers;
 
-use std::process::Command;
 use std::time::Duration;
 
 use e2e::World;
 use serde_json::json;
-use testbed::{FakeKite, Process, wait_until};
+use testbed::{FakeKite, wait_until};
 
+use crate::drain::running;
 use crate::workers::accounts;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many accounts, each at a brokerage that takes so long over each answer.
-fn slow_accounts(world: &World, count: u32, delay: Duration) -> FakeKite {
+pub(crate) fn slow_accounts(world: &World, count: u32, delay: Duration) -> FakeKite {
     world.import(&accounts(count)).expect(0);
     let kite = FakeKite::start().expect("a fake Kite");
     kite.respond(200, json!({"status": "success", "data": []}).to_string());
@@ -38,37 +38,6 @@ fn tick(world: &World) {
     drop(beat);
 }
 
-/// A session of its own that keeps everybody else from writing a table, until it is dropped.
-struct TableLock<'a> {
-    world: &'a World,
-    table: &'static str,
-    _session: Process,
-}
-
-impl<'a> TableLock<'a> {
-    fn take(world: &'a World, table: &'static str) -> Self {
-        let mut command = Command::new("psql");
-        command.args(["-X", "-q", "-d", &world.database.url(), "-c"]);
-        command.arg(format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE; SELECT pg_sleep(120)"));
-        let lock = Self { world, table, _session: Process::spawn(command).expect("psql") };
-        world.wait_for_count(&format!("SELECT count(*) FROM ({}) locks", lock.holders()), 1);
-        lock
-    }
-
-    fn holders(&self) -> String {
-        let table = self.table;
-        format!(
-            "SELECT pid FROM pg_locks WHERE relation = '{table}'::regclass AND mode = 'ExclusiveLock' AND granted"
-        )
-    }
-}
-
-impl Drop for TableLock<'_> {
-    fn drop(&mut self) {
-        self.world.sql(&format!("SELECT pg_terminate_backend(pid) FROM ({}) locks", self.holders()));
-    }
-}
-
 /// Waits until a statement of the program waits for a lock.
 fn wait_for_blocked(world: &World, program: &str) {
     let blocked = format!(
@@ -79,9 +48,7 @@ fn wait_for_blocked(world: &World, program: &str) {
 }
 
 fn wait_for_running(world: &World, count: usize) {
-    wait_until(&format!("{count} running jobs"), PATIENCE, || {
-        world.count("SELECT count(*) FROM tradingdb.account_sync_state WHERE lease_job IS NOT NULL") == count
-    });
+    wait_until(&format!("{count} running jobs"), PATIENCE, || running(world) == count);
 }
 
 /// Every one of so many accounts was synced by a job that nothing was charged to.

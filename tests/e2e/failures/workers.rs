@@ -5,7 +5,7 @@ use std::time::Duration;
 use e2e::World;
 use testbed::wait_until;
 
-use super::{PATIENCE, TableLock, slow_accounts, wait_for_blocked, wait_for_running};
+use super::{PATIENCE, slow_accounts, wait_for_blocked, wait_for_running};
 
 #[test]
 fn a_worker_that_was_stopped_and_wakes_up_late_changes_nothing_and_is_charged_nothing() {
@@ -44,7 +44,7 @@ fn a_worker_that_dies_between_its_notification_and_its_outcome_is_told_of_twice_
     let world = World::new();
     let first = world.worker(&[("WORKER_NAME", "first")]);
     // No outcome can be written; everything before it can.
-    let lock = TableLock::take(&world, "tradingdb.sync_outcomes");
+    let lock = world.database.hold("LOCK TABLE tradingdb.sync_outcomes IN EXCLUSIVE MODE").unwrap();
     world.syncfleet(&["sync", "Raghu"]).expect(0);
     wait_for_blocked(&world, "first");
     let told = world.notifications();

@@ -3,7 +3,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use queue::Event;
 
-use crate::run::{Run, Step};
+use crate::run::{HOLD, Run, Step};
 use crate::world::World;
 
 /// What may happen.
@@ -152,7 +152,7 @@ impl World {
     async fn expire_leases(&mut self, worker: usize) {
         let stopped = self.workers[worker].stopped;
         let of_stopped = self.runs.values().filter(|run| stopped && run.worker == worker);
-        let mut leases: Vec<_> = of_stopped.filter_map(Run::open_lease).cloned().collect();
+        let mut leases: Vec<_> = of_stopped.filter_map(|run| run.lease.as_ref()).cloned().collect();
         leases
             .extend(self.records.taken.iter().filter(|taken| taken.killed).map(|taken| taken.lease.clone()));
         for lease in leases {
@@ -214,7 +214,7 @@ impl World {
     async fn renew(&mut self) {
         let Some(number) = self.any_running() else { return };
         let Some(lease) = self.runs.get(&number).and_then(|run| run.lease.clone()) else { return };
-        let kept = self.storage.renew_lease(&lease, Duration::from_secs(3600)).await.is_ok();
+        let kept = self.storage.renew_lease(&lease, HOLD).await.is_ok();
         self.say(format!("r{number} renews its lease: {kept}"));
         if kept {
             self.records.edit(&lease, |taken| taken.expired = false);

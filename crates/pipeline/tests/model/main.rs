@@ -67,7 +67,9 @@ async fn play_all(seeds: std::ops::Range<u64>, overlapping: bool) {
             println!("  {}", world.log.join("\n  "));
         }
     }
-    println!("{}", Tally::of(&worlds));
+    let tally = Tally::of(&worlds);
+    println!("{tally:?}");
+    assert!(chosen.is_some() || tally.is_rich(), "something that may happen did not: {tally:?}");
 }
 
 fn assert_nothing_found(world: &World) {

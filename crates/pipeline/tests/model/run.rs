@@ -7,7 +7,7 @@ use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, Outcome, Storage, Stor
 use crate::world::{CRASH_LIMIT, Job, Message, World};
 
 /// Longer than any test: what expires in a world does so by its events.
-const HOLD: Duration = Duration::from_secs(3600);
+pub(crate) const HOLD: Duration = Duration::from_secs(3600);
 
 /// What a run does next. Between any two of them anything may happen.
 #[derive(Debug, Clone)]
@@ -115,11 +115,6 @@ impl Run {
             lease: None,
             suspect: false,
         }
-    }
-
-    /// The lease that it would leave open if its worker died now.
-    pub(crate) fn open_lease(&self) -> Option<&Lease> {
-        self.lease.as_ref()
     }
 
     /// Whether it runs its job's steps.

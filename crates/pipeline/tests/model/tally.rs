@@ -1,5 +1,3 @@
-use std::fmt;
-
 use crate::world::World;
 
 /// How much of what may happen did: a model in which nothing happens finds nothing.
@@ -33,10 +31,12 @@ impl Tally {
         tally.jobs = worlds.iter().map(|world| world.jobs.len()).sum();
         tally
     }
-}
 
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+    /// Whether each of them did.
+    pub(crate) fn is_rich(&self) -> bool {
+        let Self { jobs, runs, finished, superseded, deaths, lost_leases, crash_loops, exhausted, expired } =
+            *self;
+        let all = [jobs, runs, finished, superseded, deaths, lost_leases, crash_loops, exhausted, expired];
+        all.iter().all(|count| *count > 0)
     }
 }

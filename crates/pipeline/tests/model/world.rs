@@ -198,7 +198,8 @@ impl World {
         let tags: Vec<u64> = self.messages.keys().copied().collect();
         tags.into_iter().for_each(|tag| self.give_back(tag, lost));
         self.workers[worker].session += 1;
-        let fences = self.runs.values().filter(|run| run.worker == worker).filter_map(Run::open_lease);
+        let fences =
+            self.runs.values().filter(|run| run.worker == worker).filter_map(|run| run.lease.as_ref());
         let leases: Vec<_> = fences.cloned().collect();
         leases.iter().for_each(|lease| self.records.edit(lease, |taken| taken.suspected = true));
     }

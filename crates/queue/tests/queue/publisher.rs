@@ -194,7 +194,7 @@ async fn without_a_server_a_publisher_says_so_and_waits_no_longer_than_asked() {
     let publisher =
         Publisher::start(RabbitUrls::parse("amqp://guest:secret@127.0.0.1:1/%2f").unwrap(), "test");
     let limit = Duration::from_millis(500);
-    assert_eq!(publisher.publish_within(job("a"), limit).await, Err(PublishError::TimedOut(limit)));
+    assert_eq!(publisher.publish_patiently(vec![job("a")], limit).await, Err(PublishError::TimedOut(limit)));
     let error = publisher.connected(limit).await.unwrap_err();
     assert!(error.contains("127.0.0.1:1") && !error.contains("secret"), "{error}");
 }

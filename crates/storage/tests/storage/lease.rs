@@ -126,21 +126,22 @@ async fn a_job_that_ends_while_its_duplicate_waits_for_the_answer_is_done() {
     let bed = Bed::migrated().await;
     let lease = bed.lease(&raghu(), "job-1").await;
     // Both statements wait for the row, in this order, so that the second begins before the first is committed.
-    let url = bed.database.url();
-    let holder = std::thread::spawn(move || {
-        let hold = "BEGIN; SELECT FROM tradingdb.account_sync_state FOR UPDATE; SELECT pg_sleep(1.5); COMMIT";
-        testbed::psql(&url, &["-c", hold])
-    });
-    let pause = || tokio::time::sleep(Duration::from_millis(500));
-    pause().await;
-    let storage = bed.storage.clone();
+    let held = bed.database.hold("SELECT FROM tradingdb.account_sync_state FOR UPDATE").unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let wait_for = |count: &str| {
+        testbed::wait_until("statements that wait", Duration::from_secs(20), || bed.sql(waiting) == count);
+    };
+    let (storage, asked) = (bed.storage.clone(), bed.storage.clone());
     let finishing = tokio::spawn(async move {
         storage.finish_run(&lease, &success(&lease), false, false, &[]).await.unwrap();
     });
-    pause().await;
-    let answer = bed.storage.lease_account(&request(&raghu(), "job-1")).await.unwrap();
+    wait_for("1");
+    let asking = tokio::spawn(async move { asked.lease_account(&request(&raghu(), "job-1")).await.unwrap() });
+    wait_for("2");
+    drop(held);
     finishing.await.unwrap();
-    holder.join().unwrap().unwrap();
+    let answer = asking.await.unwrap();
     assert!(matches!(answer, LeaseAnswer::Done), "{answer:?}");
 }
 
