@@ -40,7 +40,7 @@ fn fills(exchange: &str, product: &str) -> Vec<Fill> {
             let second = i64::try_from(number % 400).unwrap_or_default();
             Fill {
                 at: first + TimeDelta::days(day) + TimeDelta::seconds(second),
-                trade_id: Some(number.to_string()),
+                trade_id: Some(number.to_string().into()),
                 order_id: None,
                 terms,
                 side: if random.below(2) == 0 { Side::Buy } else { Side::Sell },

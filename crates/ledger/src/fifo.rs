@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use crate::closing::ClosingSide;
 use crate::origin::Piece;
-use crate::price::{Overflow, Price, add, sub};
+use crate::price::{Overflow, Price, add_to, sub};
 
 /// Open pieces, oldest first. What is traded against them consumes from the front; what is left of a piece stays
 /// where it was.
@@ -67,7 +67,7 @@ impl Fifo {
     /// Adds a piece at the back, matching nothing.
     pub(crate) fn push(&mut self, piece: Piece) -> Result<(), Overflow> {
         if !piece.quantity.is_zero() {
-            self.total = add(self.total, piece.quantity)?;
+            add_to(&mut self.total, piece.quantity)?;
             self.append(piece);
         }
         Ok(())
@@ -75,7 +75,7 @@ impl Fifo {
 
     /// Matches a fill with pieces of the other sign, oldest first; what is left of it opens a piece of its own.
     pub(crate) fn trade(&mut self, fill: &Piece, closed: impl FnMut(Match<'_>)) -> Result<(), Overflow> {
-        self.total = add(self.total, fill.quantity)?;
+        add_to(&mut self.total, fill.quantity)?;
         let rest = self.close(fill, closed)?;
         if !rest.is_zero() {
             self.append(fill.with_quantity(rest));
@@ -90,7 +90,7 @@ impl Fifo {
         closed: impl FnMut(Match<'_>),
     ) -> Result<Decimal, Overflow> {
         let rest = self.close(fill, closed)?;
-        self.total = add(self.total, sub(fill.quantity, rest)?)?;
+        add_to(&mut self.total, sub(fill.quantity, rest)?)?;
         Ok(rest)
     }
 
@@ -106,7 +106,8 @@ impl Fifo {
             let lot = &mut self.pieces[index];
             let is_short = lot.is_short();
             // The signs differ, so the sum is what outlives the match, and has the sign of the one that does.
-            let left = add(lot.quantity, rest)?;
+            let mut left = rest;
+            add_to(&mut left, lot.quantity)?;
             let outlives = !left.is_zero() && left.is_sign_negative() == is_short;
             let quantity = if outlives { rest.abs() } else { lot.quantity.abs() };
             closed(Match { lot, fill, quantity });

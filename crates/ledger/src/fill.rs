@@ -2,6 +2,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::origin::Origin;
@@ -13,9 +14,9 @@ pub struct Fill {
     /// When the exchange executed it; its IST date is its trading day.
     pub at: DateTime<Utc>,
     /// The exchange's id of the execution; `None` where an order counts as one fill.
-    pub trade_id: Option<String>,
+    pub trade_id: Option<CompactString>,
     /// The exchange's (else the brokerage's) id of the order: an order of fills within one instant.
-    pub order_id: Option<String>,
+    pub order_id: Option<CompactString>,
     /// What was traded, in which product, for which strategy.
     pub terms: Arc<Terms>,
     /// Bought or sold.

@@ -47,8 +47,8 @@ impl Lot {
             price: piece.price,
             opened_at: *at,
             strategy_id: terms.strategy_id.clone(),
-            trade_id: trade_id.clone(),
-            order_id: order_id.clone(),
+            trade_id: trade_id.as_deref().map(str::to_owned),
+            order_id: order_id.as_deref().map(str::to_owned),
             is_opening: *is_opening,
         }
     }

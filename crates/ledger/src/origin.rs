@@ -2,6 +2,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::fill::{Fill, cmp_ids};
@@ -92,8 +93,8 @@ pub(crate) struct Origin {
     pub(crate) price: Decimal,
     pub(crate) at: DateTime<Utc>,
     pub(crate) day: NaiveDate,
-    pub(crate) trade_id: Option<String>,
-    pub(crate) order_id: Option<String>,
+    pub(crate) trade_id: Option<CompactString>,
+    pub(crate) order_id: Option<CompactString>,
     pub(crate) is_opening: bool,
 }
 

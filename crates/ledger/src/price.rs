@@ -155,15 +155,25 @@ pub(crate) fn round(value: Decimal) -> Decimal {
 /// up any more are worse than none.
 #[inline]
 pub(crate) fn add(a: Decimal, b: Decimal) -> Result<Decimal, Overflow> {
+    let mut sum = a;
+    add_to(&mut sum, b)?;
+    Ok(sum)
+}
+
+/// [`add`] in place, which spares the copy of a result that was written in parts.
+#[inline]
+pub(crate) fn add_to(sum: &mut Decimal, more: Decimal) -> Result<(), Overflow> {
     // Quantities of one instrument nearly always have one scale and fit 64 bits: then they add up as integers do.
-    if a.scale() == b.scale() {
-        let sum = a.mantissa() + b.mantissa();
-        if let Ok(size) = u64::try_from(sum.unsigned_abs()) {
+    if sum.scale() == more.scale() {
+        let total = sum.mantissa() + more.mantissa();
+        if let Ok(size) = u64::try_from(total.unsigned_abs()) {
             let (low, middle) = (size as u32, (size >> 32) as u32);
-            return Ok(Decimal::from_parts(low, middle, 0, sum.is_negative(), a.scale()));
+            *sum = Decimal::from_parts(low, middle, 0, total.is_negative(), sum.scale());
+            return Ok(());
         }
     }
-    add_any(a, b)
+    *sum = add_any(*sum, more)?;
+    Ok(())
 }
 
 #[inline(never)]

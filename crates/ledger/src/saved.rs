@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +45,9 @@ struct SavedOrigin {
     price: Decimal,
     at: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    trade_id: Option<String>,
+    trade_id: Option<CompactString>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    order_id: Option<String>,
+    order_id: Option<CompactString>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_opening: bool,
 }

@@ -28,7 +28,9 @@ impl Trail {
         if let Some(mut latest) = self.latest.take() {
             if latest.day < day {
                 self.before = Some(latest);
-            } else if let Some(forgotten) = Arc::get_mut(&mut latest) {
+            } else if Arc::strong_count(&latest) == 1
+                && let Some(forgotten) = Arc::get_mut(&mut latest)
+            {
                 forgotten.become_fill(fill, day);
                 return latest;
             }

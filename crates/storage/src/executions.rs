@@ -160,8 +160,8 @@ impl Row {
         });
         let fill = self.trade_type.as_deref().and_then(Side::parse).map(|side| Fill {
             at: self.at,
-            trade_id: self.trade_id,
-            order_id: self.exchange_order_id,
+            trade_id: self.trade_id.map(Into::into),
+            order_id: self.exchange_order_id.map(Into::into),
             terms: Arc::clone(&terms),
             side,
             quantity: self.quantity,

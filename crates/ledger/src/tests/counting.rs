@@ -43,8 +43,7 @@ fn a_fill_without_a_price_makes_its_share_wait_and_no_other() {
 #[test]
 fn within_a_second_the_smaller_trade_number_was_first() {
     let trade = |desk: Desk, id: &str, trade: &str| {
-        desk.fill("2025-06-16 10:00", "NSE:TCS", "CNC", trade)
-            .with(|fill| fill.trade_id = Some(id.to_owned()))
+        desk.fill("2025-06-16 10:00", "NSE:TCS", "CNC", trade).with(|fill| fill.trade_id = Some(id.into()))
     };
     let desk = trade(trade(Desk::default(), "10", "B1@300"), "9", "B1@100");
     let book = desk.fill("2025-06-16 10:01", "NSE:TCS", "CNC", "S1@500").book("2025-06-17 10:00");

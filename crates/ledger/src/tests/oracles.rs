@@ -66,7 +66,8 @@ fn lean_closes_the_same_forty_lots() {
         let mut desk = Desk::default();
         for row in scenario["fills"].as_array().unwrap() {
             let blank = fill("2025-06-16 10:00", "NFO:EURUSD", "NRML", "B1@1");
-            let blank = Fill { at: at(&row["minute"]), order_id: Some(row["order_id"].to_string()), ..blank };
+            let blank =
+                Fill { at: at(&row["minute"]), order_id: Some(row["order_id"].to_string().into()), ..blank };
             desk.fills.push(signed(blank, number(&row["signed_qty"]), number(&row["price"])));
         }
         let expected = scenario["expected_closed_lots"].as_array().unwrap();
@@ -105,7 +106,7 @@ fn rp2_pairs_the_same_disposals_with_the_same_lots() {
         trade_id += 1;
         desks.entry((row[0].clone(), row[1].clone())).or_default().fills.push(Fill {
             at: instant(&row[2]),
-            trade_id: Some(trade_id.to_string()),
+            trade_id: Some(trade_id.to_string().into()),
             side,
             quantity: decimal(&row[4]),
             price: Some(price),
@@ -158,7 +159,7 @@ fn pyfolio_conserves_cash_on_every_day_of_six_years() {
     for (line, row) in trades.iter().enumerate() {
         let blank = Fill {
             at: instant(&row[0]),
-            trade_id: Some(line.to_string()),
+            trade_id: Some(line.to_string().into()),
             ..fill("2025-06-16 10:00", &format!("NFO:{}", row[4]), "NRML", "B1@1")
         };
         desk.fills.push(signed(blank, decimal(&row[1]), decimal(&row[2])));
@@ -276,7 +277,7 @@ fn a_real_days_order_book_gives_the_brokers_own_positions() {
         let what = format!("{}:{}", text("exchange"), text("tradingsymbol"));
         desk.fills.push(Fill {
             at: india::at(time.date(), time.time()),
-            order_id: Some(text("order_id").to_owned()),
+            order_id: Some(text("order_id").into()),
             side: Side::parse(text("transaction_type")).unwrap(),
             quantity: number(&order["filled_quantity"]),
             price: Some(number(&order["average_price"])),

@@ -33,7 +33,7 @@ pub(super) fn any_fill(instruments: &'static [&'static str]) -> impl Strategy<Va
             let mut terms = (*blank.terms).clone();
             terms.strategy_id = strategy.map(|id| format!("s{id}"));
             terms.isin = (terms.symbol == "X").then(|| "INE1".to_owned());
-            Fill { trade_id: trade_id.map(|id| id.to_string()), terms: Arc::new(terms), ..blank }
+            Fill { trade_id: trade_id.map(|id| id.to_string().into()), terms: Arc::new(terms), ..blank }
         },
     )
 }

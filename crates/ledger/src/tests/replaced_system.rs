@@ -127,7 +127,7 @@ fn a_lot_that_is_used_up_is_never_looked_at_again() {
         for number in 0..round_trips {
             for trade in ["B1@100", "S1@101"] {
                 let fill = super::desk::fill("2025-06-16 10:00", NIFTY, "NRML", trade);
-                ledger.apply(Fill { trade_id: Some(number.to_string()), ..fill }).unwrap();
+                ledger.apply(Fill { trade_id: Some(number.to_string().into()), ..fill }).unwrap();
             }
         }
         ledger.reach_view().unwrap();

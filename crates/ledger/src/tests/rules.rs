@@ -31,7 +31,7 @@ fn a_partly_used_lot_stays_at_the_front() {
 #[test]
 fn trade_ids_of_one_instant_count_as_numbers() {
     let trade = |desk: Desk, id: &str, trade: &str| {
-        let id = Some(id.to_owned());
+        let id = Some(id.into());
         desk.fill("2025-06-16 10:00", FUT, "NRML", trade).with(|fill| fill.trade_id = id)
     };
     let desk = trade(trade(trade(Desk::default(), "10", "B1@300"), "9", "B1@100"), "11", "S1@500");
