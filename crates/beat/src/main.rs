@@ -7,8 +7,8 @@ mod watch;
 
 use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
-use queue::{GIVE_UP_AFTER, Publisher, RabbitUrls};
-use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, Shutdown, Told};
+use queue::{Publisher, RabbitUrls};
+use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, PatienceArgs, Shutdown, Told};
 use storage::Storage;
 use tracing::info;
 
@@ -23,6 +23,8 @@ use crate::scheduler::Scheduler;
 struct Arguments {
     #[command(flatten)]
     connections: Connections,
+    #[command(flatten)]
+    patience: PatienceArgs,
     #[command(flatten)]
     fan_out: FanOutArgs,
     #[command(flatten)]
@@ -46,7 +48,8 @@ fn main() {
 }
 
 async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
-    let Arguments { connections, fan_out: schedule, beat, metrics, .. } = arguments;
+    let Arguments { connections, patience, fan_out: schedule, beat, metrics, .. } = arguments;
+    let give_up_after = patience.give_up_seconds;
     let name = service::process_name("beat");
     let storage =
         Storage::new(connections.database_url.expose(), 4, &name, &connections.default_organization_id)
@@ -54,12 +57,12 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
     let urls = RabbitUrls::parse(connections.rabbitmq_url.expose())
         .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?;
     let ready = async {
-        service::wait_for("PostgreSQL", service::START_LIMIT, async || {
+        service::wait_for("PostgreSQL", give_up_after, async || {
             storage.check_migrated().await.map_err(|error| chain(&error))
         })
         .await?;
         let publisher = Publisher::start(urls, &name);
-        publisher.connected(service::START_LIMIT).await.map_err(|error| format!("RabbitMQ: {error}"))?;
+        publisher.connected(give_up_after).await.map_err(|error| format!("RabbitMQ: {error}"))?;
         Ok::<_, String>(publisher)
     };
     let publisher = tokio::select! {
@@ -95,8 +98,8 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
     };
     tokio::select! {
         () = scheduler.run(&shutdown.requested) => {}
-        () = publisher.unreachable_for(GIVE_UP_AFTER) => {
-            return Err(Fatal::unavailable(format!("no connection with RabbitMQ for {GIVE_UP_AFTER:?}")));
+        () = publisher.unreachable_for(give_up_after) => {
+            return Err(Fatal::unavailable(format!("RabbitMQ: nothing could be published for {give_up_after:?}")));
         }
     }
     info!("stopped");

@@ -20,9 +20,6 @@ use crate::handler::Handler;
 use crate::idleness::{Idleness, Sight};
 use crate::{Publisher, QueueError, RetryPolicy, WorkQueue, topology};
 
-/// After so long without a session a supervisor should start the process anew.
-pub const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
-
 /// How often a session looks whether messages wait that it is not given.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -44,15 +41,43 @@ pub struct ConsumerSettings {
     pub crash_limit: u32,
     /// How long running jobs may go on after a shutdown began.
     pub grace: Duration,
-    /// Without a session for so long the consumer gives up; [`GIVE_UP_AFTER`] is what programs say.
+    /// Without a session for so long the consumer gives up, so that a supervisor starts the process anew.
     pub give_up_after: Duration,
+}
+
+/// Whether jobs come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intaking {
+    /// There is no session.
+    Closed,
+    /// As far as one can see.
+    Well,
+    /// Messages of this queue wait, slots are free and nothing comes. Sessions are built anew; until something comes, or
+    /// nothing waits, this worker is of no use.
+    Starved(WorkQueue),
+}
+
+impl Intaking {
+    /// Whether jobs come in.
+    ///
+    /// # Errors
+    /// Why not, for whoever asks whether a program is ready.
+    pub fn ready(self) -> Result<(), String> {
+        match self {
+            Self::Well => Ok(()),
+            Self::Closed => Err("RabbitMQ: nothing is consumed".to_owned()),
+            Self::Starved(queue) => {
+                Err(format!("RabbitMQ: messages wait in {}, slots are free and nothing comes", queue.name()))
+            }
+        }
+    }
 }
 
 /// Consumes the work queues, session after session, until it is told to stop.
 pub struct Consumer<H> {
     settings: ConsumerSettings,
     executor: Arc<Executor<H>>,
-    is_open: watch::Sender<bool>,
+    intaking: watch::Sender<Intaking>,
 }
 
 /// A work queue in one session.
@@ -78,12 +103,12 @@ impl<H: Handler> Consumer<H> {
             crash_limit: settings.crash_limit,
             worker: settings.worker.clone(),
         });
-        Self { settings, executor, is_open: watch::Sender::new(false) }
+        Self { settings, executor, intaking: watch::Sender::new(Intaking::Closed) }
     }
 
-    /// Whether there is a session: its value follows them.
-    pub fn is_open(&self) -> watch::Receiver<bool> {
-        self.is_open.subscribe()
+    /// Whether jobs come in, now and later.
+    pub fn intaking(&self) -> watch::Receiver<Intaking> {
+        self.intaking.subscribe()
     }
 
     /// Consumes until `stop` is cancelled, then drains: no new job is taken, running ones may finish within the
@@ -99,9 +124,9 @@ impl<H: Handler> Consumer<H> {
                 Ok((link, intakes, deliveries)) => {
                     attempt = 0;
                     info!(server = link.server(), "consuming from {}", link.server());
-                    self.is_open.send_replace(true);
+                    self.turn(Intaking::Closed, Intaking::Well);
                     let ended = self.session(&link, intakes, deliveries, &stop).await;
-                    self.is_open.send_replace(false);
+                    self.turn(Intaking::Well, Intaking::Closed);
                     link.close().await;
                     healthy = Instant::now();
                     if let Err(error) = ended {
@@ -179,6 +204,7 @@ impl<H: Handler> Consumer<H> {
                 item = deliveries.next() => match item {
                     Some((queue, Some(Ok(delivery)))) => {
                         if let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue) {
+                            self.turn(Intaking::Starved(queue), Intaking::Well);
                             self.start(delivery, intake, &session, &jobs);
                         }
                     }
@@ -186,7 +212,7 @@ impl<H: Handler> Consumer<H> {
                     Some((queue, None)) => break Err(format!("the consumer of {} ended", queue.name())),
                     None => break Err("every consumer ended".to_owned()),
                 },
-                _ = looks.tick() => if let Err(error) = look_for_idleness(link, &mut intakes).await {
+                _ = looks.tick() => if let Err(error) = self.look_for_idleness(link, &mut intakes).await {
                     break Err(error);
                 },
             }
@@ -198,6 +224,45 @@ impl<H: Handler> Consumer<H> {
         jobs.close();
         jobs.wait().await;
         ended
+    }
+
+    /// Ends the session if messages wait, slots are free and nothing comes: whatever the reason, a new session mends it.
+    async fn look_for_idleness(&self, link: &Link, intakes: &mut [Intake]) -> Result<(), String> {
+        for intake in intakes {
+            let name = intake.queue.name();
+            let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let asked = intake.channel.queue_declare(name.into(), passive, FieldTable::default());
+            let found = link.timed("look at a queue", asked).await;
+            let found = found.map_err(|error| crate::connection_error_text(&error))?;
+            let sight = Sight {
+                waiting: found.message_count(),
+                running: intake.running.load(Ordering::Relaxed),
+                slots: intake.slots,
+                delivered: intake.delivered,
+            };
+            if intake.idleness.is_stuck(sight) {
+                self.intaking.send_replace(Intaking::Starved(intake.queue));
+                return Err(format!(
+                    "{} messages wait in {name}, {} slots are free and nothing comes",
+                    sight.waiting,
+                    sight.slots - sight.running
+                ));
+            }
+            if intake.idleness.is_well() {
+                self.turn(Intaking::Starved(intake.queue), Intaking::Well);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes what is told of the intake, if it was `from`.
+    fn turn(&self, from: Intaking, to: Intaking) {
+        self.intaking.send_if_modified(|now| {
+            *now == from && {
+                *now = to;
+                true
+            }
+        });
     }
 
     /// Handles a delivery beside the others. Prefetch keeps their number, so there is nothing to wait for.
@@ -247,31 +312,6 @@ impl<H: Handler> Consumer<H> {
             let _ = tokio::time::timeout(Duration::from_secs(5), jobs.wait()).await;
         }
     }
-}
-
-/// Ends the session if messages wait, slots are free and nothing comes: whatever the reason, a new session mends it.
-async fn look_for_idleness(link: &Link, intakes: &mut [Intake]) -> Result<(), String> {
-    for intake in intakes {
-        let name = intake.queue.name();
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let asked = intake.channel.queue_declare(name.into(), passive, FieldTable::default());
-        let found = link.timed("look at a queue", asked).await;
-        let found = found.map_err(|error| crate::connection_error_text(&error))?;
-        let sight = Sight {
-            waiting: found.message_count(),
-            running: intake.running.load(Ordering::Relaxed),
-            slots: intake.slots,
-            delivered: intake.delivered,
-        };
-        if intake.idleness.is_stuck(sight) {
-            return Err(format!(
-                "{} messages wait in {name}, {} slots are free and nothing comes",
-                sight.waiting,
-                sight.slots - sight.running
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Consumer tags are short strings: 255 bytes at most.

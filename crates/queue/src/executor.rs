@@ -278,9 +278,16 @@ impl<H: Handler> Executor<H> {
     /// has no majority) is asked again, since giving the job back would only bring it here again at once.
     async fn publish(&self, message: crate::Message, session: &Session) -> Result<(), String> {
         let publish = async {
+            let mut refused = false;
             loop {
                 match self.publisher.publish(message.clone()).await {
-                    Err(PublishError::Nacked) => tokio::time::sleep(REFUSED_PAUSE).await,
+                    Err(error @ PublishError::Nacked) => {
+                        if !refused {
+                            warn!(id = message.message_id, "not taken, offered again each second: {error}");
+                        }
+                        refused = true;
+                        tokio::time::sleep(REFUSED_PAUSE).await;
+                    }
                     published => return published.map_err(|error| error.to_string()),
                 }
             }

@@ -43,6 +43,11 @@ impl Idleness {
         self.delivered = sight.delivered;
         self.looks >= LOOKS
     }
+
+    /// Whether the last look found nothing amiss.
+    pub(crate) fn is_well(&self) -> bool {
+        self.looks == 0
+    }
 }
 
 #[cfg(test)]

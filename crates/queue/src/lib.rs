@@ -37,7 +37,7 @@ mod topology;
 
 pub use backoff::RetryPolicy;
 pub use connection::RabbitUrls;
-pub use consumer::{Consumer, ConsumerSettings, GIVE_UP_AFTER};
+pub use consumer::{Consumer, ConsumerSettings, Intaking};
 pub use dead_letters::{DeadLetter, DeadLetters, READER_QUEUE, Replay};
 pub use decide::{Disposition, Event, Facts, decide};
 pub use delay::DelayStep;

@@ -7,6 +7,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{Channel, Confirmation};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::connection::{Link, Liveness, RabbitUrls, reconnect_pause};
@@ -21,6 +22,10 @@ const HEADER_BYTES_MAX: usize = 120 * 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
 const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
+
+/// A session in which a queue has refused messages for so long is built anew: RabbitMQ tells a channel of a limit that is
+/// reached, and of messages that are gone since, but not of a limit that was lifted (3.10, quorum queues).
+const REFUSED_LIMIT: Duration = Duration::from_secs(10);
 
 /// Publishes persistent messages and waits for RabbitMQ's confirm. Cheap to clone.
 ///
@@ -210,6 +215,7 @@ async fn work(
     waiting: &mut Vec<Request>,
 ) -> Result<(), String> {
     let mut health = tokio::time::interval(LOOK_EVERY);
+    let mut refused_since: Option<Instant> = None;
     loop {
         if waiting.is_empty() {
             tokio::select! {
@@ -223,8 +229,12 @@ async fn work(
         waiting.retain(|request| !request.answer.is_closed());
         let messages: Vec<&Message> = waiting.iter().map(|request| &request.message).collect();
         let outcomes = publish_batch(link, channel, &messages).await?;
+        let is_refused = outcomes.iter().any(|outcome| matches!(outcome, Err(PublishError::Nacked)));
         for (request, outcome) in waiting.drain(..).zip(outcomes) {
             let _ = request.answer.send(outcome);
+        }
+        if is_refused && refused_since.get_or_insert_with(Instant::now).elapsed() > REFUSED_LIMIT {
+            return Err(format!("messages are refused for {REFUSED_LIMIT:?}"));
         }
     }
 }

@@ -24,11 +24,12 @@ pub use run::{Fatal, run};
 pub use secret::SecretUrl;
 pub use settings::{
     BeatArgs, CatchUp, ClusterHosts, Connections, FanOutArgs, ManagementArgs, ManagementUrl, MaybeHours,
-    QueueNames, RedisArgs, ResultArgs, ResultUrl, RetryArgs, SyncArgs, WorkerArgs, postgres_pool_size,
+    PatienceArgs, QueueNames, RedisArgs, ResultArgs, ResultUrl, RetryArgs, SyncArgs, WorkerArgs,
+    postgres_pool_size,
 };
 pub use signals::Shutdown;
 pub use stack::block_on;
-pub use startup::{START_LIMIT, wait_for};
+pub use startup::wait_for;
 pub use values::{CheckHours, RabbitUrlList};
 
 /// Makes ring the process's TLS provider; call it once, before anything connects.

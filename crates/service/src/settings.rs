@@ -23,6 +23,17 @@ pub struct Connections {
     pub default_organization_id: String,
 }
 
+/// For how long a program that runs on its own goes without its servers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Servers")]
+pub struct PatienceArgs {
+    /// A program ends with exit code 69 when a server it needs to start is not there for this long, or RabbitMQ later: its
+    /// supervisor is to start it anew
+    #[arg(long, env = "GIVE_UP_SECONDS", value_name = "SECONDS", default_value = "300",
+          value_parser = values::seconds)]
+    pub give_up_seconds: Duration,
+}
+
 /// RabbitMQ's management API.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Servers")]

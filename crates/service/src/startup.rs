@@ -3,9 +3,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-/// How long a program waits for its servers at start before it gives up with exit code 69.
-pub const START_LIMIT: Duration = Duration::from_secs(300);
-
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 

@@ -36,6 +36,7 @@ mod pool;
 mod quotes;
 mod snapshot;
 mod ticks;
+mod within;
 
 pub use accounts::{AccountScan, DueAccount};
 pub use announcements::UnannouncedOrder;
@@ -60,3 +61,4 @@ pub use overview::{AccountOverview, AccountView};
 pub use pool::{Storage, migrator};
 pub use snapshot::{AccountRows, StoredRow};
 pub use ticks::PublishedTick;
+pub use within::within;

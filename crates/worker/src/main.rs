@@ -7,11 +7,11 @@ use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig};
 use clap::Parser;
 use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, chain};
-use queue::{Consumer, ConsumerSettings, GIVE_UP_AFTER, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
+use queue::{Consumer, ConsumerSettings, Intaking, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
-    Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, RedisArgs, ResultArgs, RetryArgs, SecretUrl,
-    Shutdown, SyncArgs, Told, WorkerArgs,
+    Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, PatienceArgs, RedisArgs, ResultArgs, RetryArgs,
+    SecretUrl, Shutdown, SyncArgs, Told, WorkerArgs,
 };
 use storage::Storage;
 use tokio::sync::{Semaphore, watch};
@@ -29,6 +29,8 @@ const REDIS_LIMIT: Duration = Duration::from_secs(5);
 struct Arguments {
     #[command(flatten)]
     connections: Connections,
+    #[command(flatten)]
+    patience: PatienceArgs,
     #[command(flatten)]
     redis: RedisArgs,
     #[command(flatten)]
@@ -60,6 +62,7 @@ fn main() {
 
 async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let name = arguments.worker.worker_name.clone().unwrap_or_else(|| service::process_name("syncfleet"));
+    let give_up_after = arguments.patience.give_up_seconds;
     let queues = slots(&arguments.worker);
     let concurrency: usize = queues.iter().map(|(_, slots)| slots).sum();
     let urls = RabbitUrls::parse(arguments.connections.rabbitmq_url.expose())
@@ -83,20 +86,20 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
         time_limit: arguments.worker.job_time_limit_seconds,
         crash_limit: arguments.worker.crash_limit,
         grace: arguments.worker.shutdown_grace_seconds,
-        give_up_after: GIVE_UP_AFTER,
+        give_up_after,
     };
     let publisher = pipeline.publisher.clone();
     let (storage, cache) = (pipeline.storage.clone(), pipeline.cache.clone());
     let consumer = Consumer::new(settings, Arc::new(pipeline), publisher.clone());
-    let health = Health { storage, cache, publisher: publisher.clone(), is_consuming: consumer.is_open() };
+    let health = Health { storage, cache, publisher: publisher.clone(), intaking: consumer.intaking() };
     service::tell(&arguments.metrics, health).await?;
     queue::describe_metrics();
     pipeline::describe_metrics();
     info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
     tokio::select! {
         consumed = consumer.run(shutdown.requested.clone()) => consumed.map_err(Fatal::unavailable)?,
-        () = publisher.unreachable_for(GIVE_UP_AFTER) => {
-            return Err(Fatal::unavailable(format!("nothing could be published for {GIVE_UP_AFTER:?}")));
+        () = publisher.unreachable_for(give_up_after) => {
+            return Err(Fatal::unavailable(format!("RabbitMQ: nothing could be published for {give_up_after:?}")));
         }
     }
     info!("stopped");
@@ -108,7 +111,7 @@ struct Health {
     storage: Storage,
     cache: Cache,
     publisher: Publisher,
-    is_consuming: watch::Receiver<bool>,
+    intaking: watch::Receiver<Intaking>,
 }
 
 impl Told for Health {
@@ -117,9 +120,8 @@ impl Told for Health {
     }
 
     async fn ready(&self) -> Result<(), String> {
-        if !*self.is_consuming.borrow() {
-            return Err("RabbitMQ: nothing is consumed".to_owned());
-        }
+        let intaking = *self.intaking.borrow();
+        intaking.ready()?;
         self.publisher.ready()?;
         self.storage.now().await.map_err(|error| format!("PostgreSQL: {}", chain(&error)))?;
         Box::pin(self.cache.ping()).await.map_err(|error| format!("Redis: {}", chain(&error)))
@@ -149,6 +151,7 @@ async fn connect(
     urls: &RabbitUrls,
 ) -> Result<Pipeline, Fatal> {
     let connections = &arguments.connections;
+    let limit = arguments.patience.give_up_seconds;
     let storage = Storage::new(
         connections.database_url.expose(),
         service::postgres_pool_size(concurrency),
@@ -156,17 +159,15 @@ async fn connect(
         &connections.default_organization_id,
     )
     .map_err(|error| Fatal::setting("DATABASE_URL", chain(&error)))?;
-    service::wait_for("PostgreSQL", service::START_LIMIT, async || {
+    service::wait_for("PostgreSQL", limit, async || {
         storage.check_migrated().await.map_err(|error| chain(&error))
     })
     .await
     .map_err(Fatal::unavailable)?;
     let cache = open_cache(&arguments.redis.redis_url, arguments.redis.cluster_hosts(), concurrency).await?;
-    service::wait_for("Redis", service::START_LIMIT, async || {
-        Box::pin(cache.ping()).await.map_err(|error| chain(&error))
-    })
-    .await
-    .map_err(Fatal::unavailable)?;
+    service::wait_for("Redis", limit, async || Box::pin(cache.ping()).await.map_err(|error| chain(&error)))
+        .await
+        .map_err(Fatal::unavailable)?;
     let results = match &arguments.results.result_backend_url {
         None => Some(cache.clone()),
         Some(url) => match &url.0 {
@@ -175,8 +176,7 @@ async fn connect(
         },
     };
     let publisher = Publisher::start(urls.clone(), name);
-    (publisher.connected(service::START_LIMIT).await)
-        .map_err(|error| Fatal::unavailable(format!("RabbitMQ: {error}")))?;
+    (publisher.connected(limit).await).map_err(|error| Fatal::unavailable(format!("RabbitMQ: {error}")))?;
     let environment: Environment = Arc::new(|variable| std::env::var(variable).ok());
     Ok(Pipeline {
         settings: PipelineSettings {

@@ -69,3 +69,20 @@ fn when_the_host_of_redis_vanishes_only_its_step_fails_and_the_next_sync_writes_
     proxy.heal();
     assert_eq!(world.sync("account-0")["status"], "success");
 }
+
+#[test]
+fn when_the_host_of_postgresql_vanishes_under_a_beat_its_tick_is_published_when_it_is_back() {
+    let world = World::new().with("SYNC_INTERVAL_SECONDS", "604800");
+    world.import(&crate::workers::accounts(3)).expect(0);
+    let (proxy, through) = Proxy::in_front_of(&world.database.url()).unwrap();
+    // Where it reads the accounts it waits for an answer that never comes.
+    let lock = world.database.hold("LOCK TABLE tradingdb.brokerage_accounts").unwrap();
+    let beat = world.beat(&[("DATABASE_URL", &through)]);
+    wait_until("a claim", PATIENCE, || world.count("SELECT count(*) FROM tradingdb.ticks") == 1);
+    proxy.drop_packets();
+    drop(lock);
+    beat.wait_for_line("ticks not looked at, trying again", PATIENCE).unwrap();
+    proxy.heal();
+    let published = "SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL AND accounts = 3";
+    world.wait_for_count(published, 1);
+}
