@@ -21,10 +21,11 @@ enum Happening {
     Fail,
     Wait,
     Renew,
+    Abandon,
 }
 
 /// How often it happens in some world or other: what is usual, and what may come on top.
-const HAPPENINGS: [(Happening, u32, u32); 12] = [
+const HAPPENINGS: [(Happening, u32, u32); 13] = [
     (Happening::Enqueue, 3, 4),
     (Happening::Deliver, 15, 15),
     (Happening::Steps, 40, 30),
@@ -37,6 +38,7 @@ const HAPPENINGS: [(Happening, u32, u32); 12] = [
     (Happening::Fail, 0, 20),
     (Happening::Wait, 0, 2),
     (Happening::Renew, 1, 3),
+    (Happening::Abandon, 0, 3),
 ];
 
 /// A world's own temper: in some everybody dies, in some nothing but failures happens.
@@ -108,6 +110,7 @@ impl World {
             Happening::Fail => self.fail(),
             Happening::Wait => self.wait(),
             Happening::Renew => self.renew().await,
+            Happening::Abandon => self.abandon(),
         }
     }
 
@@ -153,8 +156,8 @@ impl World {
         let stopped = self.workers[worker].stopped;
         let of_stopped = self.runs.values().filter(|run| stopped && run.worker == worker);
         let mut leases: Vec<_> = of_stopped.filter_map(|run| run.lease.as_ref()).cloned().collect();
-        leases
-            .extend(self.records.taken.iter().filter(|taken| taken.killed).map(|taken| taken.lease.clone()));
+        let left_open = self.records.taken.iter().filter(|taken| taken.killed || taken.abandoned);
+        leases.extend(left_open.map(|taken| taken.lease.clone()));
         for lease in leases {
             // Renewed for no time at all: the statement does nothing to a lease that is no longer this one.
             if self.storage.renew_lease(&lease, Duration::ZERO).await.is_ok() {
@@ -208,6 +211,16 @@ impl World {
             run.step = Step::Release(Event::Waiting { delay: Duration::from_secs(2) });
             self.say(format!("r{number} is to wait for its turn"));
         }
+    }
+
+    /// A worker that lives does not get its lease given back in time: PostgreSQL is away, or the run is dropped.
+    fn abandon(&mut self) {
+        let releasing = |run: &&mut Run| matches!(run.step, Step::Release(_));
+        let Some(run) = self.runs.values_mut().find(releasing) else { return };
+        let (Step::Release(event), Some(lease)) = (run.step.clone(), run.lease.take()) else { return };
+        run.step = Step::Dispose(event);
+        self.records.edit(&lease, |taken| taken.abandoned = true);
+        self.say(format!("the lease {} of {} is not given back", lease.fence, lease.account.pseudo_account));
     }
 
     /// What runs beside the steps: a renewal, which may find that the lease is lost.

@@ -4,15 +4,19 @@ use storage::Lease;
 
 use crate::records::Taken;
 use crate::run::Run;
-use crate::world::{RETRIES, World};
+use crate::world::{CRASH_LIMIT, RETRIES, World};
 
 impl World {
     /// Somebody was given an account, or closed the mark of a run there.
     pub(crate) fn check_alone(&mut self, run: &Run) {
         let turn = self.records.turn;
         let well = |taken: &&Taken| {
-            let open =
-                taken.ended.is_none() && taken.at < turn && !taken.killed && !taken.expired && !taken.closed;
+            let open = taken.ended.is_none()
+                && taken.at < turn
+                && !taken.killed
+                && !taken.abandoned
+                && !taken.expired
+                && !taken.closed;
             let newest =
                 !self.records.of(&run.job.account).any(|other| other.lease.fence > taken.lease.fence);
             // A redelivered job cannot know that it is not the one that runs there.
@@ -28,6 +32,9 @@ impl World {
     pub(crate) fn check_lease(&mut self, run: &Run, lease: &Lease) {
         self.check_alone(run);
         let (turn, job) = (self.records.turn, run.job.number);
+        if lease.crashes > CRASH_LIMIT {
+            self.violation(format!("j{job} runs although {} workers died with it", lease.crashes));
+        }
         let older = |taken: &Taken| taken.at < turn && taken.lease.fence >= lease.fence;
         if self.records.of(&run.job.account).any(older) {
             self.violation(format!("the fence {} was there before", lease.fence));
@@ -72,6 +79,12 @@ impl World {
             if crashes as usize > deaths {
                 self.violation(format!("j{job} has {crashes} crashes after {deaths} deaths"));
             }
+        }
+    }
+
+    pub(crate) fn check_retry(&mut self, job: usize, retries: u32) {
+        if retries > RETRIES {
+            self.violation(format!("j{job} is retried for the {retries}th time"));
         }
     }
 
@@ -121,13 +134,16 @@ impl World {
         for taken in &self.records.taken {
             let (job, fence) = (&taken.lease.job_id, taken.lease.fence);
             let is_charged = charged.contains(&(job.clone(), fence));
-            if is_charged && !taken.killed {
+            if is_charged && !taken.killed && !taken.abandoned {
                 wrong.push(format!("{job} is charged with the run of fence {fence}, whose worker lives"));
             }
             let later = self.records.of(&taken.lease.account).filter(|other| other.lease.fence > fence);
             let next = later.min_by_key(|other| other.lease.fence);
             // Its own worker, of whose session it was the end, closes the mark without a charge.
             let is_seen = next.is_some_and(|next| next.worker != taken.worker);
+            if taken.abandoned && !taken.closed && next.is_some() && !is_seen && is_charged {
+                wrong.push(format!("{job} is charged with the run of fence {fence} by its own worker"));
+            }
             if taken.killed && is_seen && !is_charged {
                 wrong.push(format!(
                     "the death of {} with {job} and fence {fence} is not counted",

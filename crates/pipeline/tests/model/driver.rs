@@ -155,6 +155,7 @@ impl World {
         match answer {
             LeaseAnswer::Taken(lease) => {
                 self.check_lease(run, &lease);
+                self.records.crashes_told.push((run.job.number, lease.crashes));
                 self.records.taken.push(Taken {
                     lease: lease.clone(),
                     job: run.job.number,
@@ -162,6 +163,7 @@ impl World {
                     at: self.records.turn,
                     ended: None,
                     killed: false,
+                    abandoned: false,
                     suspected: self.is_lost(run),
                     closed: self.records.is_closed_in_turn(run.job.number),
                     expired: false,
@@ -232,6 +234,7 @@ impl World {
             }
             Disposition::Retry { retries, due, delay, .. } => {
                 self.records.failed.insert(job);
+                self.check_retry(job, retries);
                 Message { retries, eta: millis(due), ..copy(delay, self.now) }
             }
             Disposition::Renew { renewals, delay } => Message { renewals, ..copy(delay, self.now) },

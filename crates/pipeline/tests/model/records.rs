@@ -15,6 +15,8 @@ pub(crate) struct Taken {
     pub(crate) ended: Option<u64>,
     /// Its worker died while it was open.
     pub(crate) killed: bool,
+    /// Its worker lives, but could not give it back.
+    pub(crate) abandoned: bool,
     /// Its worker may be taken for dead.
     pub(crate) suspected: bool,
     /// Its mark was closed by somebody who took its worker for dead.
@@ -84,7 +86,7 @@ impl Records {
     pub(crate) fn deaths(&self, job: usize) -> usize {
         let thought = |taken: &Taken| taken.suspected || taken.closed;
         let silent = |taken: &Taken| taken.ended.is_none_or(|ended| ended == self.turn);
-        let dead = |taken: &&Taken| taken.killed || thought(taken) && silent(taken);
+        let dead = |taken: &&Taken| taken.killed || taken.abandoned || thought(taken) && silent(taken);
         self.taken.iter().filter(|taken| taken.job == job).filter(dead).count()
     }
 }

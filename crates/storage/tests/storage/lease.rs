@@ -121,28 +121,36 @@ async fn a_job_with_an_outcome_is_done() {
     assert_eq!(next.fence, lease.fence + 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_ends_while_its_duplicate_waits_for_the_answer_is_done() {
-    let bed = Bed::migrated().await;
-    let lease = bed.lease(&raghu(), "job-1").await;
-    // Both statements wait for the row, in this order, so that the second begins before the first is committed.
+/// Both wait for the row, in this order, so that the second begins before the first is committed.
+async fn in_turn<A: Send + 'static, B: Send + 'static>(
+    bed: &Bed,
+    first: impl Future<Output = A> + Send + 'static,
+    second: impl Future<Output = B> + Send + 'static,
+) -> (A, B) {
     let held = bed.database.hold("SELECT FROM tradingdb.account_sync_state FOR UPDATE").unwrap();
     let waiting = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let wait_for = |count: &str| {
         testbed::wait_until("statements that wait", Duration::from_secs(20), || bed.sql(waiting) == count);
     };
-    let (storage, asked) = (bed.storage.clone(), bed.storage.clone());
-    let finishing = tokio::spawn(async move {
-        storage.finish_run(&lease, &success(&lease), false, false, &[]).await.unwrap();
-    });
+    let first = tokio::spawn(first);
     wait_for("1");
-    let asking = tokio::spawn(async move { asked.lease_account(&request(&raghu(), "job-1")).await.unwrap() });
+    let second = tokio::spawn(second);
     wait_for("2");
     drop(held);
-    finishing.await.unwrap();
-    let answer = asking.await.unwrap();
-    assert!(matches!(answer, LeaseAnswer::Done), "{answer:?}");
+    (first.await.unwrap(), second.await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_ends_while_its_duplicate_waits_for_the_answer_is_done() {
+    let bed = Bed::migrated().await;
+    let lease = bed.lease(&raghu(), "job-1").await;
+    let (storage, asked) = (bed.storage.clone(), bed.storage.clone());
+    let finishing = async move { storage.finish_run(&lease, &success(&lease), false, false, &[]).await };
+    let asking = async move { asked.lease_account(&request(&raghu(), "job-1")).await };
+    let (finished, answer) = in_turn(&bed, finishing, asking).await;
+    finished.unwrap();
+    assert!(matches!(answer, Ok(LeaseAnswer::Done)), "{answer:?}");
 }
 
 #[tokio::test]
@@ -339,6 +347,21 @@ async fn a_worker_that_lives_after_all_takes_its_crash_back() {
     assert_eq!(again.crashes, 0);
     bed.storage.release_lease(&slow).await.unwrap();
     bed.storage.renew_lease(&again, HOUR).await.expect("the late word of the first changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_says_it_lives_while_it_is_taken_for_dead_takes_its_crash_back() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    let LeaseAnswer::Taken(slow) = answer(&bed, &by(&raghu, "job-1", "w1")).await else { panic!() };
+    let (storage, released) = (bed.storage.clone(), bed.storage.clone());
+    let account = raghu.clone();
+    let charging = async move { storage.lease_account(&by(&account, "job-1", "w2")).await };
+    let releasing = async move { released.release_lease(&slow).await };
+    let (charged, released) = in_turn(&bed, charging, releasing).await;
+    assert!(matches!(charged, Ok(LeaseAnswer::Crashed { crashes: 1 })), "{charged:?}");
+    released.unwrap();
+    let LeaseAnswer::Taken(again) = answer(&bed, &by(&raghu, "job-1", "w2")).await else { panic!() };
+    assert_eq!(again.crashes, 0);
 }
 
 #[tokio::test]
