@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use e2e::World;
-use testbed::wait_until;
+use testbed::{Answer, wait_until};
 
-use super::{PATIENCE, slow_accounts, wait_for_blocked, wait_for_running};
+use super::{PATIENCE, slow_accounts, tick, wait_for_blocked, wait_for_running};
 
 #[test]
 fn a_worker_that_was_stopped_and_wakes_up_late_changes_nothing_and_is_charged_nothing() {
@@ -82,4 +82,20 @@ fn the_jobs_of_a_hanging_worker_are_done_by_another() {
         "SELECT count(*) FROM tradingdb.sync_outcomes WHERE worker = 'other' AND status = 'success'",
         4,
     );
+}
+
+#[test]
+fn a_job_that_runs_too_long_is_cut_short_and_retried_and_those_beside_it_go_on() {
+    let world = World::new().with("JOB_TIME_LIMIT_SECONDS", "3");
+    let kite = slow_accounts(&world, 3, Duration::ZERO);
+    kite.next("/orders", vec![Answer::silence()]);
+    let worker = world.worker(&[("WORKER_CONCURRENCY", "3")]);
+    tick(&world);
+    world.wait_for_outcomes(2);
+    let line = worker.wait_for_line("attempt failed, retry 1", PATIENCE).unwrap();
+    assert!(line.contains("time limit"), "{line}");
+    world.wait_for_outcomes(3);
+    let retries =
+        "SELECT string_agg(status || ' ' || retries, ', ' ORDER BY retries) FROM tradingdb.sync_outcomes";
+    assert_eq!(world.sql(retries), "success 0, success 0, success 1");
 }
