@@ -29,6 +29,8 @@ struct State {
     /// Connections opened before this count are dead for good.
     dead_before: AtomicU64,
     opened: AtomicU64,
+    /// Each packet is held for so many milliseconds.
+    delay: AtomicU64,
     ended: AtomicBool,
     sockets: Mutex<Vec<TcpStream>>,
 }
@@ -62,6 +64,11 @@ impl Proxy {
     pub fn drop_packets(&self) {
         self.state.drops.store(true, Ordering::SeqCst);
         self.state.dead_before.store(self.state.opened.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// From now on each packet, of open connections too, takes so much longer on its way.
+    pub fn slow_down(&self, delay: Duration) {
+        self.state.delay.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// New connections get through again.
@@ -146,6 +153,7 @@ fn forward(client: TcpStream, server: SocketAddr, number: u64, state: &Arc<State
 fn pump(mut from: TcpStream, mut to: TcpStream, number: u64, state: &State) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
+        thread::sleep(Duration::from_millis(state.delay.load(Ordering::SeqCst)));
         if !state.may_pass(number) || to.write_all(&buffer[..length]).is_err() {
             break;
         }

@@ -1,5 +1,6 @@
 //! A private RabbitMQ.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ const STARTED: &str = "Server startup complete";
 /// RabbitMQ makes this user on an empty node, with all rights.
 const USER: &str = "guest:guest";
 
+/// What nodes of one cluster know each other by; they listen on 127.0.0.1 only.
+const COOKIE: &str = "SYNCFLEETTESTBED";
+
 /// One RabbitMQ node with the management plugin, on free ports of 127.0.0.1.
 ///
 /// It has an `epmd` of its own and neither uses nor disturbs one that runs already, and it reads no configuration
@@ -36,7 +40,25 @@ struct Ports {
     amqp: Port,
     management: Port,
     distribution: Port,
-    epmd: Port,
+    epmd: Epmd,
+}
+
+/// The port mapper by which Erlang nodes of a host find each other.
+#[derive(Debug)]
+enum Epmd {
+    /// Started and ended with the node.
+    Own(Port),
+    /// That of the node's cluster, by its port.
+    Shared(u16),
+}
+
+impl Epmd {
+    fn number(&self) -> u16 {
+        match self {
+            Self::Own(port) => port.number(),
+            Self::Shared(port) => *port,
+        }
+    }
 }
 
 impl RabbitMq {
@@ -48,12 +70,21 @@ impl RabbitMq {
     /// As [`RabbitMq::start`], with further settings of the application `rabbit` as Erlang terms, such as
     /// `{consumer_timeout, 3000}, {channel_tick_interval, 500}`.
     pub fn start_with(settings: &str) -> Result<Self, Error> {
+        Self::start_by(|| Port::reserve().map(Epmd::Own), settings)
+    }
+
+    /// A node that others can join: they use the port mapper at `epmd`, and share a secret.
+    pub(crate) fn start_for_cluster(epmd: u16) -> Result<Self, Error> {
+        Self::start_by(|| Ok(Epmd::Shared(epmd)), "")
+    }
+
+    fn start_by(epmd: impl Fn() -> Result<Epmd, Error>, settings: &str) -> Result<Self, Error> {
         on_free_ports(|| {
             let ports = Ports {
                 amqp: Port::reserve()?,
                 management: Port::reserve()?,
                 distribution: Port::reserve()?,
-                epmd: Port::reserve()?,
+                epmd: epmd()?,
             };
             let rabbitmq = Self { server: Server::new("RabbitMQ", ENDINGS)?, ports };
             rabbitmq.write_configuration(settings)?;
@@ -108,6 +139,13 @@ impl RabbitMq {
         self.control(&["set_vm_memory_high_watermark", if on { "0" } else { "0.4" }]).map(drop)
     }
 
+    /// Makes this node, which must be empty, one of another's cluster.
+    pub(crate) fn join(&self, other: &Self) -> Result<(), Error> {
+        self.control(&["stop_app"])?;
+        self.control(&["join_cluster", &other.node_name()])?;
+        self.control(&["start_app"]).map(drop)
+    }
+
     /// Runs a command of `rabbitmqctl`, about a second, and returns what it prints.
     fn control(&self, words: &[&str]) -> Result<String, Error> {
         let output = Command::new(Program::RabbitMq.path()?.with_file_name("rabbitmqctl"))
@@ -158,6 +196,11 @@ impl RabbitMq {
         self.server.write("advanced.config", &terms)?;
         self.server.write("enabled_plugins", "[rabbitmq_management].\n")?;
         self.server.write("environment.conf", "")?;
+        if matches!(self.ports.epmd, Epmd::Shared(_)) {
+            let cookie = self.server.write(".erlang.cookie", COOKIE)?;
+            let owner_only = std::fs::Permissions::from_mode(0o400);
+            std::fs::set_permissions(&cookie, owner_only).map_err(Error::io("protect an Erlang cookie"))?;
+        }
         Ok(())
     }
 
@@ -187,16 +230,20 @@ impl RabbitMq {
                 "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none".into(),
             ),
         ];
-        let epmd = [Program::Epmd.path()?.to_string_lossy().into_owned(), "-port".into(), epmd_port];
         let node = [Program::RabbitMq.path()?];
         // epmd first and in the foreground: the node's own attempt would make a daemon that outlives it.
-        let run = format!(
-            "cd {}\n{} -address 127.0.0.1 &\nexec {}\n",
-            quote(&folder),
-            command_line(&[], &epmd),
-            command_line(&variables, &node),
-        );
+        let epmd = match &self.ports.epmd {
+            Epmd::Own(port) => format!("{} &\n", epmd_line(port.number())?),
+            Epmd::Shared(_) => String::new(),
+        };
+        let run = format!("cd {}\n{epmd}exec {}\n", quote(&folder), command_line(&variables, &node));
         self.server.write("run", &run)?;
         Ok(())
     }
+}
+
+/// The command of a port mapper on 127.0.0.1.
+pub(crate) fn epmd_line(port: u16) -> Result<String, Error> {
+    let program = Program::Epmd.path()?.to_string_lossy().into_owned();
+    Ok(command_line(&[], &[&program, "-port", &port.to_string(), "-address", "127.0.0.1"]))
 }

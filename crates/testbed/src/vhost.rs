@@ -22,6 +22,8 @@ pub struct Vhost {
     amqp_host: String,
     management_url: String,
     http: Http,
+    /// It was made here, and goes with this value.
+    is_own: bool,
 }
 
 /// One message as the management API shows it.
@@ -50,14 +52,17 @@ impl Vhost {
 
     /// Creates one on the RabbitMQ of these URLs, whatever vhost the first one names.
     pub fn create_on(amqp_url: &str, management_url: &str) -> Result<Self, Error> {
-        let (_, rest) = amqp_url.split_once("://").unwrap_or(("", amqp_url));
-        let (_, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
-        let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
-        let (name, http) = (unique(), Http::new(management_url)?);
-        let vhost =
-            Self { name, amqp_host: host.to_owned(), management_url: management_url.to_owned(), http };
+        let mut vhost = Self::open(&unique(), amqp_url, management_url)?;
+        vhost.is_own = true;
         vhost.set_up()?;
         Ok(vhost)
+    }
+
+    /// The same vhost through another node of its cluster; it stays when this value goes.
+    pub fn open(name: &str, amqp_url: &str, management_url: &str) -> Result<Self, Error> {
+        let http = Http::new(management_url)?;
+        let (name, amqp_host) = (name.to_owned(), host_of(amqp_url).to_owned());
+        Ok(Self { name, amqp_host, management_url: management_url.to_owned(), http, is_own: false })
     }
 
     /// The user that asks is given all rights in the vhost by RabbitMQ, the vhost's own user by us.
@@ -201,10 +206,19 @@ impl Vhost {
 
 impl Drop for Vhost {
     fn drop(&mut self) {
+        if !self.is_own {
+            return;
+        }
         // The broker may have been stopped by the test; then its data go anyway.
         let _ = self.http.send("DELETE", &format!("/api/users/{}", self.name), None);
         let _ = self.http.send("DELETE", &format!("/api/vhosts/{}", self.name), None);
     }
+}
+
+fn host_of(url: &str) -> &str {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let (_, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+    rest.split_once('/').map_or(rest, |(host, _)| host)
 }
 
 fn message(found: &Value) -> Result<Message, Error> {
