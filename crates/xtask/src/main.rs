@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod bench;
+mod chaos;
 mod demo;
 mod layers;
 mod lint;
@@ -29,6 +30,8 @@ enum Task {
     /// Measure, and print figures.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Blow a storm of faults over a real fleet, and count what became of everything.
+    Chaos(chaos::Arguments),
     /// Show the whole way once: real servers, a beat, two workers, one tick, tables.
     Demo(demo::Arguments),
     /// Format, clippy, the direction of dependencies, and whether .sqlx is up to date.
@@ -53,6 +56,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Bench(bench) => bench::run(&bench),
+        Task::Chaos(arguments) => chaos::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Lint => lint::run(),
         Task::Prepare { check } => prepare::run(check),

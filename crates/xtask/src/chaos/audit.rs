@@ -1,0 +1,282 @@
+//! What became of everything, counted from what is stored and by arithmetic of its own (`books.rs`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use testbed::psql;
+
+use super::books::{Deal, Open, open};
+use super::stage::{INTERVAL, SEEN, Stage};
+
+/// Page of messages.
+const PAGE: usize = 5_000;
+/// Ids of jobs that a beat published are of this version.
+const OF_TICKS: &str = "substr(sync_id, 15, 1) = '5'";
+
+/// What was found, and what is wrong about it.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    /// Lines of the table: what, and how much.
+    pub(crate) counts: Vec<(&'static str, String)>,
+    pub(crate) lost: Vec<String>,
+    pub(crate) wrong: Vec<String>,
+    pub(crate) missed: Vec<String>,
+}
+
+/// What readers see of one account: rows by name, with their numbers as text.
+type Rows = BTreeSet<String>;
+
+impl Stage {
+    /// A number that a query counts.
+    pub(crate) fn count(&self, query: &str) -> Result<i64> {
+        psql(&self.database_url, &["-c", query])?.trim().parse().context("no number")
+    }
+
+    fn json(&self, rows: &str) -> Result<Vec<Value>> {
+        let query = format!("SELECT coalesce(json_agg(r), '[]') FROM ({rows}) r");
+        let text = psql(&self.database_url, &["-c", &query])?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Looks at everything. The fleet must be at rest, and no tick between publishing and its last outcome.
+    pub(crate) fn audit(&self, planted: usize) -> Result<Audit> {
+        let mut audit = Audit::default();
+        self.audit_ticks(&mut audit)?;
+        self.audit_jobs(&mut audit, planted)?;
+        self.audit_books(&mut audit)?;
+        Ok(audit)
+    }
+
+    fn audit_ticks(&self, audit: &mut Audit) -> Result<()> {
+        let seconds = INTERVAL.as_secs();
+        let ticks = self.json("SELECT extract(epoch FROM tick_at)::bigint AS at, published_at IS NOT NULL AS published FROM tradingdb.ticks ORDER BY 1")?;
+        let at = |tick: &Value| tick["at"].as_u64().unwrap_or_default();
+        let published: BTreeSet<u64> =
+            ticks.iter().filter(|tick| tick["published"] == true).map(at).collect();
+        let (Some(first), Some(last)) = (ticks.first().map(at), ticks.last().map(at)) else {
+            bail!("no tick was published at all");
+        };
+        let due: Vec<u64> = (first..=last).step_by(usize::try_from(seconds)?).collect();
+        audit.missed =
+            due.iter().filter(|at| !published.contains(at)).map(|at| format!("tick {at}")).collect();
+        audit.counts.push(("ticks due", due.len().to_string()));
+        audit.counts.push(("ticks published", published.len().to_string()));
+        Ok(())
+    }
+
+    fn audit_jobs(&self, audit: &mut Audit, planted: usize) -> Result<()> {
+        let published = self
+            .count("SELECT coalesce(sum(accounts), 0) FROM tradingdb.ticks WHERE published_at IS NOT NULL")?;
+        let ticks = self.count("SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL")?;
+        let done = self.json(&format!(
+            "SELECT pseudo_account AS account, count(*) AS jobs FROM tradingdb.sync_outcomes WHERE {OF_TICKS} GROUP BY 1"
+        ))?;
+        let mut of_ticks = 0;
+        for row in &done {
+            let (account, jobs) = (text(row, "account"), number(row, "jobs")?);
+            of_ticks += jobs;
+            match ticks - jobs {
+                0 => {}
+                lost @ 1.. => audit.lost.push(format!("{lost} jobs of {account}")),
+                more => audit.wrong.push(format!("{} outcomes too many of {account}", -more)),
+            }
+        }
+        let accounts = i64::try_from(done.len())?;
+        if accounts * ticks != published {
+            audit
+                .wrong
+                .push(format!("{published} jobs of {ticks} ticks were published for {accounts} accounts"));
+        }
+        let outcomes =
+            self.json("SELECT sync_id AS id, status, superseded_by AS by FROM tradingdb.sync_outcomes")?;
+        let told = self.notifications()?;
+        let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+        for outcome in &outcomes {
+            let by_another = !outcome["by"].is_null();
+            let status = if by_another { "superseded".to_owned() } else { text(outcome, "status") };
+            if !by_another && status != "expired" && !told.contains(&text(outcome, "id")) {
+                audit.lost.push(format!("the notification of job {}", text(outcome, "id")));
+            }
+            *statuses.entry(status).or_default() += 1;
+        }
+        let statuses: Vec<String> =
+            statuses.iter().map(|(status, count)| format!("{count} {status}")).collect();
+        let overlaps = self.count(
+            "SELECT count(*) FROM tradingdb.sync_outcomes a JOIN tradingdb.sync_outcomes b USING (organization_id, pseudo_account)
+             WHERE a.sync_id < b.sync_id AND a.superseded_by IS NULL AND b.superseded_by IS NULL
+               AND a.started_at < b.finished_at AND b.started_at < a.finished_at",
+        )?;
+        if overlaps > 0 {
+            audit.wrong.push(format!("{overlaps} runs overlapped another of their account"));
+        }
+        let dead = self.drain("periodic.dead")?;
+        let poison = dead.iter().filter(|letter| letter.headers["task"] == "poison").count();
+        if poison < planted {
+            audit.lost.push(format!("{} planted messages", planted - poison));
+        }
+        for letter in dead.iter().filter(|letter| letter.headers["task"] != "poison") {
+            audit.wrong.push(format!(
+                "dead letter {}: {}",
+                letter.headers["id"], letter.headers["syncfleet-reason"]
+            ));
+        }
+        audit.counts.extend([
+            ("jobs of ticks published", published.to_string()),
+            ("jobs of ticks done", of_ticks.to_string()),
+            ("all outcomes", format!("{} ({})", outcomes.len(), statuses.join(", "))),
+            ("jobs notified", told.len().to_string()),
+            ("poison planted", planted.to_string()),
+            ("dead letters", format!("{} ({poison} of them poison)", dead.len())),
+        ]);
+        Ok(())
+    }
+
+    fn audit_books(&self, audit: &mut Audit) -> Result<()> {
+        let accounts = self.accounts()?;
+        let mut rows = 0;
+        for (account, expected) in &accounts {
+            let (stored, cached) = (self.stored(account)?, self.cached(account)?);
+            rows += expected.len();
+            if stored != *expected {
+                audit.wrong.push(format!("rows of {account}: {}", differences(expected, &stored)));
+            }
+            if cached != stored {
+                audit.wrong.push(format!("Redis keys of {account}: {}", differences(&stored, &cached)));
+            }
+        }
+        audit
+            .counts
+            .push(("accounts compared", format!("{} ({rows} rows, and their Redis keys)", accounts.len())));
+        Ok(())
+    }
+
+    /// What each account should have, from its orders.
+    fn accounts(&self) -> Result<BTreeMap<String, Rows>> {
+        let orders = self.json(
+            "SELECT pseudo_account AS account, coalesce(isin, instrument_key) AS queue, isin IS NOT NULL AS share,
+                    CASE trade_type WHEN 'BUY' THEN filled_quantity ELSE -filled_quantity END AS quantity,
+                    (average_price * 100)::bigint AS paise, extract(epoch FROM exchange_time)::bigint AS at,
+                    exchange_order_id::bigint AS number, id
+             FROM tradingdb.orders",
+        )?;
+        let mut deals: BTreeMap<String, (Vec<Deal>, Rows)> = BTreeMap::new();
+        for order in &orders {
+            let (deals, rows) = deals.entry(text(order, "account")).or_default();
+            rows.insert(format!("order {}", number(order, "id")?));
+            deals.push(Deal {
+                at: number(order, "at")?,
+                number: number(order, "number")?,
+                queue: text(order, "queue"),
+                is_share: order["share"] == true,
+                quantity: number(order, "quantity")?,
+                paise: number(order, "paise")?,
+            });
+        }
+        let of_account = |(account, (deals, mut rows)): (String, (Vec<Deal>, Rows))| {
+            let shares: BTreeSet<String> =
+                deals.iter().filter(|d| d.is_share).map(|d| d.queue.clone()).collect();
+            rows.extend(open(deals).iter().map(|(queue, open)| row(queue, open, shares.contains(queue))));
+            (account, rows)
+        };
+        Ok(deals.into_iter().map(of_account).collect())
+    }
+
+    fn stored(&self, account: &str) -> Result<Rows> {
+        let positions = self.json(&format!(
+            "SELECT instrument_key, net_quantity, buy_value, sell_value FROM tradingdb.positions WHERE pseudo_account = '{account}'"
+        ))?;
+        let holdings = self.json(&format!(
+            "SELECT isin, quantity, avg_price FROM tradingdb.holdings WHERE pseudo_account = '{account}'"
+        ))?;
+        let orders =
+            self.json(&format!("SELECT id FROM tradingdb.orders WHERE pseudo_account = '{account}'"))?;
+        shown(&positions, &holdings, &orders)
+    }
+
+    fn cached(&self, account: &str) -> Result<Rows> {
+        let get = |what: &str| -> Result<Vec<Value>> {
+            let key = format!("trade_data:default:{account}:{what}");
+            let command = format!("GET {key}");
+            for node in 0..6 {
+                let answer = self.redis.node(node).command(&command)?;
+                if !answer.starts_with("MOVED") && !answer.starts_with("-MOVED") {
+                    return serde_json::from_str(&answer).with_context(|| format!("{key} holds {answer:?}"));
+                }
+            }
+            bail!("no node has the key {key}")
+        };
+        match (get("positions"), get("holdings"), get("orders")) {
+            (Ok(positions), Ok(holdings), Ok(orders)) => shown(&positions, &holdings, &orders),
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                Ok(Rows::from([format!("{error:#}")]))
+            }
+        }
+    }
+
+    /// The ids of all jobs that were told.
+    fn notifications(&self) -> Result<BTreeSet<String>> {
+        let messages = self.drain(SEEN)?;
+        Ok(messages
+            .iter()
+            .map(|m| m.properties["message_id"].as_str().unwrap_or_default().to_owned())
+            .collect())
+    }
+
+    fn drain(&self, queue: &str) -> Result<Vec<testbed::Message>> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.through_any(|vhost| vhost.get(queue, PAGE))?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+}
+
+/// One line for a row, the same whoever tells it.
+fn row(queue: &str, open: &Open, is_share: bool) -> String {
+    if is_share {
+        let average = open.paise as f64 / 100.0 / open.quantity as f64;
+        return format!("holding {queue}: {} at {average:.6}", open.quantity);
+    }
+    let value = open.paise as f64 / 100.0;
+    format!("position {queue}: {} for {value:.2}", open.quantity)
+}
+
+fn shown(positions: &[Value], holdings: &[Value], orders: &[Value]) -> Result<Rows> {
+    let mut rows = Rows::new();
+    let decimal = |row: &Value, name: &str| match &row[name] {
+        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN),
+        other => other.as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN),
+    };
+    for position in positions {
+        let quantity = number(position, "net_quantity")?;
+        let side = if quantity < 0 { "sell_value" } else { "buy_value" };
+        let key = text(position, "instrument_key");
+        rows.insert(format!("position {key}: {quantity} for {:.2}", decimal(position, side)));
+    }
+    for holding in holdings {
+        let (isin, quantity) = (text(holding, "isin"), number(holding, "quantity")?);
+        rows.insert(format!("holding {isin}: {quantity} at {:.6}", decimal(holding, "avg_price")));
+    }
+    for order in orders {
+        rows.insert(format!("order {}", number(order, "id")?));
+    }
+    Ok(rows)
+}
+
+fn differences(expected: &Rows, found: &Rows) -> String {
+    let missing: Vec<_> = expected.difference(found).take(3).collect();
+    let more: Vec<_> = found.difference(expected).take(3).collect();
+    format!("missing {missing:?}, not expected {more:?}")
+}
+
+fn text(row: &Value, name: &str) -> String {
+    row[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn number(row: &Value, name: &str) -> Result<i64> {
+    row[name].as_i64().with_context(|| format!("{name} is no whole number in {row}"))
+}

@@ -1,0 +1,233 @@
+//! `cargo xtask chaos`: a real fleet under a storm of faults, and an independent count of what became of everything.
+
+mod audit;
+mod books;
+mod market;
+mod plan;
+mod stage;
+mod strike;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+
+use self::audit::Audit;
+use self::market::{Market, PAUSE, PROBE};
+use self::plan::{Fault, Kind, Round, plan};
+use self::stage::{INTERVAL, Stage, logs};
+use self::strike::planted;
+use crate::workspace::{cargo, run as run_command};
+
+/// A fleet that is not well again within this time after a fault is as good as dead.
+const RECOVERY_MAX: Duration = Duration::from_secs(30);
+/// How long the storm waits for it nevertheless.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// After the storm: until the last job is done.
+const CALM: Duration = Duration::from_secs(180);
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How long the storm blows
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    minutes: u64,
+    /// Which storm: the same seed brings the same faults in the same order
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+}
+
+/// A fault that is over, with how long after its end everything was well; `None`: not in time.
+type Recovery = (Kind, Option<Duration>);
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if std::env::var_os(testbed::BIN_DIR).is_none() {
+        run_command(&mut cargo(&["build", "--bins"]))?;
+    }
+    println!("starting RabbitMQ on three nodes, PostgreSQL, and Redis on six");
+    let stage = Stage::set()?;
+    let mut market = Market::open(&stage.database_url, arguments.seed)?;
+    stage.members().try_for_each(|member| stage.start(member))?;
+    let rounds = plan(arguments.seed, arguments.minutes);
+    println!("the storm of seed {}: {} rounds", arguments.seed, rounds.len());
+
+    let sightings = Sightings::default();
+    let over = AtomicBool::new(false);
+    let recoveries = thread::scope(|scope| {
+        scope.spawn(|| sightings.watch(&stage, &over));
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                market.trade();
+                thread::sleep(PAUSE);
+            }
+        });
+        let blown = blow(&stage, &rounds, &sightings);
+        over.store(true, Ordering::SeqCst);
+        blown
+    })?;
+    println!("calm: waiting for the last job");
+    come_to_rest(&stage)?;
+    let planted = rounds.iter().flat_map(|round| &round.faults).map(planted).sum();
+    let mut audit = stage.audit(planted)?;
+    compare_with_a_rebuild(&stage, &mut audit)?;
+    stage.members().try_for_each(|member| member.bury())?;
+    Ok(report(&recoveries, &audit))
+}
+
+/// All rounds, one after the other; each begins when what came before is well again.
+fn blow(stage: &Stage, rounds: &[Round], sightings: &Sightings) -> Result<Vec<Recovery>> {
+    sightings.well_after(Instant::now(), PATIENCE).context("the fleet was never well")?;
+    let begun = Instant::now();
+    let mut recoveries = Vec::new();
+    for round in rounds {
+        thread::sleep((begun + round.at).saturating_duration_since(Instant::now()));
+        let ended: Vec<Result<Recovery>> = thread::scope(|scope| {
+            let suffer = |fault| scope.spawn(move || suffer(stage, fault, begun, sightings));
+            let faults: Vec<_> = round.faults.iter().map(suffer).collect();
+            faults.into_iter().map(|fault| fault.join().map_err(|_| anyhow!("a fault panicked"))?).collect()
+        });
+        for ended in ended {
+            recoveries.push(ended?);
+        }
+    }
+    Ok(recoveries)
+}
+
+fn suffer(stage: &Stage, fault: &Fault, begun: Instant, sightings: &Sightings) -> Result<Recovery> {
+    thread::sleep(fault.after);
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{seconds:6.1} s  {} ({}), {:.1} s", fault.kind, fault.victim, fault.lasts.as_secs_f64());
+    stage.strike(fault).with_context(|| fault.kind.to_string())?;
+    thread::sleep(fault.lasts);
+    stage.heal(fault).with_context(|| format!("the end of: {}", fault.kind))?;
+    let healed = Instant::now();
+    Ok((fault.kind, sightings.well_after(healed, PATIENCE).map(|well| well - healed)))
+}
+
+/// When the fleet was seen well: every program ready, and a job done that was enqueued just then.
+#[derive(Default)]
+struct Sightings(Mutex<Vec<(Instant, Instant)>>);
+
+impl Sightings {
+    fn watch(&self, stage: &Stage, over: &AtomicBool) {
+        while !over.load(Ordering::SeqCst) {
+            let begun = Instant::now();
+            let is_well = stage.members().all(|member| member.is_ready())
+                && stage.syncfleet(&["sync", PROBE, "--wait", "20"]).is_ok();
+            if is_well {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).push((begun, Instant::now()));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// When a look that began after `moment` found everything well.
+    fn well_after(&self, moment: Instant, patience: Duration) -> Option<Instant> {
+        while moment.elapsed() < patience {
+            let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, well)) = seen.iter().rev().take_while(|(begun, _)| *begun >= moment).last() {
+                return Some(*well);
+            }
+            drop(seen);
+            thread::sleep(Duration::from_millis(50));
+        }
+        None
+    }
+}
+
+/// A whole interval more, so that every account is synced once after the last fault and the last order; then no more ticks, and
+/// the jobs there are get done.
+fn come_to_rest(stage: &Stage) -> Result<()> {
+    let calm = "SELECT extract(epoch FROM now())::bigint";
+    let since = stage.count(calm)?;
+    let done_since = format!(
+        "SELECT count(*) FROM tradingdb.ticks t WHERE published_at IS NOT NULL AND tick_at > to_timestamp({since})"
+    );
+    let seconds = i64::try_from(INTERVAL.as_secs())?;
+    wait_for("a tick after the storm", || {
+        Ok(stage.count(&done_since)? > 0 || stage.count(calm)? > since + 6 * seconds)
+    })?;
+    for beat in &stage.beats {
+        beat.signal(testbed::Process::terminate)?;
+    }
+    wait_for("the jobs of every tick", || {
+        let open = stage.count(
+            "SELECT (SELECT coalesce(sum(accounts), 0) FROM tradingdb.ticks WHERE published_at IS NOT NULL)
+                  - (SELECT count(*) FROM tradingdb.sync_outcomes WHERE substr(sync_id, 15, 1) = '5')",
+        )?;
+        let depths =
+            stage.through_any(|vhost| Ok((vhost.queue_depth("periodic")?, vhost.queue_depth("adhoc")?)))?;
+        Ok(open <= 0 && depths == ((0, 0), (0, 0)))
+    })
+    .or_else(|error| {
+        // What is still open by now is lost, and counted so.
+        println!("{error:#}");
+        Ok(())
+    })
+}
+
+fn wait_for(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !reached()? {
+        if begun.elapsed() > CALM {
+            bail!("after {CALM:?} still not so: {what}");
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
+    Ok(())
+}
+
+/// What the fleet came to step by step must be what it comes to from nothing.
+fn compare_with_a_rebuild(stage: &Stage, audit: &mut Audit) -> Result<()> {
+    let rows = |table: &str| {
+        let query = format!(
+            "SELECT coalesce(jsonb_agg(to_jsonb(r) - 'id' - 'timestamp' ORDER BY pseudo_account, instrument_key), '[]') FROM tradingdb.{table} r"
+        );
+        testbed::psql(&stage.database_url, &["-c", &query])
+    };
+    let before = (rows("positions")?, rows("holdings")?);
+    stage.syncfleet(&["sync", "--all", "--force", "--wait", "120"])?;
+    if (rows("positions")?, rows("holdings")?) != before {
+        audit.wrong.push("a rebuild from nothing gives other rows".to_owned());
+    }
+    Ok(())
+}
+
+fn report(recoveries: &[Recovery], audit: &Audit) -> ExitCode {
+    let mut by_kind: BTreeMap<Kind, Vec<Option<Duration>>> = BTreeMap::new();
+    for (kind, recovery) in recoveries {
+        by_kind.entry(*kind).or_default().push(*recovery);
+    }
+    println!("\n| what happened | times | well again after, median | at most |\n|---|---:|---:|---:|");
+    let shown = |time: &Option<Duration>| {
+        time.map_or("never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
+    };
+    for (kind, times) in &mut by_kind {
+        times.sort_by_key(|time| time.unwrap_or(Duration::MAX));
+        let worst = times.last().map_or(String::new(), &shown);
+        println!("| {kind} | {} | {} | {worst} |", times.len(), shown(&times[times.len() / 2]));
+    }
+    for (what, count) in &audit.counts {
+        println!("| {what} | {count} | | |");
+    }
+    println!();
+    let found = [("lost", &audit.lost), ("wrong", &audit.wrong), ("missed", &audit.missed)];
+    for (what, list) in found {
+        list.iter().for_each(|item| println!("{what}: {item}"));
+    }
+    let slow: Vec<_> =
+        recoveries.iter().filter(|(_, time)| time.is_none_or(|time| time > RECOVERY_MAX)).collect();
+    slow.iter().for_each(|(kind, time)| println!("well again too late, {}: {kind}", shown(time)));
+    let is_well = found.iter().all(|(_, list)| list.is_empty()) && slow.is_empty();
+    if !is_well {
+        println!("what the programs logged: {}", logs().display());
+    }
+    for (what, list) in found {
+        println!("{what}: {}", list.len());
+    }
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
