@@ -5,6 +5,7 @@ mod bad_messages;
 mod bad_settings;
 mod beats;
 mod brokerages;
+mod chaos;
 mod commands;
 mod crashes;
 mod dead_letters;

@@ -71,6 +71,20 @@ impl World {
         Self::migrated(Self { rabbitmq: Some(rabbitmq), ..Self::on(database, vhost) })
     }
 
+    /// As [`World::new`], on a RabbitMQ cluster: programs are given all nodes, the test looks through the last one.
+    pub fn on_rabbitmq_nodes(nodes: &[RabbitMq]) -> Self {
+        let last = nodes.last().expect("a node");
+        let vhost = Vhost::create_on(&last.url(), &last.management_url()).expect("a vhost");
+        let through = |node: &RabbitMq| {
+            let vhost =
+                Vhost::open(vhost.name(), &node.url(), &node.management_url()).expect("a node's vhost");
+            vhost.url()
+        };
+        let urls = nodes.iter().map(through).collect::<Vec<_>>().join(",");
+        let world = Self::on(Database::create().expect("a database"), vhost);
+        Self::migrated(world.with("RABBITMQ_URL", &urls))
+    }
+
     /// As [`World::new`], on a PostgreSQL of its own, which the test may stop.
     pub fn on_postgres(postgres: Postgres) -> Self {
         let database = Database::create_on(&postgres.url()).expect("a database");

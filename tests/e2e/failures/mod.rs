@@ -1,5 +1,6 @@
 //! One test for each row of the failure table (`crates/queue/PROMISE.md`) that has no place elsewhere.
 
+mod cluster;
 mod hosts;
 mod postgres;
 mod rabbitmq;
