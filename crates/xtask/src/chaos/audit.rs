@@ -10,7 +10,7 @@ use super::books::{Deal, Open, open};
 use super::stage::{INTERVAL, SEEN, Stage};
 
 /// Page of messages.
-const PAGE: usize = 5_000;
+const PAGE: usize = 1_000;
 /// Ids of jobs that a beat published are of this version.
 const OF_TICKS: &str = "substr(sync_id, 15, 1) = '5'";
 
@@ -40,12 +40,22 @@ impl Stage {
     }
 
     /// Looks at everything. The fleet must be at rest, and no tick between publishing and its last outcome.
-    pub(crate) fn audit(&self, planted: usize) -> Result<Audit> {
+    pub(crate) fn audit(&self, planted: usize, asked: &BTreeSet<String>) -> Result<Audit> {
         let mut audit = Audit::default();
         self.audit_ticks(&mut audit)?;
+        let lost =
+            asked.difference(&self.ended()?).map(|id| format!("job {id} that was asked for")).collect();
+        audit.lost = lost;
+        audit.counts.push(("jobs asked for", asked.len().to_string()));
         self.audit_jobs(&mut audit, planted)?;
         self.audit_books(&mut audit)?;
         Ok(audit)
+    }
+
+    /// The ids of all jobs that have an outcome.
+    pub(crate) fn ended(&self) -> Result<BTreeSet<String>> {
+        let rows = self.json("SELECT sync_id AS id FROM tradingdb.sync_outcomes")?;
+        Ok(rows.iter().map(|row| text(row, "id")).collect())
     }
 
     fn audit_ticks(&self, audit: &mut Audit) -> Result<()> {

@@ -13,7 +13,7 @@ pub(crate) const ACCOUNTS: u64 = 30;
 pub(crate) const PROBE: &str = "probe";
 /// Changes of one transaction, and the pause between two.
 const BATCH: usize = 10;
-pub(crate) const PAUSE: Duration = Duration::from_millis(300);
+pub(crate) const PAUSE: Duration = Duration::from_millis(150);
 /// Orders up to this number are never deleted: an account without any row is none.
 const KEPT: u64 = 1000;
 /// June 2025: on all its weekdays the market was open. The 2nd was a Monday.

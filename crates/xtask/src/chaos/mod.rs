@@ -7,7 +7,7 @@ mod plan;
 mod stage;
 mod strike;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use serde_json::Value;
 
 use self::audit::Audit;
 use self::market::{Market, PAUSE, PROBE};
@@ -28,6 +29,8 @@ use crate::workspace::{cargo, run as run_command};
 const RECOVERY_MAX: Duration = Duration::from_secs(30);
 /// How long the storm waits for it nevertheless.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two commands that ask for a sync of every account.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 /// After the storm: until the last job is done.
 const CALM: Duration = Duration::from_secs(180);
 
@@ -40,6 +43,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 }
+
+/// Of each kind of finding, so many are told.
+const SHOWN: usize = 20;
 
 /// A fault that is over, with how long after its end everything was well; `None`: not in time.
 type Recovery = (Kind, Option<Duration>);
@@ -57,8 +63,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
     let sightings = Sightings::default();
     let over = AtomicBool::new(false);
-    let recoveries = thread::scope(|scope| {
+    let (recoveries, asked) = thread::scope(|scope| {
         scope.spawn(|| sightings.watch(&stage, &over));
+        let asked = scope.spawn(|| ask_for_syncs(&stage, &over));
         scope.spawn(|| {
             while !over.load(Ordering::SeqCst) {
                 market.trade();
@@ -67,15 +74,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         });
         let blown = blow(&stage, &rounds, &sightings);
         over.store(true, Ordering::SeqCst);
-        blown
+        let asked = asked.join().map_err(|_| anyhow!("whoever asks for syncs panicked"))?;
+        Ok::<_, anyhow::Error>((blown?, asked))
     })?;
     println!("calm: waiting for the last job");
-    come_to_rest(&stage)?;
+    come_to_rest(&stage, &asked)?;
     let planted = rounds.iter().flat_map(|round| &round.faults).map(planted).sum();
-    let mut audit = stage.audit(planted)?;
+    let mut audit = stage.audit(planted, &asked)?;
     compare_with_a_rebuild(&stage, &mut audit)?;
     stage.members().try_for_each(|member| member.bury())?;
     Ok(report(&recoveries, &audit))
+}
+
+/// Ids of jobs.
+type Ids = BTreeSet<String>;
+
+/// An operator who wants everything synced, again and again, so that there is work at every moment. Returns the jobs that were
+/// taken: those of a command that failed may be done or not.
+fn ask_for_syncs(stage: &Stage, over: &AtomicBool) -> Ids {
+    let mut asked = Ids::new();
+    while !over.load(Ordering::SeqCst) {
+        if let Ok(answer) = stage.syncfleet(&["sync", "--all", "--json"]) {
+            let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+            let jobs = answer["jobs"].as_array().map_or(&[][..], Vec::as_slice);
+            asked.extend(jobs.iter().filter_map(|job| job["sync_id"].as_str()).map(str::to_owned));
+        }
+        thread::sleep(ASK_EVERY);
+    }
+    asked
 }
 
 /// All rounds, one after the other; each begins when what came before is well again.
@@ -141,7 +167,7 @@ impl Sightings {
 
 /// A whole interval more, so that every account is synced once after the last fault and the last order; then no more ticks, and
 /// the jobs there are get done.
-fn come_to_rest(stage: &Stage) -> Result<()> {
+fn come_to_rest(stage: &Stage, asked: &Ids) -> Result<()> {
     let calm = "SELECT extract(epoch FROM now())::bigint";
     let since = stage.count(calm)?;
     let done_since = format!(
@@ -159,9 +185,12 @@ fn come_to_rest(stage: &Stage) -> Result<()> {
             "SELECT (SELECT coalesce(sum(accounts), 0) FROM tradingdb.ticks WHERE published_at IS NOT NULL)
                   - (SELECT count(*) FROM tradingdb.sync_outcomes WHERE substr(sync_id, 15, 1) = '5')",
         )?;
+        if open > 0 || !asked.is_subset(&stage.ended()?) {
+            return Ok(false);
+        }
         let depths =
             stage.through_any(|vhost| Ok((vhost.queue_depth("periodic")?, vhost.queue_depth("adhoc")?)))?;
-        Ok(open <= 0 && depths == ((0, 0), (0, 0)))
+        Ok(depths == ((0, 0), (0, 0)))
     })
     .or_else(|error| {
         // What is still open by now is lost, and counted so.
@@ -217,7 +246,7 @@ fn report(recoveries: &[Recovery], audit: &Audit) -> ExitCode {
     println!();
     let found = [("lost", &audit.lost), ("wrong", &audit.wrong), ("missed", &audit.missed)];
     for (what, list) in found {
-        list.iter().for_each(|item| println!("{what}: {item}"));
+        list.iter().take(SHOWN).for_each(|item| println!("{what}: {item}"));
     }
     let slow: Vec<_> =
         recoveries.iter().filter(|(_, time)| time.is_none_or(|time| time > RECOVERY_MAX)).collect();

@@ -107,7 +107,7 @@ impl Kind {
     fn lasts(self) -> (u64, u64) {
         match self {
             Self::KillWorker | Self::KillBeat => (0, 50),
-            Self::HangWorker | Self::HangBeat => (30, 150),
+            Self::HangWorker | Self::HangBeat => (30, 200),
             Self::KillNode | Self::KillPostgres => (10, 60),
             Self::HangNode | Self::VanishNode | Self::HangRedis => (30, 100),
             Self::BlockPublishers | Self::VanishPostgres => (30, 80),
