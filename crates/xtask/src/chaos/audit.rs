@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use testbed::psql;
 
-use super::books::{Deal, Open, open};
+use super::rows::{differences, number, text};
 use super::stage::{INTERVAL, SEEN, Stage};
 
 /// Page of messages.
@@ -24,16 +24,14 @@ pub(crate) struct Audit {
     pub(crate) missed: Vec<String>,
 }
 
-/// What readers see of one account: rows by name, with their numbers as text.
-type Rows = BTreeSet<String>;
-
 impl Stage {
     /// A number that a query counts.
     pub(crate) fn count(&self, query: &str) -> Result<i64> {
         psql(&self.database_url, &["-c", query])?.trim().parse().context("no number")
     }
 
-    fn json(&self, rows: &str) -> Result<Vec<Value>> {
+    /// The rows of a query.
+    pub(super) fn json(&self, rows: &str) -> Result<Vec<Value>> {
         let query = format!("SELECT coalesce(json_agg(r), '[]') FROM ({rows}) r");
         let text = psql(&self.database_url, &["-c", &query])?;
         Ok(serde_json::from_str(&text)?)
@@ -143,7 +141,7 @@ impl Stage {
     }
 
     fn audit_books(&self, audit: &mut Audit) -> Result<()> {
-        let accounts = self.accounts()?;
+        let accounts = self.expected()?;
         let mut rows = 0;
         for (account, expected) in &accounts {
             let (stored, cached) = (self.stored(account)?, self.cached(account)?);
@@ -159,69 +157,6 @@ impl Stage {
             .counts
             .push(("accounts compared", format!("{} ({rows} rows, and their Redis keys)", accounts.len())));
         Ok(())
-    }
-
-    /// What each account should have, from its orders.
-    fn accounts(&self) -> Result<BTreeMap<String, Rows>> {
-        let orders = self.json(
-            "SELECT pseudo_account AS account, coalesce(isin, instrument_key) AS queue, isin IS NOT NULL AS share,
-                    CASE trade_type WHEN 'BUY' THEN filled_quantity ELSE -filled_quantity END AS quantity,
-                    (average_price * 100)::bigint AS paise, extract(epoch FROM exchange_time)::bigint AS at,
-                    exchange_order_id::bigint AS number, id
-             FROM tradingdb.orders",
-        )?;
-        let mut deals: BTreeMap<String, (Vec<Deal>, Rows)> = BTreeMap::new();
-        for order in &orders {
-            let (deals, rows) = deals.entry(text(order, "account")).or_default();
-            rows.insert(format!("order {}", number(order, "id")?));
-            deals.push(Deal {
-                at: number(order, "at")?,
-                number: number(order, "number")?,
-                queue: text(order, "queue"),
-                is_share: order["share"] == true,
-                quantity: number(order, "quantity")?,
-                paise: number(order, "paise")?,
-            });
-        }
-        let of_account = |(account, (deals, mut rows)): (String, (Vec<Deal>, Rows))| {
-            let shares: BTreeSet<String> =
-                deals.iter().filter(|d| d.is_share).map(|d| d.queue.clone()).collect();
-            rows.extend(open(deals).iter().map(|(queue, open)| row(queue, open, shares.contains(queue))));
-            (account, rows)
-        };
-        Ok(deals.into_iter().map(of_account).collect())
-    }
-
-    fn stored(&self, account: &str) -> Result<Rows> {
-        let positions = self.json(&format!(
-            "SELECT instrument_key, net_quantity, buy_value, sell_value FROM tradingdb.positions WHERE pseudo_account = '{account}'"
-        ))?;
-        let holdings = self.json(&format!(
-            "SELECT isin, quantity, avg_price FROM tradingdb.holdings WHERE pseudo_account = '{account}'"
-        ))?;
-        let orders =
-            self.json(&format!("SELECT id FROM tradingdb.orders WHERE pseudo_account = '{account}'"))?;
-        shown(&positions, &holdings, &orders)
-    }
-
-    fn cached(&self, account: &str) -> Result<Rows> {
-        let get = |what: &str| -> Result<Vec<Value>> {
-            let key = format!("trade_data:default:{account}:{what}");
-            let command = format!("GET {key}");
-            for node in 0..6 {
-                let answer = self.redis.node(node).command(&command)?;
-                if !answer.starts_with("MOVED") && !answer.starts_with("-MOVED") {
-                    return serde_json::from_str(&answer).with_context(|| format!("{key} holds {answer:?}"));
-                }
-            }
-            bail!("no node has the key {key}")
-        };
-        match (get("positions"), get("holdings"), get("orders")) {
-            (Ok(positions), Ok(holdings), Ok(orders)) => shown(&positions, &holdings, &orders),
-            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
-                Ok(Rows::from([format!("{error:#}")]))
-            }
-        }
     }
 
     /// The ids of all jobs that were told.
@@ -243,50 +178,4 @@ impl Stage {
             all.extend(page);
         }
     }
-}
-
-/// One line for a row, the same whoever tells it.
-fn row(queue: &str, open: &Open, is_share: bool) -> String {
-    if is_share {
-        let average = open.paise as f64 / 100.0 / open.quantity as f64;
-        return format!("holding {queue}: {} at {average:.6}", open.quantity);
-    }
-    let value = open.paise as f64 / 100.0;
-    format!("position {queue}: {} for {value:.2}", open.quantity)
-}
-
-fn shown(positions: &[Value], holdings: &[Value], orders: &[Value]) -> Result<Rows> {
-    let mut rows = Rows::new();
-    let decimal = |row: &Value, name: &str| match &row[name] {
-        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN),
-        other => other.as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN),
-    };
-    for position in positions {
-        let quantity = number(position, "net_quantity")?;
-        let side = if quantity < 0 { "sell_value" } else { "buy_value" };
-        let key = text(position, "instrument_key");
-        rows.insert(format!("position {key}: {quantity} for {:.2}", decimal(position, side)));
-    }
-    for holding in holdings {
-        let (isin, quantity) = (text(holding, "isin"), number(holding, "quantity")?);
-        rows.insert(format!("holding {isin}: {quantity} at {:.6}", decimal(holding, "avg_price")));
-    }
-    for order in orders {
-        rows.insert(format!("order {}", number(order, "id")?));
-    }
-    Ok(rows)
-}
-
-fn differences(expected: &Rows, found: &Rows) -> String {
-    let missing: Vec<_> = expected.difference(found).take(3).collect();
-    let more: Vec<_> = found.difference(expected).take(3).collect();
-    format!("missing {missing:?}, not expected {more:?}")
-}
-
-fn text(row: &Value, name: &str) -> String {
-    row[name].as_str().unwrap_or_default().to_owned()
-}
-
-fn number(row: &Value, name: &str) -> Result<i64> {
-    row[name].as_i64().with_context(|| format!("{name} is no whole number in {row}"))
 }

@@ -4,13 +4,15 @@ mod audit;
 mod books;
 mod market;
 mod plan;
+mod report;
+mod rows;
+mod sightings;
 mod stage;
 mod strike;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,14 +21,13 @@ use clap::Args;
 use serde_json::Value;
 
 use self::audit::Audit;
-use self::market::{Market, PAUSE, PROBE};
+use self::market::{Market, PAUSE};
 use self::plan::{Fault, Kind, Round, plan};
-use self::stage::{INTERVAL, Stage, logs};
+use self::sightings::Sightings;
+use self::stage::{INTERVAL, Stage};
 use self::strike::planted;
 use crate::workspace::{cargo, run as run_command};
 
-/// A fleet that is not well again within this time after a fault is as good as dead.
-const RECOVERY_MAX: Duration = Duration::from_secs(30);
 /// How long the storm waits for it nevertheless.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two commands that ask for a sync of every account.
@@ -43,9 +44,6 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 }
-
-/// Of each kind of finding, so many are told.
-const SHOWN: usize = 20;
 
 /// A fault that is over, with how long after its end everything was well; `None`: not in time.
 type Recovery = (Kind, Option<Duration>);
@@ -83,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut audit = stage.audit(planted, &asked)?;
     compare_with_a_rebuild(&stage, &mut audit)?;
     stage.members().try_for_each(|member| member.bury())?;
-    Ok(report(&recoveries, &audit))
+    Ok(report::report(&recoveries, &audit))
 }
 
 /// Ids of jobs.
@@ -132,37 +130,6 @@ fn suffer(stage: &Stage, fault: &Fault, begun: Instant, sightings: &Sightings) -
     stage.heal(fault).with_context(|| format!("the end of: {}", fault.kind))?;
     let healed = Instant::now();
     Ok((fault.kind, sightings.well_after(healed, PATIENCE).map(|well| well - healed)))
-}
-
-/// When the fleet was seen well: every program ready, and a job done that was enqueued just then.
-#[derive(Default)]
-struct Sightings(Mutex<Vec<(Instant, Instant)>>);
-
-impl Sightings {
-    fn watch(&self, stage: &Stage, over: &AtomicBool) {
-        while !over.load(Ordering::SeqCst) {
-            let begun = Instant::now();
-            let is_well = stage.members().all(|member| member.is_ready())
-                && stage.syncfleet(&["sync", PROBE, "--wait", "20"]).is_ok();
-            if is_well {
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).push((begun, Instant::now()));
-            }
-            thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    /// When a look that began after `moment` found everything well.
-    fn well_after(&self, moment: Instant, patience: Duration) -> Option<Instant> {
-        while moment.elapsed() < patience {
-            let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, well)) = seen.iter().rev().take_while(|(begun, _)| *begun >= moment).last() {
-                return Some(*well);
-            }
-            drop(seen);
-            thread::sleep(Duration::from_millis(50));
-        }
-        None
-    }
 }
 
 /// A whole interval more, so that every account is synced once after the last fault and the last order; then no more ticks, and
@@ -224,39 +191,4 @@ fn compare_with_a_rebuild(stage: &Stage, audit: &mut Audit) -> Result<()> {
         audit.wrong.push("a rebuild from nothing gives other rows".to_owned());
     }
     Ok(())
-}
-
-fn report(recoveries: &[Recovery], audit: &Audit) -> ExitCode {
-    let mut by_kind: BTreeMap<Kind, Vec<Option<Duration>>> = BTreeMap::new();
-    for (kind, recovery) in recoveries {
-        by_kind.entry(*kind).or_default().push(*recovery);
-    }
-    println!("\n| what happened | times | well again after, median | at most |\n|---|---:|---:|---:|");
-    let shown = |time: &Option<Duration>| {
-        time.map_or("never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
-    };
-    for (kind, times) in &mut by_kind {
-        times.sort_by_key(|time| time.unwrap_or(Duration::MAX));
-        let worst = times.last().map_or(String::new(), &shown);
-        println!("| {kind} | {} | {} | {worst} |", times.len(), shown(&times[times.len() / 2]));
-    }
-    for (what, count) in &audit.counts {
-        println!("| {what} | {count} | | |");
-    }
-    println!();
-    let found = [("lost", &audit.lost), ("wrong", &audit.wrong), ("missed", &audit.missed)];
-    for (what, list) in found {
-        list.iter().take(SHOWN).for_each(|item| println!("{what}: {item}"));
-    }
-    let slow: Vec<_> =
-        recoveries.iter().filter(|(_, time)| time.is_none_or(|time| time > RECOVERY_MAX)).collect();
-    slow.iter().for_each(|(kind, time)| println!("well again too late, {}: {kind}", shown(time)));
-    let is_well = found.iter().all(|(_, list)| list.is_empty()) && slow.is_empty();
-    if !is_well {
-        println!("what the programs logged: {}", logs().display());
-    }
-    for (what, list) in found {
-        println!("{what}: {}", list.len());
-    }
-    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
