@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use metrics::{counter, histogram};
 use pipeline::{FanOut, Tick, chain};
 use service::CatchUp;
-use storage::{PublishedTick, Storage, StorageError, within};
+use storage::{PublishedTick, Storage, StorageError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -18,12 +18,6 @@ const SCHEDULE: &str = "comprehensive-sync-all-accounts";
 const CLAIM_HOLD: Duration = Duration::from_secs(6);
 /// How often a claim is renewed while its tick is published: two renewals may fail.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// How long PostgreSQL may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// A claim that could not be renewed for so long ends the publishing: what that waits for does not come either.
-const UNRENEWED_LIMIT: Duration = Duration::from_secs(20);
-/// The same of a deletion of old records; a statement lasts a minute at most.
-const DELETE_LIMIT: Duration = Duration::from_secs(300);
 /// How often orphaned ticks are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -63,20 +57,20 @@ impl Scheduler {
         watch: &mut Option<(Watch, Instant)>,
         stop: &CancellationToken,
     ) -> Result<DateTime<Utc>, StorageError> {
-        let now = within(ANSWER_LIMIT, self.storage.now()).await?;
+        let now = self.storage.now().await?;
         let looked = Instant::now();
         let (watch, looked_before) = watch.get_or_insert_with(|| (Watch::begin(now), looked));
         let watched_since = watch.look(now, looked.duration_since(*looked_before));
         *looked_before = looked;
 
         let given_up = given_up(now, self.fan_out.interval, self.catch_up);
-        let orphaned = self.storage.orphaned_ticks(SCHEDULE, given_up, CLAIM_HOLD);
-        let mut ticks = within(ANSWER_LIMIT, orphaned).await?;
-        ticks.extend(within(ANSWER_LIMIT, self.unclaimed_ticks(now, watched_since)).await?);
+        let mut ticks = self.storage.orphaned_ticks(SCHEDULE, given_up, CLAIM_HOLD).await?;
+        ticks.extend(self.unclaimed_ticks(now, watched_since).await?);
         let mut published_any = false;
         for tick_at in ticks {
-            let claim = self.storage.claim_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD);
-            if stop.is_cancelled() || !within(ANSWER_LIMIT, claim).await? {
+            if stop.is_cancelled()
+                || !self.storage.claim_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD).await?
+            {
                 continue;
             }
             if !self.publish(tick_at, given_up, stop).await? {
@@ -85,13 +79,10 @@ impl Scheduler {
             }
             published_any = true;
         }
-        if published_any {
-            let deletion = self.storage.delete_expired_records(self.retention_days);
-            if let Err(error) = within(DELETE_LIMIT, deletion).await {
-                warn!("old records not deleted: {}", chain(&error));
-            }
+        if published_any && let Err(error) = self.storage.delete_expired_records(self.retention_days).await {
+            warn!("old records not deleted: {}", chain(&error));
         }
-        within(ANSWER_LIMIT, self.storage.now()).await
+        self.storage.now().await
     }
 
     async fn unclaimed_ticks(
@@ -119,15 +110,13 @@ impl Scheduler {
         let tick = Tick { schedule: SCHEDULE.to_owned(), firing: firing.clone(), at: tick_at };
         let published = tokio::select! {
             published = self.fan_out.publish(&tick) => published,
-            lost = self.hold_until_lost(tick_at) => {
-                return lost.map(|()| {
-                    warn!(tick = firing, "tick {firing}: another beat has taken it over");
-                    false
-                });
+            () = self.hold_until_lost(tick_at) => {
+                warn!(tick = firing, "tick {firing}: another beat has taken it over");
+                return Ok(false);
             }
             () = stop.cancelled() => {
                 info!(tick = firing, "stopping: the tick is left to another beat");
-                self.give_back(tick_at).await?;
+                self.storage.release_tick(SCHEDULE, tick_at, &self.owner).await?;
                 return Ok(false);
             }
         };
@@ -135,35 +124,24 @@ impl Scheduler {
             Ok(accounts) => accounts,
             Err(error) => {
                 warn!(tick = firing, "tick {firing} not published, given back: {}", chain(&error));
-                self.give_back(tick_at).await?;
+                self.storage.release_tick(SCHEDULE, tick_at, &self.owner).await?;
                 return Ok(false);
             }
         };
-        let finish = self.storage.finish_tick(SCHEDULE, tick_at, &self.owner, accounts, given_up);
-        match within(ANSWER_LIMIT, finish).await? {
+        match self.storage.finish_tick(SCHEDULE, tick_at, &self.owner, accounts, given_up).await? {
             Some(published) => self.tell(tick_at, accounts, published),
             None => warn!(tick = firing, "tick {firing}: another beat has taken it over"),
         }
         Ok(true)
     }
 
-    async fn give_back(&self, tick_at: DateTime<Utc>) -> Result<(), StorageError> {
-        within(ANSWER_LIMIT, self.storage.release_tick(SCHEDULE, tick_at, &self.owner)).await
-    }
-
     /// Renews a claim beside the publishing, so that no slow page loses it. Returns when another beat has it.
-    ///
-    /// # Errors
-    /// Those of PostgreSQL, if they have gone on for [`UNRENEWED_LIMIT`].
-    async fn hold_until_lost(&self, tick_at: DateTime<Utc>) -> Result<(), StorageError> {
-        let mut renewed = Instant::now();
+    async fn hold_until_lost(&self, tick_at: DateTime<Utc>) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            let renewal = self.storage.renew_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD);
-            match within(ANSWER_LIMIT, renewal).await {
-                Ok(true) => renewed = Instant::now(),
-                Ok(false) => return Ok(()),
-                Err(error) if renewed.elapsed() > UNRENEWED_LIMIT => return Err(error),
+            match self.storage.renew_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD).await {
+                Ok(true) => {}
+                Ok(false) => return,
                 // Two beats that publish one tick publish the same jobs: to go on is the lesser evil.
                 Err(error) => debug!(tick = text(tick_at), "claim not renewed: {}", chain(&error)),
             }

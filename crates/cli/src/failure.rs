@@ -43,7 +43,7 @@ impl Failure {
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         match &error {
-            StorageError::Unavailable(_) | StorageError::Unanswered(_) => Self::unavailable(chain(&error)),
+            StorageError::Unavailable(_) => Self::unavailable(chain(&error)),
             StorageError::NotMigrated(_) => Self::operation(error.to_string()),
             _ => Self::operation(chain(&error)),
         }

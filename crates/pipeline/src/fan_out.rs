@@ -6,7 +6,7 @@ use ledger::Account;
 use metrics::counter;
 use queue::{Message, PublishError, Publisher, WorkQueue};
 use sha2::{Digest, Sha256};
-use storage::{AccountScan, DueAccount, Storage, StorageError, within};
+use storage::{AccountScan, DueAccount, Storage, StorageError};
 use thiserror::Error;
 
 use crate::job::{SyncJob, encode_sync, job_id};
@@ -15,10 +15,6 @@ use crate::job::{SyncJob, encode_sync, job_id};
 const PAGE: usize = 500;
 /// How long RabbitMQ may take to confirm a page; then the firing is given back for somebody else to try.
 const PAGE_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long PostgreSQL may take for a page: longer than it lets any statement of ours take, so that only a host that is gone
-/// is given up.
-const READ_LIMIT: Duration = Duration::from_secs(75);
 
 /// Why a firing was not published whole. Publishing it again sends the same jobs with the same ids.
 #[derive(Debug, Error)]
@@ -110,17 +106,17 @@ impl FanOut {
     /// # Errors
     /// [`FanOutError`]; what was published so far stays published.
     pub async fn publish(&self, tick: &Tick) -> Result<usize, FanOutError> {
-        let holidays = within(READ_LIMIT, self.storage.holidays()).await?;
+        let holidays = self.storage.holidays().await?;
         let mut scan = AccountScan::new();
-        let mut page = within(READ_LIMIT, scan.next_page(&self.storage, PAGE)).await?;
+        let mut page = scan.next_page(&self.storage, PAGE).await?;
         let mut published = 0;
         while !page.is_empty() {
-            let now = within(READ_LIMIT, self.storage.now()).await?;
+            let now = self.storage.now().await?;
             let open = self.checks.is_open(now, &holidays);
             let due: Vec<DueAccount> = page.into_iter().filter(|due| !due.paused).collect();
             let messages = due.iter().map(|due| self.message(tick, due, open, now)).collect();
-            let next = within(READ_LIMIT, scan.next_page(&self.storage, PAGE));
-            let (confirmed, next) = tokio::join!(self.publish_page(messages), next);
+            let (confirmed, next) =
+                tokio::join!(self.publish_page(messages), scan.next_page(&self.storage, PAGE));
             confirmed?;
             published += due.len();
             page = next?;

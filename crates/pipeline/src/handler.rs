@@ -51,7 +51,12 @@ impl Handler for Pipeline {
             crash_limit: self.settings.crash_limit,
             hold: LEASE_HOLD,
         };
-        match storage::within(LEASE_LIMIT, self.storage.lease_account(&request)).await {
+        let leased = tokio::time::timeout(LEASE_LIMIT, self.storage.lease_account(&request)).await;
+        let Ok(leased) = leased else {
+            let error = format!("PostgreSQL gave no answer within {} s", LEASE_LIMIT.as_secs());
+            return Ending::Failed { error, retry_after: None, report: None };
+        };
+        match leased {
             Ok(LeaseAnswer::Taken(lease)) if lease.crashes >= SUSPECT => {
                 self.run_suspect(&job, &lease, &stop).await
             }

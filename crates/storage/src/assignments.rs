@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 
 use ledger::{Account, Assignment, Evidence};
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::{Storage, StorageError};
 
 impl Storage {
     /// The strategy that orders placed elsewhere are given to, by the key of their instrument: one read for all.
     pub(crate) async fn assignments(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         account: &Account,
         keys: &[String],
     ) -> Result<BTreeMap<String, Assignment>, StorageError> {

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use ledger::{Book, Holding, Name, Position};
 use serde_json::{Value, json};
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::families::{self, NewFamily};
 use crate::{Lease, LedgerDays, Storage, StorageError};
 
@@ -75,7 +75,7 @@ impl Storage {
     /// What orders say of their instruments beside the trades: those that are new, or in a generation from nothing all.
     async fn note_orders(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         lease: &Lease,
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
@@ -93,7 +93,7 @@ impl Storage {
 
     async fn replace_positions(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         lease: &Lease,
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
@@ -135,7 +135,7 @@ impl Storage {
 
     async fn replace_holdings(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         lease: &Lease,
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
@@ -182,7 +182,7 @@ impl Storage {
 
     async fn stored_rows(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         lease: &Lease,
     ) -> Result<StoredRows, StorageError> {
         let row = sqlx::query_file!(
@@ -204,10 +204,7 @@ impl Storage {
 }
 
 /// Rows may refer to `symbols` by a foreign key.
-async fn insert_symbols(
-    transaction: &mut Transaction<'static, Postgres>,
-    rows: &Value,
-) -> Result<(), StorageError> {
+async fn insert_symbols(transaction: &mut Transaction, rows: &Value) -> Result<(), StorageError> {
     sqlx::query!(
         "INSERT INTO tradingdb.symbols (instrument_key, stock_code)
          SELECT DISTINCT ON (x.instrument_key) x.instrument_key, x.symbol
@@ -222,7 +219,7 @@ async fn insert_symbols(
 }
 
 async fn delete_families(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     lease: &Lease,
     gone: Option<&[i64]>,
 ) -> Result<(), StorageError> {
@@ -248,7 +245,7 @@ async fn delete_families(
 }
 
 async fn store_state(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     lease: &Lease,
     rows: &GeneratedRows<'_>,
 ) -> Result<(), StorageError> {

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use thiserror::Error;
 
 /// Why a statement did not do what it should, by what the caller can do about it.
@@ -8,9 +6,6 @@ pub enum StorageError {
     /// No server, no connection or no free slot: the same call may go through later.
     #[error("PostgreSQL is away")]
     Unavailable(#[source] sqlx::Error),
-    /// A server that says nothing: what was asked for may have happened or not.
-    #[error("PostgreSQL gave no answer within {} s", .0.as_secs())]
-    Unanswered(Duration),
     /// A table or column is missing: run `syncfleet migrate`.
     #[error("the database is not migrated: run `syncfleet migrate`")]
     NotMigrated(#[source] sqlx::Error),
@@ -28,7 +23,7 @@ pub enum StorageError {
 impl StorageError {
     /// Whether the same call may succeed later without anybody mending anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Unanswered(_))
+        matches!(self, Self::Unavailable(_))
     }
 }
 

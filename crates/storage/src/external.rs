@@ -7,8 +7,8 @@ use ledger::{
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::{Lease, Storage, StorageError};
 
 /// What a look at a brokerage found, compared with what is stored.
@@ -77,7 +77,7 @@ impl Storage {
     /// Returns the row of each new order, by its index in the book.
     async fn insert_new(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         lease: &Lease,
         look: &Look<'_>,
         events: &mut Vec<Value>,
@@ -161,7 +161,7 @@ fn assign(row: &mut Value, new: &NewOrder, assigned: Option<&Assignment>) {
 }
 
 async fn update_known(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     look: &Look<'_>,
     events: &mut Vec<Value>,
 ) -> Result<(), StorageError> {
@@ -182,7 +182,7 @@ async fn update_known(
 }
 
 async fn update_vanished(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     lease: &Lease,
     plan: &Plan,
     events: &mut Vec<Value>,
@@ -206,7 +206,7 @@ async fn update_vanished(
 }
 
 async fn store_trades(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     look: &Look<'_>,
     new: &BTreeMap<usize, i32>,
 ) -> Result<(), StorageError> {
@@ -233,10 +233,7 @@ async fn store_trades(
     Ok(())
 }
 
-async fn insert_events(
-    transaction: &mut Transaction<'static, Postgres>,
-    events: &[Value],
-) -> Result<(), StorageError> {
+async fn insert_events(transaction: &mut Transaction, events: &[Value]) -> Result<(), StorageError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -252,10 +249,7 @@ async fn insert_events(
 }
 
 /// What was told of a row that goes is told of the one that stays.
-async fn remove_doubles(
-    transaction: &mut Transaction<'static, Postgres>,
-    doubles: &[(i64, i64)],
-) -> Result<(), StorageError> {
+async fn remove_doubles(transaction: &mut Transaction, doubles: &[(i64, i64)]) -> Result<(), StorageError> {
     if doubles.is_empty() {
         return Ok(());
     }
@@ -274,10 +268,7 @@ async fn remove_doubles(
     Ok(())
 }
 
-async fn mark_check(
-    transaction: &mut Transaction<'static, Postgres>,
-    lease: &Lease,
-) -> Result<(), StorageError> {
+async fn mark_check(transaction: &mut Transaction, lease: &Lease) -> Result<(), StorageError> {
     sqlx::query!(
         "UPDATE tradingdb.account_sync_state SET last_external_check_at = now()
          WHERE organization_id = $1 AND pseudo_account = $2",

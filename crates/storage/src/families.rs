@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use ledger::{Account, Name, SavedLedger};
 use serde_json::Value;
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::{LedgerReader, Storage, StorageError};
 
 /// A family of instruments, as it was stored.
@@ -200,7 +200,7 @@ impl Storage {
 
 /// Stores families, new ones and those that go on, with their names.
 pub(crate) async fn store(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     account: &Account,
     families: &[NewFamily],
 ) -> Result<(), StorageError> {

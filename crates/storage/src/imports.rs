@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Account;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::{Storage, StorageError};
 
 /// An order to load, with how it is recognised when it comes again.
@@ -77,7 +77,7 @@ impl Storage {
     /// Serialises writers of the accounts' orders and lots; in name order, so that two imports cannot deadlock.
     pub(crate) async fn lock_accounts<'a>(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         accounts: impl Iterator<Item = &'a Account>,
     ) -> Result<(), StorageError> {
         for account in accounts.collect::<BTreeSet<_>>() {
@@ -89,7 +89,7 @@ impl Storage {
     /// Keeps other imports and detections of this account out until the transaction ends.
     pub(crate) async fn lock_orders(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         account: &Account,
     ) -> Result<(), StorageError> {
         sqlx::query!(
@@ -105,7 +105,7 @@ impl Storage {
     /// All of the file at once and in their order, so that two imports cannot deadlock.
     pub(crate) async fn insert_instruments<'a>(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         rows: impl Iterator<Item = &'a Map<String, Value>>,
     ) -> Result<(), StorageError> {
         let mut by_key: BTreeMap<&str, &Map<String, Value>> = BTreeMap::new();
@@ -125,7 +125,7 @@ impl Storage {
 
     async fn import_batch(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         batch: &[ImportedOrder],
         summary: &mut ImportSummary,
     ) -> Result<(), StorageError> {

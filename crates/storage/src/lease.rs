@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger::Account;
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::{Storage, StorageError};
 
 /// Who wants which account, and what the job asks for.
@@ -216,10 +216,7 @@ impl Storage {
     }
 
     /// A transaction in which the account is certainly ours: nobody can take the lease before it ends.
-    pub(crate) async fn begin_fenced(
-        &self,
-        lease: &Lease,
-    ) -> Result<Transaction<'static, Postgres>, StorageError> {
+    pub(crate) async fn begin_fenced(&self, lease: &Lease) -> Result<Transaction, StorageError> {
         let mut transaction = self.begin().await?;
         let held = sqlx::query_scalar!(
             r#"SELECT true AS "held!" FROM tradingdb.account_sync_state
@@ -237,10 +234,7 @@ impl Storage {
 }
 
 /// Waits until the account's row is ours to read and write; whether there is one.
-async fn lock_state(
-    transaction: &mut Transaction<'static, Postgres>,
-    account: &Account,
-) -> Result<bool, StorageError> {
+async fn lock_state(transaction: &mut Transaction, account: &Account) -> Result<bool, StorageError> {
     let locked = sqlx::query_scalar!(
         r#"SELECT true AS "locked!" FROM tradingdb.account_sync_state
            WHERE organization_id = $1 AND pseudo_account = $2 FOR UPDATE"#,
@@ -253,7 +247,7 @@ async fn lock_state(
 }
 
 async fn charge_crash(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     account: &Account,
     job: &str,
     fence: i64,
@@ -275,7 +269,7 @@ async fn charge_crash(
 
 /// The fence moves on, so that a run that was taken for dead and is not writes nothing more.
 async fn close_mark(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction,
     account: &Account,
     fence: i64,
 ) -> Result<(), StorageError> {

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Account;
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::{Storage, StorageError};
 
 /// One look at everything a generation reads, in one snapshot of the database: what others commit meanwhile is left
 /// to the next one, whole.
 pub struct LedgerReader {
-    pub(crate) transaction: Transaction<'static, Postgres>,
+    pub(crate) transaction: Transaction,
     pub(crate) account: Account,
     pub(crate) organizations: Vec<String>,
     /// The instant of the look; what is dated later does not exist yet.

@@ -1,14 +1,14 @@
 use ledger::{Labels, ReportedMargin};
 use serde_json::{Value, json};
-use sqlx::{Postgres, Transaction};
 
+use crate::bounded::Transaction;
 use crate::{Lease, Storage, StorageError};
 
 impl Storage {
     /// Takes in the money of the account, a row of each segment and IST day. What was not told stays as it was.
     pub(crate) async fn store_margins(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        transaction: &mut Transaction,
         lease: &Lease,
         margins: &[ReportedMargin],
         labels: &Labels,

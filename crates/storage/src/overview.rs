@@ -86,9 +86,10 @@ impl Storage {
         .fetch_one(&self.pool)
         .await?;
         let organizations = self.organization_keys(account);
-        let mut connection = self.pool.acquire().await?;
-        let positions = position_rows(&mut connection, account, &organizations).await?;
-        let holdings = holding_rows(&mut connection, account, &organizations).await?;
+        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let positions = position_rows(&mut transaction, account, &organizations).await?;
+        let holdings = holding_rows(&mut transaction, account, &organizations).await?;
+        transaction.commit().await?;
         Ok(AccountView {
             overview,
             positions: parse(positions.iter().map(|row| &row.json))?,

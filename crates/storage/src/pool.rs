@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ledger::Account;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Postgres, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::StorageError;
+use crate::bounded::{Pool, Transaction, answered};
 
 /// The migrations of `migrations/`, compiled in.
 pub fn migrator() -> &'static Migrator {
@@ -25,7 +26,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A connection that was in use so shortly before is lent without a look.
 const FRESH: Duration = Duration::from_secs(1);
 /// No statement of ours takes this long; one that does is stuck and is ended by the server.
-const STATEMENT_TIMEOUT: &str = "60s";
+const STATEMENT_TIMEOUT: &str = "18s";
 
 /// What PostgreSQL does about a client that is gone without a word: its transaction would keep an account locked for as
 /// long as TCP believes in it, two hours by default.
@@ -40,7 +41,7 @@ const GONE_CLIENT: [(&str, &str); 4] = [
 /// A pool of connections with every statement of the product as a method. Cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     pub(crate) default_organization: Arc<str>,
 }
 
@@ -87,7 +88,7 @@ impl Storage {
             })
             .after_release(|connection, _| Box::pin(async move { Ok(leads_somewhere(connection).await) }))
             .connect_lazy_with(options);
-        Ok(Self { pool, default_organization: default_organization.into() })
+        Ok(Self { pool: Pool(pool), default_organization: default_organization.into() })
     }
 
     /// PostgreSQL's clock: the only one that decides about ticks, leases and ages.
@@ -144,18 +145,15 @@ impl Storage {
     /// Not `PgPool::begin`: dropped while `BEGIN` is on its way, it leaves a connection in a transaction that nobody knows of
     /// (sqlx 0.9.0, issue 4385). Whoever is lent that one next writes into it, and what is written is lost with it. Here
     /// another task waits for the answer.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StorageError> {
+    pub(crate) async fn begin(&self) -> Result<Transaction, StorageError> {
         self.begin_with("BEGIN").await
     }
 
     /// As [`Storage::begin`], by a statement that says more.
-    pub(crate) async fn begin_with(
-        &self,
-        statement: &'static str,
-    ) -> Result<Transaction<'static, Postgres>, StorageError> {
+    pub(crate) async fn begin_with(&self, statement: &'static str) -> Result<Transaction, StorageError> {
         let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
-        Ok(begun.map_err(|_| sqlx::Error::WorkerCrashed)??)
+        let begun = tokio::spawn(async move { answered(pool.begin_with(statement)).await }).await;
+        Ok(Transaction::new(begun.map_err(|_| sqlx::Error::WorkerCrashed)??))
     }
 
     /// The account of a row: an absent organization is the default one.

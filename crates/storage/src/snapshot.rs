@@ -1,6 +1,6 @@
 use ledger::Account;
-use sqlx::PgConnection;
 
+use crate::bounded::Transaction;
 use crate::{Storage, StorageError};
 
 /// A row as JSON text by its column names, with what the Redis layout sorts it by.
@@ -75,7 +75,7 @@ impl Storage {
 
 /// The account's positions, by id.
 pub(crate) async fn position_rows(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     account: &Account,
     organizations: &[String],
 ) -> Result<Vec<StoredRow>, StorageError> {
@@ -90,13 +90,13 @@ pub(crate) async fn position_rows(
             account.pseudo_account,
             organizations
         )
-        .fetch_all(connection)
+        .fetch_all(&mut **transaction)
         .await?)
 }
 
 /// The account's holdings, by id.
 pub(crate) async fn holding_rows(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction,
     account: &Account,
     organizations: &[String],
 ) -> Result<Vec<StoredRow>, StorageError> {
@@ -110,6 +110,6 @@ pub(crate) async fn holding_rows(
         account.pseudo_account,
         organizations
     )
-    .fetch_all(connection)
+    .fetch_all(&mut **transaction)
     .await?)
 }
