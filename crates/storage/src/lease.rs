@@ -144,10 +144,11 @@ impl Storage {
         if crashes > request.crash_limit {
             return Ok(LeaseAnswer::Crashed { crashes });
         }
+        // Not `now()`, which is when the transaction began: the run before this one may have ended since.
         let taken = sqlx::query!(
             r#"UPDATE tradingdb.account_sync_state
-               SET fence = fence + 1, lease_job = $3, lease_worker = $4, lease_started_at = now(),
-                   lease_expires_at = now() + make_interval(secs => $5)
+               SET fence = fence + 1, lease_job = $3, lease_worker = $4, lease_started_at = clock_timestamp(),
+                   lease_expires_at = clock_timestamp() + make_interval(secs => $5)
                WHERE organization_id = $1 AND pseudo_account = $2
                RETURNING fence, lease_started_at AS "started_at!", last_generation_at"#,
             account.organization_id,

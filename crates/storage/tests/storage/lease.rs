@@ -142,6 +142,24 @@ async fn in_turn<A: Send + 'static, B: Send + 'static>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_starts_when_it_gets_the_account_not_when_it_asked_for_it() {
+    let bed = Bed::migrated().await;
+    let before = bed.lease(&raghu(), "job-1").await;
+    bed.storage.release_lease(&before).await.unwrap();
+    let held = bed.database.hold("SELECT FROM tradingdb.account_sync_state FOR UPDATE").unwrap();
+    let storage = bed.storage.clone();
+    let asking =
+        tokio::spawn(async move { storage.lease_account(&request(&raghu(), "job-2")).await.unwrap() });
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    testbed::wait_until("a statement that waits", Duration::from_secs(20), || bed.sql(waiting) == "1");
+    let released = bed.storage.now().await.unwrap();
+    drop(held);
+    let LeaseAnswer::Taken(lease) = asking.await.unwrap() else { panic!("it was free") };
+    assert!(lease.started_at >= released, "{} is before {released}", lease.started_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_ends_while_its_duplicate_waits_for_the_answer_is_done() {
     let bed = Bed::migrated().await;
     let lease = bed.lease(&raghu(), "job-1").await;

@@ -110,14 +110,14 @@ impl Stage {
         }
         let statuses: Vec<String> =
             statuses.iter().map(|(status, count)| format!("{count} {status}")).collect();
-        let overlaps = self.count(
-            "SELECT count(*) FROM tradingdb.sync_outcomes a JOIN tradingdb.sync_outcomes b USING (organization_id, pseudo_account)
+        let overlaps = self.json(
+            "SELECT a.pseudo_account AS account, a.sync_id AS one, b.sync_id AS other,
+                    least(a.finished_at, b.finished_at) - greatest(a.started_at, b.started_at) AS overlap
+             FROM tradingdb.sync_outcomes a JOIN tradingdb.sync_outcomes b USING (organization_id, pseudo_account)
              WHERE a.sync_id < b.sync_id AND a.superseded_by IS NULL AND b.superseded_by IS NULL
                AND a.started_at < b.finished_at AND b.started_at < a.finished_at",
         )?;
-        if overlaps > 0 {
-            audit.wrong.push(format!("{overlaps} runs overlapped another of their account"));
-        }
+        audit.wrong.extend(overlaps.iter().map(|pair| format!("two runs of one account at once: {pair}")));
         let dead = self.drain("periodic.dead")?;
         let poison = dead.iter().filter(|letter| letter.headers["task"] == "poison").count();
         if poison < planted {

@@ -129,7 +129,14 @@ fn suffer(stage: &Stage, fault: &Fault, begun: Instant, sightings: &Sightings) -
     thread::sleep(fault.lasts);
     stage.heal(fault).with_context(|| format!("the end of: {}", fault.kind))?;
     let healed = Instant::now();
-    Ok((fault.kind, sightings.well_after(healed, PATIENCE).map(|well| well - healed)))
+    let recovery = sightings.well_after(healed, PATIENCE).map(|well| well - healed);
+    println!(
+        "{:6.1} s    well again after {}: {}",
+        begun.elapsed().as_secs_f64(),
+        report::shown(recovery),
+        fault.kind
+    );
+    Ok((fault.kind, recovery))
 }
 
 /// A whole interval more, so that every account is synced once after the last fault and the last order; then no more ticks, and

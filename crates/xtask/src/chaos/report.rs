@@ -19,13 +19,10 @@ pub(super) fn report(recoveries: &[Recovery], audit: &Audit) -> ExitCode {
         by_kind.entry(*kind).or_default().push(*recovery);
     }
     println!("\n| what happened | times | well again after, median | at most |\n|---|---:|---:|---:|");
-    let shown = |time: &Option<Duration>| {
-        time.map_or("never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
-    };
     for (kind, times) in &mut by_kind {
         times.sort_by_key(|time| time.unwrap_or(Duration::MAX));
-        let worst = times.last().map_or(String::new(), &shown);
-        println!("| {kind} | {} | {} | {worst} |", times.len(), shown(&times[times.len() / 2]));
+        let worst = times.last().copied().map_or(String::new(), shown);
+        println!("| {kind} | {} | {} | {worst} |", times.len(), shown(times[times.len() / 2]));
     }
     for (what, count) in &audit.counts {
         println!("| {what} | {count} | | |");
@@ -37,7 +34,7 @@ pub(super) fn report(recoveries: &[Recovery], audit: &Audit) -> ExitCode {
     }
     let slow: Vec<_> =
         recoveries.iter().filter(|(_, time)| time.is_none_or(|time| time > RECOVERY_MAX)).collect();
-    slow.iter().for_each(|(kind, time)| println!("well again too late, {}: {kind}", shown(time)));
+    slow.iter().for_each(|(kind, time)| println!("well again too late, {}: {kind}", shown(*time)));
     let is_well = found.iter().all(|(_, list)| list.is_empty()) && slow.is_empty();
     if !is_well {
         println!("what the programs logged: {}", logs().display());
@@ -46,4 +43,9 @@ pub(super) fn report(recoveries: &[Recovery], audit: &Audit) -> ExitCode {
         println!("{what}: {}", list.len());
     }
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A time, or that it did not come.
+pub(super) fn shown(time: Option<Duration>) -> String {
+    time.map_or("never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
 }
