@@ -1,10 +1,12 @@
 //! What the end-to-end tests stand on: a world of servers for one test, programs started in it, and a look at what
 //! they did.
 
+mod amqp;
 mod history;
 mod http;
 mod world;
 
+pub use amqp::{RawMessage, RawPublisher, RawTable, SHORT_STRINGS, long};
 pub use history::{Order, fill, jsonl, shared_data};
 pub use http::{free_address, get};
 pub use world::{Answer, World};

@@ -3,11 +3,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus};
 use url::Url;
 
-use crate::QueueError;
+use crate::{QueueError, wire};
 
 /// How long a connection may take to open.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -85,7 +86,7 @@ impl Link {
         let uri = urls.pick(attempt).clone();
         let server = server(&uri);
         let properties = ConnectionProperties::default().with_connection_name(client.into());
-        let connecting = Connection::connect_uri(uri, properties);
+        let connecting = wire::connect(uri, properties, OwnedTLSConfig::default());
         match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
             Ok(Ok(connection)) => Ok(Self { connection, server }),
             Ok(Err(source)) => Err(QueueError::Unavailable { server, source }),

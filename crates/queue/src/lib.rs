@@ -17,6 +17,7 @@
 #![doc = include_str!("../PROMISE.md")]
 
 mod backoff;
+mod clean;
 mod connection;
 mod consumer;
 mod copy;
@@ -34,6 +35,7 @@ mod returns;
 mod subscription;
 mod telemetry;
 mod topology;
+mod wire;
 
 pub use backoff::RetryPolicy;
 pub use connection::RabbitUrls;

@@ -1,0 +1,132 @@
+//! The way from RabbitMQ to lapin, on which frames are made readable (`clean.rs`).
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use async_rs::traits::Reactor;
+use async_rs::util::RuntimeParts;
+use async_rs::{Runtime, Tokio, TokioRuntime};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::Stream;
+use lapin::tcp::{AMQPUriTcpExt, OwnedTLSConfig};
+use lapin::uri::AMQPUri;
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
+
+use crate::clean::Cleaner;
+
+/// Bytes asked of the socket at a time.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Connects as lapin does, with every frame cleaned behind the TLS and before the parser.
+pub(crate) async fn connect(
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+    tls: OwnedTLSConfig,
+) -> lapin::Result<Connection> {
+    let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Wire(Tokio::current())));
+    let open = async move |uri: AMQPUri, _: Runtime<_>| {
+        let stream = uri.connect_with_config_async(tls.as_ref(), &TokioRuntime::tokio_current()).await?;
+        Ok(AsyncTcpStream::Plain(Cleaned::new(stream)))
+    };
+    Connection::connector(uri, runtime, open, properties).await
+}
+
+type TokioStream = <Tokio as Reactor>::TcpStream;
+
+/// tokio's reactor, whose streams are clean.
+#[derive(Debug, Clone)]
+struct Wire(Tokio);
+
+impl Reactor for Wire {
+    type TcpStream = Cleaned;
+    type Sleep = <Tokio as Reactor>::Sleep;
+
+    fn register<H: Read + Write + AsFd + AsRawFd + Send + 'static>(
+        &self,
+        socket: H,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        self.0.register(socket)
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.0.sleep(duration)
+    }
+
+    fn interval(&self, duration: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+        self.0.interval(duration)
+    }
+
+    fn tcp_connect_addr(
+        &self,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
+        let connecting = self.0.tcp_connect_addr(address);
+        async move { Ok(Cleaned::new(AsyncTcpStream::Plain(connecting.await?))) }
+    }
+}
+
+/// A connection whose frames are clean when they are read.
+struct Cleaned {
+    stream: AsyncTcpStream<TokioStream>,
+    cleaner: Cleaner,
+    buffer: Box<[u8]>,
+}
+
+impl Cleaned {
+    fn new(stream: AsyncTcpStream<TokioStream>) -> Self {
+        Self { stream, cleaner: Cleaner::default(), buffer: vec![0; READ_BYTES].into() }
+    }
+}
+
+impl fmt::Debug for Cleaned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cleaned").finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Cleaned {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, cleaner, buffer } = &mut *self;
+        loop {
+            let given = cleaner.give(into);
+            if given > 0 || into.is_empty() {
+                return Poll::Ready(Ok(given));
+            }
+            match ready!(Pin::new(&mut *stream).poll_read(context, buffer))? {
+                0 => {
+                    cleaner.end();
+                    return Poll::Ready(Ok(cleaner.give(into)));
+                }
+                count => cleaner.take(&buffer[..count]),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Cleaned {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(context)
+    }
+}
