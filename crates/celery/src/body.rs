@@ -12,17 +12,54 @@ use crate::{DecodeError, Envelope, Reason};
 /// The largest body that is read, before and after decompression: 1 MiB.
 pub const BODY_LIMIT: usize = 1 << 20;
 
+/// The most values that a body is read with. In memory each takes up to a hundred times its bytes: a mebibyte of small
+/// objects would be a hundred of them, in each slot of a worker.
+pub const VALUES_LIMIT: usize = 20_000;
+
 /// How much of a stranger's value an error may quote.
 pub(crate) const QUOTE_LIMIT: usize = 80;
 
 /// The body as JSON. Nesting is bounded by `serde_json`'s recursion limit (128).
 pub(crate) fn parse(envelope: &Envelope<'_>) -> Result<Value, DecodeError> {
-    if envelope.body.len() > BODY_LIMIT {
-        return Err(too_large(format!("the body has {} bytes", envelope.body.len())));
-    }
+    check_size(envelope.body)?;
     check_content(envelope)?;
-    let text = decompress(envelope)?;
-    serde_json::from_slice(&text).map_err(|error| DecodeError::new(Reason::NotJson, error.to_string()))
+    read_json(&decompress(envelope)?)
+}
+
+/// A stranger's bytes as JSON, if they are that, at most [`BODY_LIMIT`] bytes with at most [`VALUES_LIMIT`] values.
+///
+/// # Errors
+///
+/// [`Reason::NotJson`] or [`Reason::TooLarge`].
+pub fn read_json(text: &[u8]) -> Result<Value, DecodeError> {
+    check_size(text)?;
+    if values_at_most(text) > VALUES_LIMIT {
+        let detail = format!("the body may have more than {VALUES_LIMIT} values");
+        return Err(DecodeError::new(Reason::TooLarge, detail));
+    }
+    serde_json::from_slice(text).map_err(|error| DecodeError::new(Reason::NotJson, error.to_string()))
+}
+
+fn check_size(text: &[u8]) -> Result<(), DecodeError> {
+    match text.len() {
+        ..=BODY_LIMIT => Ok(()),
+        bytes => Err(too_large(format!("the body has {bytes} bytes"))),
+    }
+}
+
+/// No JSON of these bytes has more values: each but the first is the first of a list or an object, or comes after a comma.
+fn values_at_most(text: &[u8]) -> usize {
+    let (mut values, mut is_text, mut is_escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b',' | b'[' | b'{' if !is_text => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 fn check_content(envelope: &Envelope<'_>) -> Result<(), DecodeError> {

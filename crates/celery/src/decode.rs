@@ -154,4 +154,6 @@ fn bad_body(what: &str, expected: &str, value: &Value) -> DecodeError {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ mod time;
 pub mod result;
 
 pub use arguments::{BadArguments, Signature, bind};
-pub use body::BODY_LIMIT;
+pub use body::{BODY_LIMIT, VALUES_LIMIT, read_json};
 pub use decode::decode;
 pub use encode::{Encoded, NewTask, encode};
 pub use error::{DecodeError, Reason};

@@ -8,7 +8,7 @@ use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -102,6 +102,7 @@ impl<H: Handler> Consumer<H> {
             time_limit: settings.time_limit,
             crash_limit: settings.crash_limit,
             worker: settings.worker.clone(),
+            large: Semaphore::new(1),
         });
         Self { settings, executor, intaking: watch::Sender::new(Intaking::Closed) }
     }

@@ -356,7 +356,8 @@ fn content(
     }
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    match serde_json::from_slice(body).unwrap_or(Value::Null) {
+    // The body of a letter may be anything, and of any size.
+    match celery::read_json(body).unwrap_or(Value::Null) {
         // Protocol 2: `[args, kwargs, embed]`.
         Value::Array(parts) => {
             (None, parts.first().map(list).unwrap_or_default(), parts.get(1).map(object).unwrap_or_default())

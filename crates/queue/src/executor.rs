@@ -2,10 +2,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use celery::{Envelope, TaskMessage};
+use celery::{Envelope, Reason, TaskMessage};
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
@@ -25,6 +26,9 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// How long a job waits whose account is held by another run.
 const HOLD_DELAY: Duration = Duration::from_secs(1);
 
+/// A job that is to wait for longer would go round the delay steps for as long as anybody lives.
+const ETA_MAX: chrono::Duration = chrono::Duration::days(366);
+
 /// Takes one delivery from its arrival to its disposition. The only place that acks.
 pub(crate) struct Executor<H> {
     pub(crate) handler: Arc<H>,
@@ -34,6 +38,8 @@ pub(crate) struct Executor<H> {
     /// Deaths of its worker that a job may cause.
     pub(crate) crash_limit: u32,
     pub(crate) worker: String,
+    /// Has one permit: see [`Executor::handle`].
+    pub(crate) large: Semaphore,
 }
 
 /// The session a delivery belongs to.
@@ -48,6 +54,11 @@ pub(crate) struct Session {
 impl<H: Handler> Executor<H> {
     /// Handles one delivery.
     pub(crate) async fn handle(&self, delivery: Delivery, queue: WorkQueue, session: &Session) {
+        // A body that is too large is copied twice on its way to the dead letters: one such at a time.
+        let _alone = match delivery.data.len() > celery::BODY_LIMIT {
+            true => self.large.acquire().await.ok(),
+            false => None,
+        };
         let received = match returns::renewals_due(&delivery) {
             Some(renewals) => Err(Handled::of_bare(Event::Returned { renewals })),
             None => self.receive(&delivery, queue, Utc::now()),
@@ -121,7 +132,12 @@ impl<H: Handler> Executor<H> {
         if task.expires.is_some_and(|expires| expires <= now) {
             return Some(Event::Expired);
         }
-        task.eta.filter(|eta| *eta > now).map(|eta| Event::Early { eta })
+        let eta = task.eta.filter(|eta| *eta > now)?;
+        if eta - now > ETA_MAX {
+            let error = format!("eta is more than {} days ahead", ETA_MAX.num_days());
+            return Some(Event::Refused { reason: Reason::BadHeaders.as_str().to_owned(), error });
+        }
+        Some(Event::Early { eta })
     }
 
     /// Runs the handler within the time limit, guarding against its panics.
@@ -277,10 +293,11 @@ impl<H: Handler> Executor<H> {
     /// Publishes and waits for the confirm, for as long as the delivery is ours. A queue that refuses (it is full, or
     /// has no majority) is asked again, since giving the job back would only bring it here again at once.
     async fn publish(&self, message: crate::Message, session: &Session) -> Result<(), String> {
+        let message = Arc::new(message);
         let publish = async {
             let mut refused = false;
             loop {
-                match self.publisher.publish(message.clone()).await {
+                match self.publisher.publish(Arc::clone(&message)).await {
                     Err(error @ PublishError::Nacked) => {
                         if !refused {
                             warn!(id = message.message_id, "not taken, offered again each second: {error}");

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -41,7 +42,7 @@ pub struct Publisher {
 
 #[derive(Debug)]
 struct Request {
-    message: Message,
+    message: Arc<Message>,
     answer: oneshot::Sender<Result<(), PublishError>>,
 }
 
@@ -103,7 +104,8 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError`]; none of them leaves the message half published.
-    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
+    pub async fn publish(&self, message: impl Into<Arc<Message>>) -> Result<(), PublishError> {
+        let message = message.into();
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { message, answer }).await.map_err(|_| PublishError::Closed)?;
         answered.await.unwrap_or(Err(PublishError::Closed))
@@ -227,7 +229,7 @@ async fn work(
             }
         }
         waiting.retain(|request| !request.answer.is_closed());
-        let messages: Vec<&Message> = waiting.iter().map(|request| &request.message).collect();
+        let messages: Vec<&Message> = waiting.iter().map(|request| &*request.message).collect();
         let outcomes = publish_batch(link, channel, &messages).await?;
         let is_refused = outcomes.iter().any(|outcome| matches!(outcome, Err(PublishError::Nacked)));
         for (request, outcome) in waiting.drain(..).zip(outcomes) {

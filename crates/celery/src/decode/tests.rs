@@ -7,20 +7,20 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::BODY_LIMIT;
+use crate::{BODY_LIMIT, VALUES_LIMIT};
 
 const SYNC: &str = "app.tasks.comprehensive_sync_task.comprehensive_account_sync";
 
 /// What `send_task` of Celery 5.7.0 put on the wire.
-const SEND_TASK_HEADERS: &str = r#"{"lang":"py","task":"app.tasks.comprehensive_sync_task.comprehensive_account_sync",
+pub(super) const SEND_TASK_HEADERS: &str = r#"{"lang":"py","task":"app.tasks.comprehensive_sync_task.comprehensive_account_sync",
  "id":"e79f01d8-317b-45c5-bb9f-5c94f1906aa5","shadow":null,"eta":null,"expires":null,"group":null,"group_index":null,
  "retries":0,"timelimit":[null,null],"root_id":"e79f01d8-317b-45c5-bb9f-5c94f1906aa5","parent_id":null,
  "argsrepr":"['org1', 'Raghu']","kwargsrepr":"{'force_position_regeneration': True}","origin":"gen16000@vm",
  "ignore_result":null,"replaced_task_nesting":0,"stamped_headers":null,"stamps":{}}"#;
-const SEND_TASK_BODY: &str = r#"[["org1", "Raghu"], {"force_position_regeneration": true}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]"#;
+pub(super) const SEND_TASK_BODY: &str = r#"[["org1", "Raghu"], {"force_position_regeneration": true}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]"#;
 
 /// The same with `task_protocol = 1`.
-const PROTOCOL_1_BODY: &str = r#"{"task": "app.tasks.comprehensive_sync_task.comprehensive_account_sync",
+pub(super) const PROTOCOL_1_BODY: &str = r#"{"task": "app.tasks.comprehensive_sync_task.comprehensive_account_sync",
  "id": "92310f89-0000-4000-8000-000000000000", "args": ["org1", "Raghu"], "kwargs": {"force_position_regeneration": true},
  "group": null, "group_index": null, "retries": 0, "eta": null, "expires": null, "utc": true, "callbacks": null,
  "errbacks": null, "timelimit": [null, null], "taskset": null, "chord": null}"#;
@@ -50,7 +50,7 @@ fn reason<T: std::fmt::Debug>(outcome: Result<T, DecodeError>) -> &'static str {
     outcome.unwrap_err().reason.as_str()
 }
 
-fn zlib(text: &[u8]) -> Vec<u8> {
+pub(super) fn zlib(text: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
@@ -343,6 +343,20 @@ fn a_body_is_bounded_before_and_after_decompression() {
 }
 
 #[test]
+fn a_body_of_very_many_small_values_is_refused_before_it_fills_the_memory() {
+    for small in ["0,", "[],", "{\"\":0},", "\"\","] {
+        let many = small.repeat(BODY_LIMIT / small.len() - 8);
+        let outcome = decode_body(&format!("[[{}0],{{}},{{}}]", many));
+        assert_eq!(reason(outcome), "too_large", "{small}");
+    }
+    // What looks like one inside a text is none.
+    let text = "a,[{\\\",".repeat(VALUES_LIMIT);
+    assert!(decode_body(&format!("[[\"{text}\"],{{}},{{}}]")).is_ok());
+    let values = "0,".repeat(VALUES_LIMIT - 10);
+    assert!(decode_body(&format!("[[{values}0],{{}},{{}}]")).is_ok());
+}
+
+#[test]
 fn an_error_stays_short_whatever_was_sent() {
     let huge = "é".repeat(100_000);
     for outcome in [
@@ -358,7 +372,7 @@ fn an_error_stays_short_whatever_was_sent() {
 }
 
 /// JSON as hostile headers and bodies hold it.
-fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),

@@ -50,6 +50,6 @@ fn document(letter: &DeadLetter) -> Value {
     document["content_type"] = json!(letter.content_type);
     document["headers"] = Value::Object(letter.headers.clone());
     document["body"] =
-        serde_json::from_slice(&letter.body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&letter.body)));
+        celery::read_json(&letter.body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&letter.body)));
     document
 }
