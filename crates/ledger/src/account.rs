@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,26 @@ impl Account {
     }
 }
 
+/// For people and logs: a control character of a name is written as an escape, so that no name forges a line.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.organization_id, self.pseudo_account)
+        for character in self.organization_id.chars().chain(['/']).chain(self.pseudo_account.chars()) {
+            match character.is_control() {
+                true => write!(f, "{}", character.escape_default())?,
+                false => f.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_shown_as_it_is_but_on_one_line() {
+        assert_eq!(Account::new("org", "é \"x\"").to_string(), "org/é \"x\"");
+        assert_eq!(Account::new("o", "a\nERROR\u{1b}[31m").to_string(), "o/a\\nERROR\\u{1b}[31m");
     }
 }

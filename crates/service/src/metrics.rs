@@ -1,7 +1,7 @@
 //! Metrics for Prometheus and health for supervisors, over plain HTTP.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,9 +35,9 @@ const BUCKETS: [f64; 17] =
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
-    /// Where /metrics, /health/live and /health/ready answer, such as 127.0.0.1:9464; empty: nowhere. Whoever reaches it
-    /// can read it
-    #[arg(long, env = "METRICS_ADDR", value_name = "HOST:PORT", default_value = "", value_parser = parse_address)]
+    /// Where /metrics, /health/live and /health/ready answer, such as 127.0.0.1:9464; a port alone: on 127.0.0.1;
+    /// empty: nowhere. Whoever reaches it can read it
+    #[arg(long, env = "METRICS_ADDR", value_name = "[HOST:]PORT", default_value = "", value_parser = parse_address)]
     pub metrics_addr: MetricsAddress,
 }
 
@@ -49,9 +49,12 @@ fn parse_address(text: &str) -> Result<MetricsAddress, String> {
     if text.is_empty() {
         return Ok(MetricsAddress(None));
     }
-    SocketAddr::from_str(text)
-        .map(|address| MetricsAddress(Some(address)))
-        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9464, or nothing".to_owned())
+    // Other machines are let in only by an address that says so.
+    let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
+    let local = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    local.or_else(|| SocketAddr::from_str(text).ok()).map(|address| MetricsAddress(Some(address))).ok_or_else(
+        || "expected an IP address and a port, such as 127.0.0.1:9464, a port, or nothing".to_owned(),
+    )
 }
 
 /// What a program tells of itself when it is asked.
@@ -80,6 +83,9 @@ pub async fn tell(arguments: &MetricsArgs, told: impl Told) -> Result<(), Fatal>
     metrics::set_global_recorder(recorder)
         .map_err(|_| Fatal::setting("METRICS_ADDR", "metrics are kept already"))?;
     info!("metrics: http://{address}/metrics");
+    if !address.ip().is_loopback() {
+        info!("metrics: whoever reaches {address} can read them, there is no login");
+    }
     tokio::spawn(serve(listener, handle, Arc::new(told)));
     Ok(())
 }
@@ -229,11 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn only_an_address_with_a_port_is_an_address() {
+    fn a_port_alone_is_one_of_this_machine_and_everybody_is_let_in_only_by_name() {
         assert!(parse_address("").unwrap().0.is_none());
         assert!(parse_address("127.0.0.1:9464").unwrap().0.is_some());
         assert!(parse_address("[::1]:9464").unwrap().0.is_some());
-        for text in ["9464", "localhost:9464", "127.0.0.1", "http://127.0.0.1:9464"] {
+        for text in ["9464", ":9464"] {
+            assert_eq!(parse_address(text).unwrap().0.unwrap().to_string(), "127.0.0.1:9464");
+        }
+        for text in ["94640", "-1", "localhost:9464", "127.0.0.1", "http://127.0.0.1:9464"] {
             assert!(parse_address(text).unwrap_err().contains("127.0.0.1:9464"), "{text}");
         }
     }

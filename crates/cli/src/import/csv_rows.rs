@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::BadRow;
+use super::{BadRow, NAME_BYTES_MAX, WORD_BYTES_MAX};
 
 /// What a CSV file must look like.
 pub(super) struct Format {
@@ -130,6 +130,15 @@ fn cells<'a>(
     }
     if record.iter().any(|cell| cell.contains('\0')) {
         return Err("a cell must not contain NUL".to_owned());
+    }
+    for (head, cell) in heads.iter().zip(record) {
+        let limit = match head.as_str() {
+            "account" | "organization_id" | "description" => NAME_BYTES_MAX,
+            _ => WORD_BYTES_MAX,
+        };
+        if cell.len() > limit {
+            return Err(format!("{head} has {} bytes, the limit is {limit}", cell.len()));
+        }
     }
     Ok(heads.iter().map(String::as_str).zip(record).collect())
 }

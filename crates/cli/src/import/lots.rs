@@ -4,9 +4,9 @@ use rust_decimal::Decimal;
 use serde_json::{Map, json};
 use storage::ImportedLot;
 
-use super::BadRow;
 use super::csv_rows::{self, Format, Row};
 use super::orders::{decimal_from, name_instrument};
+use super::{BadRow, PRICE_MAX};
 use crate::instant;
 
 const FORMAT: Format = Format {
@@ -17,8 +17,6 @@ const FORMAT: Format = Format {
 const PRODUCTS: [&str; 6] = ["CNC", "NRML", "MIS", "MTF", "CO", "BO"];
 /// What the integer columns of positions and holdings can hold.
 const QUANTITY_MAX: Decimal = Decimal::from_parts(i32::MAX as u32, 0, 0, false, 0);
-/// 10^15 rupees, as where orders are read: times any quantity it is still a decimal.
-const PRICE_MAX: Decimal = Decimal::from_parts(0xA4C6_8000, 0x0003_8D7E, 0, false, 0);
 
 /// Opening lots from CSV; equal lines are several lots.
 pub(super) fn parse(text: &str, default_organization: &str) -> Result<Vec<ImportedLot>, Vec<BadRow>> {

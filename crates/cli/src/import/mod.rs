@@ -2,13 +2,17 @@
 
 mod corporate_actions;
 mod csv_rows;
+#[cfg(test)]
+mod fuzz;
 mod holidays;
 mod lots;
 mod orders;
 mod tradebook;
 
+use std::io::Read as _;
 use std::path::PathBuf;
 
+use rust_decimal::Decimal;
 use serde_json::json;
 use service::exit;
 use storage::{ImportCounts, ImportSummary, ImportedOrder};
@@ -17,6 +21,14 @@ use crate::failure::Failure;
 use crate::output;
 use crate::servers::Servers;
 
+/// The largest file that is read; it takes a few times as much memory.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+/// The longest name of an account or organization, as in a job: no job could name one with a longer name.
+const NAME_BYTES_MAX: usize = 1000;
+/// The longest id, symbol or word: they are in indexes of PostgreSQL.
+const WORD_BYTES_MAX: usize = 200;
+/// 10^15 rupees: times any quantity it is still a decimal.
+const PRICE_MAX: Decimal = Decimal::from_parts(0xA4C6_8000, 0x0003_8D7E, 0, false, 0);
 /// Bad rows shown; a file of the wrong kind has as many as it has lines.
 const BAD_ROWS_SHOWN: usize = 20;
 
@@ -126,8 +138,15 @@ fn accepted<T>(parsed: Result<T, Vec<BadRow>>) -> Result<T, Failure> {
 }
 
 fn read(file: &PathBuf) -> Result<String, Failure> {
-    let bytes = std::fs::read(file)
+    let mut bytes = Vec::new();
+    // Its size is not asked for: it may be a pipe or a device.
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(|error| Failure::operation(format!("{} cannot be read: {error}", file.display())))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let limit = FILE_BYTES_MAX >> 20;
+        return Err(Failure::operation(format!("{} has more than {limit} MiB: split it", file.display())));
+    }
     String::from_utf8(bytes).map(|text| text.trim_start_matches('\u{feff}').to_owned()).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -7,9 +7,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use storage::{ImportedFill, ImportedOrder};
 
-use super::BadRow;
+use super::{BadRow, NAME_BYTES_MAX, PRICE_MAX, WORD_BYTES_MAX};
 use crate::instant;
 
+/// Why an order is refused whose executions are each in order.
+pub(super) const TOO_MANY: &str = "the executions of this order are 2^31 or more together";
 /// Columns of text.
 const TEXTS: &[&str] = &[
     "client_id",
@@ -201,9 +203,22 @@ fn optional_text(fields: &Map<String, Value>, name: &str) -> Result<Option<Strin
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) if text.contains('\0') => Err(format!("{name} must not contain NUL")),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(Value::String(text)) => bounded(name, text.clone()),
+        Some(Value::Number(number)) => bounded(name, number.to_string()),
         Some(_) => Err(format!("{name} must be a string")),
+    }
+}
+
+/// Prose may be as long as it likes; what is in indexes and keys may not.
+fn bounded(name: &str, text: String) -> Result<Option<String>, String> {
+    let limit = match name {
+        "comments" | "status_message" => usize::MAX,
+        "pseudo_account" | "organization_id" => NAME_BYTES_MAX,
+        _ => WORD_BYTES_MAX,
+    };
+    match text.len() <= limit {
+        true => Ok(Some(text)),
+        false => Err(format!("{name} has {} bytes, the limit is {limit}", text.len())),
     }
 }
 
@@ -222,6 +237,9 @@ fn decimal(fields: &Map<String, Value>, name: &str) -> Result<Option<Decimal>, S
     if number.is_sign_negative() && !number.is_zero() && name != "price" {
         return Err(format!("{name} must not be negative"));
     }
+    if number.abs() > PRICE_MAX {
+        return Err(format!("{name} must not be above 10^15"));
+    }
     Ok(Some(number.normalize()))
 }
 
@@ -238,6 +256,7 @@ fn instant_of(fields: &Map<String, Value>, name: &str) -> Result<Option<DateTime
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => instant::parse(text)
+            .filter(|at| instant::is_plausible(ist::day_of(*at)))
             .map(Some)
             .ok_or_else(|| format!("{name} must be a time such as 2025-06-10T04:00:00+00:00")),
         Some(_) => Err(format!("{name} must be a time in a string")),
@@ -268,13 +287,23 @@ fn group(lines: Vec<Line>) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
             bad.push(BadRow { line: line.number, reason });
         }
     }
+    bad.extend(grouped.values().filter_map(|lines| too_many(lines)));
     if !bad.is_empty() {
+        bad.sort_by_key(|bad| bad.line);
         return Err(bad);
     }
     Ok(order_of_appearance
         .into_iter()
         .filter_map(|identity| merge(grouped.remove(&identity)?, identity.3))
         .collect())
+}
+
+/// Executions that are more together than the column of the order holds.
+fn too_many(lines: &[Line]) -> Option<BadRow> {
+    let by_trade = lines.iter().filter_map(|line| Some((line.trade_id.as_ref()?, i64::from(line.filled))));
+    let filled: i64 = by_trade.collect::<BTreeMap<_, _>>().into_values().sum();
+    let line = lines.last()?.number;
+    (filled > i32::MAX.into()).then(|| BadRow { line, reason: TOO_MANY.to_owned() })
 }
 
 /// What tells a line without `exchange_order_id` apart: its whole content.

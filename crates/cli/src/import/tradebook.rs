@@ -7,9 +7,9 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use storage::{ImportedFill, ImportedOrder};
 
-use super::BadRow;
 use super::csv_rows::{self, Format, Row};
-use super::orders::{decimal_from, name_instrument};
+use super::orders::{TOO_MANY, decimal_from, name_instrument};
+use super::{BadRow, PRICE_MAX};
 use crate::instant;
 
 #[derive(Debug, clap::Args)]
@@ -78,8 +78,10 @@ fn read_trade(row: &Row<'_>, arguments: &Arguments) -> Result<Trade, String> {
         return Err("quantity must be a whole number below 2^31".to_owned());
     }
     let price = number(required("price")?, "price")?;
-    let day = NaiveDate::parse_from_str(required("trade_date")?, "%Y-%m-%d")
-        .map_err(|_| "trade_date must be YYYY-MM-DD")?;
+    if price > PRICE_MAX {
+        return Err("price must not be above 10^15".to_owned());
+    }
+    let day = instant::parse_day(required("trade_date")?).ok_or("trade_date must be YYYY-MM-DD")?;
     let at = match field("order_execution_time") {
         Some(text) => {
             instant::parse(text).ok_or("order_execution_time must be a time such as 2025-06-10T09:15:30")?
@@ -137,7 +139,7 @@ fn exchange_of(exchange: &str, segment: &str) -> String {
 
 /// The key of a contract whose expiry is in its own column: the symbol is then name, expiry code and what follows.
 fn contract_key(exchange: &str, symbol: &str, expiry: Option<&str>) -> Option<String> {
-    let expiry = NaiveDate::parse_from_str(expiry?, "%Y-%m-%d").ok()?;
+    let expiry = instant::parse_day(expiry?)?;
     let monthly = expiry.format("%y%b").to_string().to_uppercase();
     let month = match expiry.format("%m").to_string().as_str() {
         "10" => "O".to_owned(),
@@ -165,7 +167,8 @@ fn contract_key(exchange: &str, symbol: &str, expiry: Option<&str>) -> Option<St
 
 /// Executions of one order become one order; an order that changes its side or instrument is a bad row.
 fn group(trades: Vec<(u64, Trade)>, account: &Account) -> Result<Vec<ImportedOrder>, Vec<BadRow>> {
-    let mut orders: Vec<ImportedOrder> = Vec::new();
+    const MOST: f64 = i32::MAX as f64;
+    let (mut orders, mut lines) = (Vec::<ImportedOrder>::new(), Vec::new());
     let mut known: HashMap<(String, NaiveDate, String), (usize, Side, String)> = HashMap::new();
     let mut bad = Vec::new();
     for (line, trade) in trades {
@@ -181,6 +184,7 @@ fn group(trades: Vec<(u64, Trade)>, account: &Account) -> Result<Vec<ImportedOrd
                 columns: trade.columns.clone(),
                 fills: Vec::new(),
             });
+            lines.push(line);
             (orders.len() - 1, trade.side, key.clone())
         });
         if *side != trade.side || *instrument != key {
@@ -190,11 +194,19 @@ fn group(trades: Vec<(u64, Trade)>, account: &Account) -> Result<Vec<ImportedOrd
         }
         debug_assert_eq!(trade.quantity, trade.fill.quantity);
         orders[*index].fills.push(trade.fill);
-    }
-    if !bad.is_empty() {
-        return Err(bad);
+        lines[*index] = line;
     }
     orders.iter_mut().for_each(total);
+    let last_lines = lines.into_iter().zip(&orders);
+    bad.extend(
+        last_lines
+            .filter(|(_, order)| order.columns["quantity"].as_f64().is_none_or(|sum| sum > MOST))
+            .map(|(line, _)| BadRow { line, reason: TOO_MANY.to_owned() }),
+    );
+    if !bad.is_empty() {
+        bad.sort_by_key(|bad| bad.line);
+        return Err(bad);
+    }
     Ok(orders)
 }
 
