@@ -123,7 +123,7 @@ fn a_failure_tells_no_secret_either() {
             "syncfleet",
             vec!["account", "list"],
             "DATABASE_URL",
-            format!("postgres://u:{MARK}@127.0.0.1:9/db?sslmode={MARK}"),
+            format!("postgres://u:{MARK}@127.0.0.1:9/db?password={MARK}&sslmode=odd"),
         ),
         ("syncfleet", vec!["account", "list"], "DATABASE_URL", format!("{MARK}://u:{MARK}@h/db")),
         ("syncfleet", vec!["queue", "status"], "RABBITMQ_URL", away("amqp")),

@@ -19,7 +19,10 @@ pub const VALUES_LIMIT: usize = 20_000;
 /// How much of a stranger's value an error may quote.
 pub(crate) const QUOTE_LIMIT: usize = 80;
 
-/// The body as JSON. Nesting is bounded by `serde_json`'s recursion limit (128).
+/// How deeply `serde_json` reads.
+const DEPTH_LIMIT: usize = 128;
+
+/// The body as JSON. Nesting is bounded by `serde_json`'s recursion limit.
 pub(crate) fn parse(envelope: &Envelope<'_>) -> Result<Value, DecodeError> {
     check_size(envelope.body)?;
     check_content(envelope)?;
@@ -47,16 +50,23 @@ fn check_size(text: &[u8]) -> Result<(), DecodeError> {
     }
 }
 
-/// No JSON of these bytes has more values: each but the first is the first of a list or an object, or comes after a comma.
+/// No more values are made of these bytes: each but the first is the first of a list or an object, or comes after a
+/// comma, and where it is nested too deeply the reading ends.
 fn values_at_most(text: &[u8]) -> usize {
-    let (mut values, mut is_text, mut is_escaped) = (1, false, false);
+    let (mut values, mut depth, mut is_text, mut is_escaped) = (1, 0_usize, false, false);
     for byte in text {
         match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' if is_text => is_escaped = true,
             b'"' => is_text = !is_text,
-            b',' | b'[' | b'{' if !is_text => values += 1,
+            _ if is_text => {}
+            b',' => values += 1,
+            b'[' | b'{' => (values, depth) = (values + 1, depth + 1),
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
+        }
+        if depth > DEPTH_LIMIT {
+            break;
         }
     }
     values

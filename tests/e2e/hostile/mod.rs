@@ -14,7 +14,7 @@ const HOSTILE: usize = 10_000;
 /// One valid job after so many hostile ones.
 const EVERY: usize = 500;
 /// What a worker may take at its worst, in MiB; a debug build that does nothing takes some 60.
-const MEMORY_MAX: u64 = 320;
+const MEMORY_MAX: u64 = 200;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]

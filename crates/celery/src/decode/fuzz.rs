@@ -126,6 +126,11 @@ fn check(outcome: Result<TaskMessage, DecodeError>) -> Result<(), TestCaseError>
     Ok(())
 }
 
+/// Mostly small: packing a mebibyte takes long.
+fn sizes() -> impl Strategy<Value = usize> {
+    prop_oneof![60 => 0..5_000_usize, 1 => BODY_LIMIT - 1..BODY_LIMIT + 2]
+}
+
 proptest! {
     #[test]
     fn a_spoilt_message_is_read_or_refused(
@@ -146,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn a_spoilt_zlib_stream_is_read_or_refused(spoils in spoils(), size in 0..3 * BODY_LIMIT) {
+    fn a_spoilt_zlib_stream_is_read_or_refused(spoils in spoils(), size in sizes()) {
         let packed = zlib(&vec![b' '; size]);
         let packed = spoilt(&packed.iter().map(|byte| char::from(*byte & 0x7f)).collect::<String>(), &spoils)
             .into_iter().zip(packed.iter().chain(std::iter::repeat(&0)))
