@@ -1,3 +1,6 @@
+//! Everything that the programs print, looked through for secrets.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::process::Command;
 use std::time::Duration;
 

@@ -48,8 +48,8 @@ fn spoils() -> impl Strategy<Value = Vec<Spoil>> {
     prop::collection::vec(one, 0..4)
 }
 
-fn spoilt(body: &str, spoils: &[Spoil]) -> Vec<u8> {
-    let mut body = body.as_bytes().to_vec();
+fn spoilt(body: &[u8], spoils: &[Spoil]) -> Vec<u8> {
+    let mut body = body.to_vec();
     for spoil in spoils {
         let end = body.len();
         match spoil {
@@ -137,7 +137,7 @@ proptest! {
         headers in headers(), spoils in spoils(), is_packed in any::<bool>(), is_old in any::<bool>(),
         content_type in prop::option::weighted(0.1, any::<String>()), id in prop::option::of(any::<String>()),
     ) {
-        let body = spoilt(if is_old { PROTOCOL_1_BODY } else { SEND_TASK_BODY }, &spoils);
+        let body = spoilt(if is_old { PROTOCOL_1_BODY } else { SEND_TASK_BODY }.as_bytes(), &spoils);
         let mut headers = if is_old { Map::new() } else { headers };
         if is_packed {
             headers.insert("compression".to_owned(), "zlib".into());
@@ -153,9 +153,7 @@ proptest! {
     #[test]
     fn a_spoilt_zlib_stream_is_read_or_refused(spoils in spoils(), size in sizes()) {
         let packed = zlib(&vec![b' '; size]);
-        let packed = spoilt(&packed.iter().map(|byte| char::from(*byte & 0x7f)).collect::<String>(), &spoils)
-            .into_iter().zip(packed.iter().chain(std::iter::repeat(&0)))
-            .map(|(spoilt, packed)| spoilt ^ (packed & 0x80)).collect::<Vec<_>>();
+        let packed = spoilt(&packed, &spoils);
         let mut headers: Map<String, Value> = serde_json::from_str(SEND_TASK_HEADERS).unwrap();
         headers.insert("compression".to_owned(), "application/x-gzip".into());
         check(decode(&Envelope {
