@@ -36,6 +36,11 @@ fn every_malformed_message_is_a_dead_letter_with_its_reason_and_the_worker_lives
             body(json!(["o", "a"]), json!({})),
         ),
         (
+            "bad_headers",
+            properties(&json!({"id": "x", "task": TASK, "eta": "9999-12-31T23:59:59+00:00"})),
+            body(json!(["o", "a"]), json!({})),
+        ),
+        (
             "unsupported_content_type",
             json!({"content_type": "application/x-python-serialize", "headers": {"id": "x", "task": TASK}}),
             body(json!(["o", "a"]), json!({})),
