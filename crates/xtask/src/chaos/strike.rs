@@ -1,4 +1,5 @@
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
@@ -9,6 +10,9 @@ use super::stage::{Member, Stage};
 
 /// How much further away a slow server is.
 const SLOW: Duration = Duration::from_millis(50);
+
+/// How long RabbitMQ may take to accept poison.
+const PLANTING: Duration = Duration::from_secs(60);
 
 impl Stage {
     /// Makes a fault happen.
@@ -84,7 +88,16 @@ impl Stage {
     fn plant(&self, count: usize) -> Result<()> {
         for number in 0..=count {
             let properties = json!({ "delivery_mode": 2, "content_type": "application/json", "headers": { "task": "poison", "id": format!("poison-{number}") } });
-            self.through_any(|vhost| vhost.publish("", "periodic", &properties, b"[[], {}, {}]"))?;
+            let plant =
+                || self.through_any(|vhost| vhost.publish("", "periodic", &properties, b"[[], {}, {}]"));
+            let begun = Instant::now();
+            // A queue that has just lost a member takes nothing for a moment.
+            while let Err(error) = plant() {
+                if begun.elapsed() > PLANTING {
+                    return Err(error);
+                }
+                thread::sleep(Duration::from_millis(500));
+            }
         }
         Ok(())
     }
