@@ -62,89 +62,55 @@ impl DerefMut for Transaction {
     }
 }
 
-impl<'c> Executor<'c> for &'c Pool {
-    type Database = Postgres;
+/// sqlx's own way to run a statement, with the limit: the same for the pool and for a transaction.
+macro_rules! executor {
+    ($bounded:ty, $self:ident => $inner:expr) => {
+        impl<'c> Executor<'c> for $bounded {
+            type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        each_answered((&self.0).fetch_many(query))
-    }
+            fn fetch_many<'e, 'q: 'e, E>(
+                $self,
+                query: E,
+            ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, Postgres>,
+            {
+                each_answered($inner.fetch_many(query))
+            }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        Box::pin(answered((&self.0).fetch_optional(query)))
-    }
+            fn fetch_optional<'e, 'q: 'e, E>($self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, Postgres>,
+            {
+                Box::pin(answered($inner.fetch_optional(query)))
+            }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(answered((&self.0).prepare_with(sql, parameters)))
-    }
+            fn prepare_with<'e>(
+                $self,
+                sql: SqlStr,
+                parameters: &'e [PgTypeInfo],
+            ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(answered($inner.prepare_with(sql, parameters)))
+            }
 
-    // The trait's own, for sqlx's macros.
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(answered((&self.0).describe(sql)))
-    }
+            // The trait's own, for sqlx's macros.
+            fn describe<'e>($self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(answered($inner.describe(sql)))
+            }
+        }
+    };
 }
 
-impl<'c> Executor<'c> for &'c mut Within {
-    type Database = Postgres;
-
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        each_answered((&mut *self.0).fetch_many(query))
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        Box::pin(answered((&mut *self.0).fetch_optional(query)))
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(answered((&mut *self.0).prepare_with(sql, parameters)))
-    }
-
-    // The trait's own, for sqlx's macros.
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(answered((&mut *self.0).describe(sql)))
-    }
-}
+executor!(&'c Pool, self => (&self.0));
+executor!(&'c mut Within, self => (&mut *self.0));
 
 /// Waits for one answer.
 pub(crate) async fn answered<T>(

@@ -50,6 +50,16 @@ impl Stage {
         Ok(audit)
     }
 
+    /// Jobs of the ticks that were published.
+    pub(crate) fn published(&self) -> Result<i64> {
+        self.count("SELECT coalesce(sum(accounts), 0) FROM tradingdb.ticks WHERE published_at IS NOT NULL")
+    }
+
+    /// Jobs of ticks that have an outcome.
+    pub(crate) fn ended_of_ticks(&self) -> Result<i64> {
+        self.count(&format!("SELECT count(*) FROM tradingdb.sync_outcomes WHERE {OF_TICKS}"))
+    }
+
     /// The ids of all jobs that have an outcome.
     pub(crate) fn ended(&self) -> Result<BTreeSet<String>> {
         let rows = self.json("SELECT sync_id AS id FROM tradingdb.sync_outcomes")?;
@@ -74,8 +84,7 @@ impl Stage {
     }
 
     fn audit_jobs(&self, audit: &mut Audit, planted: usize) -> Result<()> {
-        let published = self
-            .count("SELECT coalesce(sum(accounts), 0) FROM tradingdb.ticks WHERE published_at IS NOT NULL")?;
+        let published = self.published()?;
         let ticks = self.count("SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL")?;
         let done = self.json(&format!(
             "SELECT pseudo_account AS account, count(*) AS jobs FROM tradingdb.sync_outcomes WHERE {OF_TICKS} GROUP BY 1"

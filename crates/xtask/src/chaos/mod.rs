@@ -24,7 +24,7 @@ use self::audit::Audit;
 use self::market::{Market, PAUSE};
 use self::plan::{Fault, Kind, Round, plan};
 use self::sightings::Sightings;
-use self::stage::{INTERVAL, Stage};
+use self::stage::Stage;
 use self::strike::planted;
 use crate::workspace::{cargo, run as run_command};
 
@@ -142,24 +142,16 @@ fn suffer(stage: &Stage, fault: &Fault, begun: Instant, sightings: &Sightings) -
 /// A whole interval more, so that every account is synced once after the last fault and the last order; then no more ticks, and
 /// the jobs there are get done.
 fn come_to_rest(stage: &Stage, asked: &Ids) -> Result<()> {
-    let calm = "SELECT extract(epoch FROM now())::bigint";
-    let since = stage.count(calm)?;
+    let since = stage.count("SELECT extract(epoch FROM now())::bigint")?;
     let done_since = format!(
         "SELECT count(*) FROM tradingdb.ticks t WHERE published_at IS NOT NULL AND tick_at > to_timestamp({since})"
     );
-    let seconds = i64::try_from(INTERVAL.as_secs())?;
-    wait_for("a tick after the storm", || {
-        Ok(stage.count(&done_since)? > 0 || stage.count(calm)? > since + 6 * seconds)
-    })?;
+    wait_for("a tick after the storm", || Ok(stage.count(&done_since)? > 0))?;
     for beat in &stage.beats {
         beat.signal(testbed::Process::terminate)?;
     }
     wait_for("the jobs of every tick", || {
-        let open = stage.count(
-            "SELECT (SELECT coalesce(sum(accounts), 0) FROM tradingdb.ticks WHERE published_at IS NOT NULL)
-                  - (SELECT count(*) FROM tradingdb.sync_outcomes WHERE substr(sync_id, 15, 1) = '5')",
-        )?;
-        if open > 0 || !asked.is_subset(&stage.ended()?) {
+        if stage.ended_of_ticks()? < stage.published()? || !asked.is_subset(&stage.ended()?) {
             return Ok(false);
         }
         let depths =

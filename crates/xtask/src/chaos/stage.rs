@@ -119,12 +119,8 @@ impl Stage {
 
     /// Starts a program in its place; what it does is not waited for.
     pub(crate) fn start(&self, member: &Member) -> Result<()> {
-        let mut command = self.command(member.program);
+        let mut command = self.command(member.program)?;
         command.env("METRICS_ADDR", &member.address).env("LOG_FORMAT", "json");
-        if member.program == "syncfleet-worker" {
-            // A process id of its own: two lives of a worker are two workers.
-            command.env_remove("WORKER_NAME");
-        }
         let process = Process::spawn(command)?;
         *member.process() = Some(process);
         Ok(())
@@ -133,7 +129,7 @@ impl Stage {
     /// Runs a `syncfleet` command to its end and returns what it printed.
     pub(crate) fn syncfleet(&self, words: &[&str]) -> Result<String> {
         let output = self
-            .command("syncfleet")
+            .command("syncfleet")?
             .args(words)
             .stdin(Stdio::null())
             .output()
@@ -160,11 +156,11 @@ impl Stage {
     }
 
     /// Nothing of ours and nothing of the machine's settings, but for what is named here.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(binary(program).unwrap_or_else(|_| PathBuf::from(program)));
+    fn command(&self, program: &str) -> Result<Command> {
+        let mut command = Command::new(binary(program)?);
         command.env_clear().env("PATH", "/usr/bin:/bin");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command
+        Ok(command)
     }
 }
 
