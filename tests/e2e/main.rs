@@ -22,4 +22,5 @@ mod real_input;
 mod retries;
 mod secrets;
 mod storm;
+mod tls;
 mod workers;

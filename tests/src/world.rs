@@ -4,7 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::{Database, Message, Postgres, Process, RabbitMq, Redis, Vhost, binary, wait_until};
+use testbed::{
+    Authority, Certified, Database, Message, Postgres, Process, RabbitMq, Redis, Vhost, binary, wait_until,
+};
 
 /// How long anything may take that the tests wait for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,6 +94,44 @@ impl World {
         Self::migrated(Self { postgres: Some(postgres), ..Self::on(database, vhost) })
     }
 
+    /// As [`World::new`], on servers of its own that programs reach over TLS only and must show a certificate to; all are
+    /// of `authority`. The test looks at them in other ways.
+    pub fn over_tls(authority: &Authority) -> Self {
+        let certified = authority.certify().expect("a certificate");
+        let postgres = Postgres::start_tls(&certified).expect("a PostgreSQL");
+        let rabbitmq = RabbitMq::start_tls(&certified).expect("a RabbitMQ");
+        let redis = Redis::start_tls(&certified).expect("a Redis");
+        let database = Database::create_on(&postgres.url()).expect("a database");
+        let vhost = Vhost::create_on(&rabbitmq.url(), &rabbitmq.management_url()).expect("a vhost");
+        let amqps = format!("amqps://{}", rabbitmq.tls_address().expect("a port for TLS"));
+        let amqps = Vhost::open(vhost.name(), &amqps, &rabbitmq.management_url()).expect("the vhost").url();
+        let rediss = format!("rediss://{}/0", redis.tls_address().expect("a port for TLS"));
+        let database_url = postgres.network_url_of(database.name());
+        let (rabbitmq, postgres) = (Some(rabbitmq), Some(postgres));
+        let world = Self { rabbitmq, postgres, redis, ..Self::on(database, vhost) }
+            .with("DATABASE_URL", &database_url)
+            .with("RABBITMQ_URL", &amqps.replace("amqp://", "amqps://"))
+            .with("REDIS_URL", &rediss)
+            .trusting(&authority.pem())
+            .showing(&authority.certify().expect("a certificate"));
+        Self::migrated(world)
+    }
+
+    /// Makes programs trust servers of this authority.
+    #[must_use]
+    pub fn trusting(self, authority: &str) -> Self {
+        let file = self.file("authority.pem", authority);
+        self.with("TLS_CA_FILE", &file)
+    }
+
+    /// Makes programs show this certificate.
+    #[must_use]
+    pub fn showing(self, certified: &Certified) -> Self {
+        let certificate = self.file("certificate.pem", &certified.certificate);
+        let key = self.file("key.pem", &certified.key);
+        self.with("TLS_CLIENT_CERT_FILE", &certificate).with("TLS_CLIENT_KEY_FILE", &key)
+    }
+
     /// Fresh servers without tables.
     pub fn empty() -> Self {
         Self::on(Database::create().expect("a database"), Vhost::create().expect("a vhost"))
@@ -124,6 +164,12 @@ impl World {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// What programs are given as this variable.
+    pub fn variable(&self, name: &str) -> String {
+        let found = self.env.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).expect("a variable of the world's")
     }
 
     /// A command with the world's environment and nothing of ours.

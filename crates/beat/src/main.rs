@@ -8,8 +8,10 @@ mod watch;
 use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
 use queue::{Publisher, RabbitUrls};
-use service::{BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, PatienceArgs, Shutdown, Told};
-use storage::Storage;
+use service::{
+    BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, Shutdown, Told,
+};
+use storage::{Storage, StorageError};
 use tracing::info;
 
 use crate::scheduler::Scheduler;
@@ -51,14 +53,19 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
     let Arguments { connections, patience, fan_out: schedule, beat, metrics, .. } = arguments;
     let give_up_after = patience.give_up_seconds;
     let name = service::process_name("beat");
-    let storage =
-        Storage::new(connections.database_url.expose(), 4, &name, &connections.default_organization_id)
-            .map_err(|error| Fatal::setting("DATABASE_URL", chain(&error)))?;
+    let certificates = connections.tls.certificates()?;
+    let url = connections.database_url.expose();
+    let storage = Storage::new(url, &certificates, 4, &name, &connections.default_organization_id)
+        .map_err(|error| Fatal::setting("DATABASE_URL", chain(&error)))?;
     let urls = RabbitUrls::parse(connections.rabbitmq_url.expose())
-        .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?;
+        .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?
+        .with_certificates(certificates);
     let ready = async {
         service::wait_for("PostgreSQL", give_up_after, async || {
-            storage.check_migrated().await.map_err(|error| chain(&error))
+            storage.check_migrated().await.map_err(|error| NotReady {
+                is_lasting: matches!(error, StorageError::Untrusted(_)),
+                text: chain(&error),
+            })
         })
         .await?;
         let publisher = Publisher::start(urls, &name);

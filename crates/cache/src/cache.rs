@@ -219,7 +219,9 @@ impl Shared {
     fn give_back<T>(&self, link: Link, outcome: Result<T, CacheError>) -> Result<T, CacheError> {
         let failed = match &outcome {
             Ok(_) | Err(CacheError::Stale { .. } | CacheError::Settings { .. }) => false,
-            Err(CacheError::Unavailable { .. } | CacheError::Rejected { .. }) => true,
+            Err(CacheError::Unavailable { .. } | CacheError::Untrusted(_) | CacheError::Rejected { .. }) => {
+                true
+            }
         };
         match link {
             Link::Single(connection) if failed => drop(Connection::take(connection)),

@@ -43,7 +43,11 @@ impl Cluster {
         if nodes.is_empty() {
             return Ok(None);
         }
-        let client = ClusterClientBuilder::new(nodes)
+        let mut builder = ClusterClientBuilder::new(nodes);
+        if let Some(certificates) = config.certificates() {
+            builder = builder.certs(certificates);
+        }
+        let client = builder
             .connection_timeout(NODE_CONNECT_MAX.min(config.timeout / NODE_CONNECT_SHARE))
             .response_timeout(config.timeout)
             .retries(RETRIES_MAX)

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::{Client, ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 use secrecy::{ExposeSecret, SecretString};
+use tls::Certificates;
 use url::Url;
 
 use crate::CacheError;
@@ -14,6 +15,8 @@ pub struct CacheConfig {
     /// `host:port` of some nodes of a Cluster; empty means single Redis. The nodes are reached with
     /// the user, password and TLS of `redis_url`, since there is no other place to say them.
     pub cluster_hosts: Vec<String>,
+    /// With `rediss://`: how the servers are checked.
+    pub certificates: Certificates,
     /// Connections to single Redis. A Cluster needs one per node however much is asked of it.
     pub pool_size: usize,
     /// The longest any operation may take, waiting for a connection included.
@@ -23,7 +26,21 @@ pub struct CacheConfig {
 impl CacheConfig {
     /// The single server.
     pub(crate) fn single(&self) -> Result<ConnectionInfo, CacheError> {
-        self.url()?.into_connection_info().map_err(|_| unusable_url())
+        let server = self.url()?.into_connection_info().map_err(|_| unusable_url())?;
+        let Some(certificates) = self.certificates() else { return Ok(server) };
+        let client = Client::build_with_tls(server, certificates)
+            .map_err(|error| CacheError::Settings { reason: error.to_string() })?;
+        Ok(client.get_connection_info().clone())
+    }
+
+    /// What the client library is to know of certificates; nothing without TLS.
+    pub(crate) fn certificates(&self) -> Option<TlsCertificates> {
+        let client_tls = self.certificates.identity().map(|(certificates, key)| ClientTlsConfig {
+            client_cert: certificates.to_vec(),
+            client_key: key.to_vec(),
+        });
+        let root_cert = self.certificates.authorities().map(<[u8]>::to_vec);
+        self.is_encrypted().then_some(TlsCertificates { client_tls, root_cert })
     }
 
     /// The nodes of the Cluster; empty when none is wanted.
@@ -70,6 +87,7 @@ mod tests {
         CacheConfig {
             redis_url: url.to_owned().into(),
             cluster_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            certificates: Certificates::default(),
             pool_size: 1,
             timeout: Duration::from_secs(1),
         }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use deadpool_redis::PoolError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use thiserror::Error;
+use tls::Refusal;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -25,6 +26,10 @@ pub enum CacheError {
         #[source]
         source: Source,
     },
+
+    /// Redis is there, but there is no TLS with it: somebody has to mend a certificate or a setting.
+    #[error("Redis: {0}")]
+    Untrusted(Refusal),
 
     /// A newer sync has been stored already: nothing was written, and this one is done with.
     #[error("version {stored} is stored, so version {offered} was not")]
@@ -51,6 +56,12 @@ pub enum CacheError {
 
 impl CacheError {
     pub(crate) fn redis(doing: &'static str, error: RedisError) -> Self {
+        // Only of what did not come from the server: its answers may hold what somebody has stored.
+        if matches!(error.kind(), ErrorKind::Io | ErrorKind::ClusterConnectionNotFound)
+            && let Some(refusal) = tls::refusal(&error.to_string())
+        {
+            return Self::Untrusted(refusal);
+        }
         // A `RedisError` shows the text of its own source; its text alone keeps a chain from saying
         // everything twice.
         let source = Source::from(error.to_string());

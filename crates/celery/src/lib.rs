@@ -6,9 +6,11 @@
 
 mod arguments;
 mod body;
+mod control;
 mod decode;
 mod encode;
 mod error;
+mod event;
 mod field;
 mod message;
 mod repr;
@@ -18,9 +20,14 @@ pub mod result;
 
 pub use arguments::{BadArguments, Signature, bind};
 pub use body::{BODY_LIMIT, VALUES_LIMIT, read_json};
+pub use control::{
+    ANSWER_EXCHANGE, AnswerTo, CONTROL_EXCHANGE, ControlRequest, decode_answer, decode_control,
+    encode_answer, encode_control,
+};
 pub use decode::decode;
 pub use encode::{Encoded, NewTask, encode};
 pub use error::{DecodeError, Reason};
+pub use event::{BATCH_ROUTING_KEY, EVENT_EXCHANGE, Event, HEARTBEAT_SECONDS, Stamp, WorkerIs, WorkerLoad};
 pub use field::{ENQUEUED_AT, REPLAYED_AT};
 pub use message::{Embed, Envelope, TaskMessage};
 pub use time::{format_time, parse_time};

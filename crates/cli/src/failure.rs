@@ -1,6 +1,6 @@
 use pipeline::chain;
 use queue::{PublishError, QueueError};
-use service::exit;
+use service::{BadSetting, exit};
 use storage::StorageError;
 
 use crate::output;
@@ -40,10 +40,17 @@ impl Failure {
     }
 }
 
+impl From<BadSetting> for Failure {
+    fn from(BadSetting { variable, text }: BadSetting) -> Self {
+        let flag = variable.to_lowercase().replace('_', "-");
+        Self::setting(format!("setting {variable} (--{flag}): {text}"))
+    }
+}
+
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         match &error {
-            StorageError::Unavailable(_) => Self::unavailable(chain(&error)),
+            StorageError::Unavailable(_) | StorageError::Untrusted(_) => Self::unavailable(chain(&error)),
             StorageError::NotMigrated(_) => Self::operation(error.to_string()),
             _ => Self::operation(chain(&error)),
         }

@@ -77,7 +77,10 @@ async fn start(arguments: Arguments) -> i32 {
     // Standard error belongs to the command's own words.
     service::init_logging(&arguments.log, "warn");
     service::install_tls();
-    let servers = Servers::new(arguments.connections, arguments.management);
+    let servers = match Servers::new(arguments.connections, arguments.management) {
+        Ok(servers) => servers,
+        Err(failure) => return failure.report(),
+    };
     let json = arguments.json;
     let ended = tokio::select! {
         ended = dispatch(arguments.command, &servers, json) => ended,

@@ -59,7 +59,10 @@ async fn ask_management(base: &str, servers: &Servers) -> Result<Vec<Value>, Str
         path.pop_if_empty().extend(["api", "queues", &vhost_of(servers)]);
     }
     url.set_query(Some("columns=name,messages_unacknowledged"));
-    let client = reqwest::Client::builder().build().map_err(|error| pipeline::chain(&error))?;
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(servers.certificates.client_config()?)
+        .build()
+        .map_err(|error| pipeline::chain(&error))?;
     let answer = client
         .get(url)
         .basic_auth(user, Some(password))

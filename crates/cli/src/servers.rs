@@ -4,6 +4,7 @@ use ledger::Account;
 use queue::{Publisher, RabbitUrls};
 use service::{Connections, ManagementArgs, SecretUrl};
 use storage::Storage;
+use tls::Certificates;
 
 use crate::failure::Failure;
 
@@ -15,24 +16,27 @@ pub(crate) struct Servers {
     pub(crate) settings: Connections,
     pub(crate) management_url: Option<SecretUrl>,
     pub(crate) client: String,
+    pub(crate) certificates: Certificates,
 }
 
 impl Servers {
-    pub(crate) fn new(settings: Connections, management: ManagementArgs) -> Self {
+    /// Opens nothing, but reads the certificates.
+    pub(crate) fn new(settings: Connections, management: ManagementArgs) -> Result<Self, Failure> {
         let management_url = management.rabbitmq_management_url.0;
-        Self { settings, management_url, client: service::process_name("syncfleet-cli") }
+        let certificates = settings.tls.certificates()?;
+        Ok(Self { settings, management_url, client: service::process_name("syncfleet-cli"), certificates })
     }
 
     /// PostgreSQL, opened at the first statement.
     pub(crate) fn storage(&self) -> Result<Storage, Failure> {
         let settings = &self.settings;
-        Storage::new(settings.database_url.expose(), 4, &self.client, &settings.default_organization_id)
-            .map_err(|error| {
-                Failure::setting(format!(
-                    "setting DATABASE_URL (--database-url): {}",
-                    pipeline::chain(&error)
-                ))
-            })
+        let url = settings.database_url.expose();
+        Storage::new(url, &self.certificates, 4, &self.client, &settings.default_organization_id).map_err(
+            |error| {
+                let text = pipeline::chain(&error);
+                Failure::setting(format!("setting DATABASE_URL (--database-url): {text}"))
+            },
+        )
     }
 
     /// PostgreSQL, migrated.
@@ -43,7 +47,8 @@ impl Servers {
     }
 
     pub(crate) fn rabbit_urls(&self) -> Result<RabbitUrls, Failure> {
-        Ok(RabbitUrls::parse(self.settings.rabbitmq_url.expose())?)
+        let urls = RabbitUrls::parse(self.settings.rabbitmq_url.expose())?;
+        Ok(urls.with_certificates(self.certificates.clone()))
     }
 
     /// A connected publisher.

@@ -16,6 +16,7 @@ use ledger::Account;
 use pipeline::{Generation, Wanted, regenerate};
 use storage::{Lease, LeaseAnswer, LeaseRequest, Storage};
 use testbed::{Database, Postgres};
+use tls::Certificates;
 
 /// Orders of the account.
 const SIZES: [u32; 3] = [200, 5_000, 100_000];
@@ -67,7 +68,7 @@ impl Bench {
     /// then five sales, and so on. So much the same is held however long the history, and the history is what differs.
     async fn new(postgres: &Postgres, orders: u32) -> Self {
         let database = Database::create_on(&postgres.url()).unwrap();
-        let storage = Storage::new(&database.url(), 4, "bench", "default").unwrap();
+        let storage = Storage::new(&database.url(), &Certificates::default(), 4, "bench", "default").unwrap();
         storage.migrate().await.unwrap();
         database
             .sql(&format!(

@@ -3,9 +3,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus};
+use tls::Certificates;
 use url::Url;
 
 use crate::{QueueError, wire};
@@ -19,7 +19,10 @@ const HEARTBEAT_SECONDS: u16 = 10;
 
 /// The servers of one RabbitMQ cluster. `Debug` and `Display` show hosts only, never a password.
 #[derive(Clone)]
-pub struct RabbitUrls(Arc<[AMQPUri]>);
+pub struct RabbitUrls {
+    uris: Arc<[AMQPUri]>,
+    certificates: Certificates,
+}
 
 impl RabbitUrls {
     /// Parses a comma-separated list of `amqp://` or `amqps://` URLs.
@@ -49,12 +52,23 @@ impl RabbitUrls {
         if uris.is_empty() {
             return Err(bad("no URL given"));
         }
-        Ok(Self(uris.into()))
+        Ok(Self { uris: uris.into(), certificates: Certificates::default() })
+    }
+
+    /// With `amqps`, checks the servers by these certificates.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Certificates) -> Self {
+        Self { certificates, ..self }
+    }
+
+    /// How many servers the list has.
+    pub(crate) fn count(&self) -> usize {
+        self.uris.len()
     }
 
     /// The server of one try: the next of the list each time.
     fn pick(&self, attempt: usize) -> &AMQPUri {
-        &self.0[attempt % self.0.len()]
+        &self.uris[attempt % self.uris.len()]
     }
 }
 
@@ -64,7 +78,7 @@ fn server(uri: &AMQPUri) -> String {
 
 impl fmt::Display for RabbitUrls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.iter().map(server).collect::<Vec<_>>().join(","))
+        f.write_str(&self.uris.iter().map(server).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -86,10 +100,13 @@ impl Link {
         let uri = urls.pick(attempt).clone();
         let server = server(&uri);
         let properties = ConnectionProperties::default().with_connection_name(client.into());
-        let connecting = wire::connect(uri, properties, OwnedTLSConfig::default());
+        let connecting = wire::connect(uri, properties, urls.certificates.clone());
         match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
             Ok(Ok(connection)) => Ok(Self { connection, server }),
-            Ok(Err(source)) => Err(QueueError::Unavailable { server, source }),
+            Ok(Err(source)) => match tls::refusal(&source.to_string()) {
+                Some(refusal) => Err(QueueError::Untrusted { server, refusal }),
+                None => Err(QueueError::Unavailable { server, source }),
+            },
             Err(_) => Err(QueueError::TimedOut { server, what: "open a connection", limit: CONNECT_LIMIT }),
         }
     }
@@ -99,7 +116,7 @@ impl Link {
         let mut attempt = 0;
         loop {
             match Self::connect(urls, attempt, client).await {
-                Err(_) if attempt + 1 < urls.0.len() => attempt += 1,
+                Err(_) if attempt + 1 < urls.count() => attempt += 1,
                 result => return result,
             }
         }
@@ -185,7 +202,7 @@ mod tests {
     #[test]
     fn every_spelling_of_the_default_vhost_means_slash() {
         for url in ["amqp://u:p@h:5672", "amqp://u:p@h:5672//", "amqp://u:p@h:5672/%2f"] {
-            assert_eq!(RabbitUrls::parse(url).unwrap().0[0].vhost, "/", "{url}");
+            assert_eq!(RabbitUrls::parse(url).unwrap().uris[0].vhost, "/", "{url}");
         }
     }
 
@@ -193,7 +210,7 @@ mod tests {
     fn a_list_is_tried_in_turn_and_has_our_heartbeat() {
         let urls = RabbitUrls::parse("amqp://a:1,amqp://b:2?heartbeat=30").unwrap();
         assert_eq!((server(urls.pick(0)), server(urls.pick(3))), ("a:1".into(), "b:2".into()));
-        assert_eq!((urls.0[0].query.heartbeat, urls.0[1].query.heartbeat), (Some(10), Some(30)));
+        assert_eq!((urls.uris[0].query.heartbeat, urls.uris[1].query.heartbeat), (Some(10), Some(30)));
     }
 
     #[test]

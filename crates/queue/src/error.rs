@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
+use tls::Refusal;
 
 /// Why RabbitMQ could not be used.
 #[derive(Debug, Error)]
@@ -13,6 +14,14 @@ pub enum QueueError {
         /// What lapin said.
         #[source]
         source: lapin::Error,
+    },
+    /// A server is there, but there is no TLS with it: somebody has to mend a certificate or a setting.
+    #[error("RabbitMQ at {server}: {refusal}")]
+    Untrusted {
+        /// `host:port`, without user and password.
+        server: String,
+        /// What is wrong, and what to do.
+        refusal: Refusal,
     },
     /// A server answered nothing for too long.
     #[error("RabbitMQ at {server} gave no answer within {limit:?} to: {what}")]

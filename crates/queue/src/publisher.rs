@@ -50,6 +50,8 @@ struct Request {
 struct State {
     connection: Option<Liveness>,
     last_error: Option<String>,
+    /// Every server of the list is there, and with none of them there is TLS.
+    is_refused: bool,
 }
 
 impl Publisher {
@@ -64,11 +66,13 @@ impl Publisher {
     /// Waits until there is a connection with everything declared.
     ///
     /// # Errors
-    /// Text of the last failed try when `limit` has passed.
+    /// Text of the last failed try when `limit` has passed, or at once when certificates are refused on either side: then
+    /// waiting does not help.
     pub async fn connected(&self, limit: Duration) -> Result<(), String> {
         let mut state = self.state.clone();
-        match tokio::time::timeout(limit, state.wait_for(|state| state.connection.is_some())).await {
-            Ok(Ok(_)) => Ok(()),
+        let is_decided = |state: &State| state.connection.is_some() || state.is_refused;
+        match tokio::time::timeout(limit, state.wait_for(is_decided)).await {
+            Ok(Ok(state)) if state.connection.is_some() => Ok(()),
             _ => {
                 let error = self.state.borrow().last_error.clone();
                 Err(error.unwrap_or_else(|| format!("no answer within {limit:?}")))
@@ -165,12 +169,12 @@ async fn run(
     state: watch::Sender<State>,
 ) {
     let mut waiting: Vec<Request> = Vec::new();
-    let mut attempt = 0;
+    let (mut attempt, mut refusals) = (0, 0);
     loop {
         match open(&urls, attempt, &client).await {
             Ok((link, channel)) => {
-                attempt = 0;
-                state.send_replace(State { connection: Some(link.liveness()), last_error: None });
+                (attempt, refusals) = (0, 0);
+                state.send_replace(State { connection: Some(link.liveness()), ..State::default() });
                 info!(server = link.server(), "publishing through {}", link.server());
                 let ended = work(&link, &channel, &mut requests, &mut waiting).await;
                 state.send_replace(State::default());
@@ -188,7 +192,9 @@ async fn run(
             }
             Err(error) => {
                 let text = crate::connection_error_text(&error);
-                state.send_replace(State { connection: None, last_error: Some(text.clone()) });
+                refusals = if matches!(error, QueueError::Untrusted { .. }) { refusals + 1 } else { 0 };
+                let is_refused = refusals >= urls.count();
+                state.send_replace(State { connection: None, last_error: Some(text.clone()), is_refused });
                 warn!(attempt, "cannot connect for publishing, trying again: {text}");
             }
         }

@@ -14,9 +14,10 @@ use async_rs::util::RuntimeParts;
 use async_rs::{Runtime, Tokio, TokioRuntime};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::Stream;
-use lapin::tcp::{AMQPUriTcpExt, OwnedTLSConfig};
-use lapin::uri::AMQPUri;
+use lapin::tcp::RustlsConnector;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
+use tls::Certificates;
 
 use crate::clean::Cleaner;
 
@@ -24,17 +25,34 @@ use crate::clean::Cleaner;
 const READ_BYTES: usize = 16 * 1024;
 
 /// Connects as lapin does, with every frame cleaned behind the TLS and before the parser.
+///
+/// The TLS is ours to set up: lapin's own would trust the machine's authorities beside those that we are told of.
 pub(crate) async fn connect(
     uri: AMQPUri,
     properties: ConnectionProperties,
-    tls: OwnedTLSConfig,
+    certificates: Certificates,
 ) -> lapin::Result<Connection> {
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Wire(Tokio::current())));
     let open = async move |uri: AMQPUri, _: Runtime<_>| {
-        let stream = uri.connect_with_config_async(tls.as_ref(), &TokioRuntime::tokio_current()).await?;
+        let host = uri.authority.host;
+        let tokio = TokioRuntime::tokio_current();
+        let addresses = tokio.to_socket_addrs((host.clone(), uri.authority.port));
+        let stream = AsyncTcpStream::connect(&tokio, addresses).await?;
+        let stream = match uri.scheme {
+            AMQPScheme::AMQP => stream,
+            AMQPScheme::AMQPS => {
+                let config = certificates.client_config().map_err(io::Error::other)?;
+                stream.into_rustls(&RustlsConnector::from(config), name_of(&host)).await?
+            }
+        };
         Ok(AsyncTcpStream::Plain(Cleaned::new(stream)))
     };
     Connection::connector(uri, runtime, open, properties).await
+}
+
+/// The host as certificates name it: an IPv6 address has no brackets there.
+fn name_of(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 type TokioStream = <Tokio as Reactor>::TcpStream;

@@ -14,6 +14,7 @@ mod settings;
 mod signals;
 mod stack;
 mod startup;
+mod tls;
 mod values;
 
 pub use logging::{LogArgs, LogFormat, init_logging};
@@ -29,7 +30,8 @@ pub use settings::{
 };
 pub use signals::Shutdown;
 pub use stack::block_on;
-pub use startup::wait_for;
+pub use startup::{NotReady, wait_for};
+pub use tls::{BadSetting, TlsArgs};
 pub use values::{CheckHours, RabbitUrlList};
 
 /// Makes ring the process's TLS provider; call it once, before anything connects.

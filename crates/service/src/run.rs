@@ -2,7 +2,7 @@ use std::fmt;
 
 use tracing::error;
 
-use crate::{LogArgs, Shutdown, exit, init_logging, install_tls};
+use crate::{BadSetting, LogArgs, Shutdown, exit, init_logging, install_tls};
 
 /// Why a program ends by itself, with the exit code that says so.
 #[derive(Debug)]
@@ -20,6 +20,12 @@ impl Fatal {
     /// A server cannot be reached, or was lost for too long: exit code 69.
     pub fn unavailable(error: impl fmt::Display) -> Self {
         Self { code: exit::UNAVAILABLE, text: error.to_string() }
+    }
+}
+
+impl From<BadSetting> for Fatal {
+    fn from(BadSetting { variable, text }: BadSetting) -> Self {
+        Self::setting(variable, text)
     }
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::secret::SecretUrl;
+use crate::tls::TlsArgs;
 use crate::values::{self, CheckHours, RabbitUrlList};
 
 /// Where PostgreSQL and RabbitMQ are, and whose the rows are that name nobody: what every program needs.
@@ -21,6 +22,9 @@ pub struct Connections {
     #[arg(long, env = "DEFAULT_ORGANIZATION_ID", value_name = "ID", global = true, default_value = "default",
           value_parser = values::name)]
     pub default_organization_id: String,
+    /// How the servers are checked.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }
 
 /// For how long a program that runs on its own goes without its servers.

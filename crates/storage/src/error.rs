@@ -1,4 +1,5 @@
 use thiserror::Error;
+use tls::Refusal;
 
 /// Why a statement did not do what it should, by what the caller can do about it.
 #[derive(Debug, Error)]
@@ -6,6 +7,9 @@ pub enum StorageError {
     /// No server, no connection or no free slot: the same call may go through later.
     #[error("PostgreSQL is away")]
     Unavailable(#[source] sqlx::Error),
+    /// PostgreSQL is there, but there is no TLS with it: somebody has to mend a certificate or a setting.
+    #[error("PostgreSQL: {0}")]
+    Untrusted(Refusal),
     /// A table or column is missing: run `syncfleet migrate`.
     #[error("the database is not migrated: run `syncfleet migrate`")]
     NotMigrated(#[source] sqlx::Error),
@@ -23,13 +27,16 @@ pub enum StorageError {
 impl StorageError {
     /// Whether the same call may succeed later without anybody mending anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Untrusted(_))
     }
 }
 
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
+        if let Some(refusal) = tls_refusal(&error) {
+            return Self::Untrusted(refusal);
+        }
         match &error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => {
                 Self::Unavailable(error)
@@ -50,4 +57,15 @@ impl From<sqlx::Error> for StorageError {
             _ => Self::Rejected(error),
         }
     }
+}
+
+/// Only of errors that arise while a connection is made: the text of others may hold what somebody has stored.
+fn tls_refusal(error: &sqlx::Error) -> Option<Refusal> {
+    let is_of_a_connection = match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
+        // Class 28: invalid authorization.
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| code.starts_with("28")),
+        _ => false,
+    };
+    is_of_a_connection.then(|| tls::refusal(&error.to_string())).flatten()
 }

@@ -17,6 +17,7 @@ mod bounded;
 mod brokerage_accounts;
 mod comparison;
 mod corporate_actions;
+mod encryption;
 mod error;
 mod executions;
 mod external;

@@ -8,9 +8,11 @@ use ledger::Account;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tls::Certificates;
 
 use crate::StorageError;
 use crate::bounded::{Pool, Transaction, answered};
+use crate::encryption;
 
 /// The migrations of `migrations/`, compiled in.
 pub fn migrator() -> &'static Migrator {
@@ -56,17 +58,20 @@ impl Storage {
     /// A pool of at most `max_connections` to the database of `url`; nothing is opened yet.
     ///
     /// `application_name` is what PostgreSQL shows in `pg_stat_activity`. Rows without an organization read as
-    /// `default_organization`'s.
+    /// `default_organization`'s. `certificates` are
+    /// for servers reached over a network; with authorities in them, PostgreSQL is checked unless `sslmode` in the URL says
+    /// otherwise.
     ///
     /// # Errors
     /// [`StorageError::Rejected`] when `url` is not a PostgreSQL URL.
     pub fn new(
         url: &str,
+        certificates: &Certificates,
         max_connections: u32,
         application_name: &str,
         default_organization: &str,
     ) -> Result<Self, StorageError> {
-        let options = PgConnectOptions::from_str(url)?
+        let options = encryption::apply(PgConnectOptions::from_str(url)?, url, certificates)
             .application_name(application_name)
             // The search path is ours too: sqlx names the table of its migrations without a schema.
             .options([

@@ -6,6 +6,7 @@
 //! Linux only: `/proc` and abstract sockets are used.
 
 mod account;
+mod authority;
 mod database;
 mod error;
 mod fake_autotrader;
@@ -31,6 +32,7 @@ mod shared;
 mod vhost;
 mod wait;
 
+pub use authority::{Authority, Certified};
 pub use database::Database;
 pub use error::Error;
 pub use fake_autotrader::{AutoTraderBook, FakeAutoTrader, rows as autotrader};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::account::Account;
+use crate::authority::Certified;
 use crate::port::Port;
 use crate::programs::Program;
 use crate::server::{Endings, Server, command_line, on_free_ports};
@@ -19,6 +20,9 @@ const ENDINGS: Endings = Endings { orderly: "INT", patience: Duration::from_secs
 /// The superuser of the server; may create databases.
 const USER: &str = "syncfleet";
 
+/// Does not wait for the disk.
+const QUICK: [&str; 2] = ["fsync=off", "full_page_writes=off"];
+
 /// One PostgreSQL on a free port of 127.0.0.1, where it trusts everybody.
 ///
 /// Stopped and deleted on drop, and when the process that started it dies. As root it runs as the user
@@ -27,6 +31,7 @@ const USER: &str = "syncfleet";
 pub struct Postgres {
     server: Server,
     port: Port,
+    is_encrypted: bool,
 }
 
 impl Postgres {
@@ -35,18 +40,31 @@ impl Postgres {
     pub fn start() -> Result<Self, Error> {
         // Not `synchronous_commit=off`: without fsync it saves next to nothing, and a killed server would lose the
         // transactions it committed last.
-        Self::start_with(&["fsync=off", "full_page_writes=off"])
+        Self::start_with(&QUICK, None)
+    }
+
+    /// As [`Postgres::start`], but its port is for TLS only, and clients must show a certificate of the same authority
+    /// there. [`Postgres::url`] leads to its socket, for those who look.
+    pub fn start_tls(certified: &Certified) -> Result<Self, Error> {
+        Self::start_with(&QUICK, Some(certified))
     }
 
     /// Starts one that syncs to disk as PostgreSQL does by default: for measurements.
     pub fn start_durable() -> Result<Self, Error> {
-        Self::start_with(&[])
+        Self::start_with(&[], None)
     }
 
-    fn start_with(settings: &[&str]) -> Result<Self, Error> {
+    fn start_with(settings: &[&str], certified: Option<&Certified>) -> Result<Self, Error> {
         on_free_ports(|| {
-            let postgres = Self { server: Server::new("PostgreSQL", ENDINGS)?, port: Port::reserve()? };
-            postgres.write_run(settings)?;
+            let postgres = Self {
+                server: Server::new("PostgreSQL", ENDINGS)?,
+                port: Port::reserve()?,
+                is_encrypted: certified.is_some(),
+            };
+            let encryption = certified.map(|certified| postgres.write_encryption(certified)).transpose()?;
+            let mut settings: Vec<&str> = settings.to_vec();
+            settings.extend(encryption.iter().flatten().map(String::as_str));
+            postgres.write_run(&settings)?;
             postgres.launch()?;
             Ok(postgres)
         })
@@ -59,6 +77,15 @@ impl Postgres {
 
     /// The URL of another database of this server.
     pub fn url_of(&self, database: &str) -> String {
+        if !self.is_encrypted {
+            return self.network_url_of(database);
+        }
+        let socket = self.server.folder().join("socket");
+        format!("postgres://{USER}@/{database}?host={}&port={}", socket.display(), self.port.number())
+    }
+
+    /// As [`Postgres::url_of`], through the port, also where that is for TLS only.
+    pub fn network_url_of(&self, database: &str) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port.number())
     }
 
@@ -105,6 +132,20 @@ impl Postgres {
                 && pid == self.server.pid()
                 && text.lines().nth(7).is_some_and(|state| state.trim() == "ready")
         })
+    }
+
+    /// The settings of a server that speaks TLS only, with the files that they name.
+    fn write_encryption(&self, certified: &Certified) -> Result<Vec<String>, Error> {
+        let files = certified.write(&self.server, Account::unprivileged()?)?;
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust clientcert=verify-ca\n";
+        let rules = self.server.write("pg_hba.conf", rules)?;
+        Ok(vec![
+            "ssl=on".to_owned(),
+            format!("ssl_ca_file={}", files.authority.display()),
+            format!("ssl_cert_file={}", files.certificate.display()),
+            format!("ssl_key_file={}", files.key.display()),
+            format!("hba_file={}", rules.display()),
+        ])
     }
 
     /// The cluster is made by the same script, so that a killed owner leaves no `initdb` behind either.

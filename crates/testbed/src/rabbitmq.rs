@@ -1,10 +1,12 @@
 //! A private RabbitMQ.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::Error;
+use crate::account::Account;
+use crate::authority::Certified;
 use crate::http::Http;
 use crate::port::Port;
 use crate::programs::Program;
@@ -41,6 +43,8 @@ struct Ports {
     management: Port,
     distribution: Port,
     epmd: Epmd,
+    /// For AMQP over TLS, where it is wanted.
+    tls: Option<Port>,
 }
 
 /// The port mapper by which Erlang nodes of a host find each other.
@@ -70,24 +74,35 @@ impl RabbitMq {
     /// As [`RabbitMq::start`], with further settings of the application `rabbit` as Erlang terms, such as
     /// `{consumer_timeout, 3000}, {channel_tick_interval, 500}`.
     pub fn start_with(settings: &str) -> Result<Self, Error> {
-        Self::start_by(|| Port::reserve().map(Epmd::Own), settings)
+        Self::start_by(|| Port::reserve().map(Epmd::Own), settings, None)
+    }
+
+    /// As [`RabbitMq::start`], with a second port for AMQP over TLS, on which clients must show a certificate of the same
+    /// authority.
+    pub fn start_tls(certified: &Certified) -> Result<Self, Error> {
+        Self::start_by(|| Port::reserve().map(Epmd::Own), "", Some(certified))
     }
 
     /// A node that others can join: they use the port mapper at `epmd`, and share a secret.
     pub(crate) fn start_for_cluster(epmd: u16) -> Result<Self, Error> {
-        Self::start_by(|| Ok(Epmd::Shared(epmd)), "")
+        Self::start_by(|| Ok(Epmd::Shared(epmd)), "", None)
     }
 
-    fn start_by(epmd: impl Fn() -> Result<Epmd, Error>, settings: &str) -> Result<Self, Error> {
+    fn start_by(
+        epmd: impl Fn() -> Result<Epmd, Error>,
+        settings: &str,
+        certified: Option<&Certified>,
+    ) -> Result<Self, Error> {
         on_free_ports(|| {
             let ports = Ports {
                 amqp: Port::reserve()?,
                 management: Port::reserve()?,
                 distribution: Port::reserve()?,
                 epmd: epmd()?,
+                tls: certified.map(|_| Port::reserve()).transpose()?,
             };
             let rabbitmq = Self { server: Server::new("RabbitMQ", ENDINGS)?, ports };
-            rabbitmq.write_configuration(settings)?;
+            rabbitmq.write_configuration(settings, certified)?;
             rabbitmq.write_run()?;
             rabbitmq.launch()?;
             Ok(rabbitmq)
@@ -97,6 +112,11 @@ impl RabbitMq {
     /// `amqp://guest:guest@127.0.0.1:<port>/%2f`: the default vhost.
     pub fn url(&self) -> String {
         format!("amqp://{USER}@127.0.0.1:{}/%2f", self.ports.amqp.number())
+    }
+
+    /// `127.0.0.1:<port>` for AMQP over TLS, of one that was started for it.
+    pub fn tls_address(&self) -> Option<String> {
+        self.ports.tls.as_ref().map(|port| format!("127.0.0.1:{}", port.number()))
     }
 
     /// `http://guest:guest@127.0.0.1:<port>`
@@ -176,10 +196,10 @@ impl RabbitMq {
         self.server.start(PATIENCE, |log| log.contains(STARTED) && management.get("/api/overview").is_ok())
     }
 
-    fn write_configuration(&self, settings: &str) -> Result<(), Error> {
-        let Ports { amqp, management, .. } = &self.ports;
+    fn write_configuration(&self, settings: &str, certified: Option<&Certified>) -> Result<(), Error> {
+        let Ports { amqp, management, tls, .. } = &self.ports;
         // Statistics come twenty times as often as by default: tests wait for them in queue depths.
-        let configuration = format!(
+        let mut configuration = format!(
             "listeners.tcp.1 = 127.0.0.1:{}\n\
              management.tcp.ip = 127.0.0.1\n\
              management.tcp.port = {}\n\
@@ -190,6 +210,22 @@ impl RabbitMq {
             amqp.number(),
             management.number(),
         );
+        if let (Some(port), Some(certified)) = (tls, certified) {
+            let files = certified.write(&self.server, Account::Ours)?;
+            let _ = write!(
+                configuration,
+                "listeners.ssl.1 = 127.0.0.1:{}\n\
+                 ssl_options.cacertfile = {}\n\
+                 ssl_options.certfile = {}\n\
+                 ssl_options.keyfile = {}\n\
+                 ssl_options.verify = verify_peer\n\
+                 ssl_options.fail_if_no_peer_cert = true\n",
+                port.number(),
+                files.authority.display(),
+                files.certificate.display(),
+                files.key.display(),
+            );
+        }
         self.server.write("rabbitmq.conf", &configuration)?;
         let settings = if settings.is_empty() { String::new() } else { format!(", {settings}") };
         let terms = format!("[{{rabbit, [{{quorum_tick_interval, 250}}{settings}]}}].\n");
@@ -197,9 +233,7 @@ impl RabbitMq {
         self.server.write("enabled_plugins", "[rabbitmq_management].\n")?;
         self.server.write("environment.conf", "")?;
         if matches!(self.ports.epmd, Epmd::Shared(_)) {
-            let cookie = self.server.write(".erlang.cookie", COOKIE)?;
-            let owner_only = std::fs::Permissions::from_mode(0o400);
-            std::fs::set_permissions(&cookie, owner_only).map_err(Error::io("protect an Erlang cookie"))?;
+            self.server.write_secret(".erlang.cookie", COOKIE)?;
         }
         Ok(())
     }

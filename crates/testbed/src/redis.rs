@@ -2,9 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::Error;
+use crate::account::Account;
+use crate::authority::Certified;
 use crate::port::Port;
 use crate::programs::Program;
 use crate::server::{Endings, Server, command_line, on_free_ports};
@@ -22,6 +25,7 @@ const ENDINGS: Endings = Endings { orderly: "TERM", patience: Duration::from_sec
 pub struct Redis {
     server: Server,
     port: Port,
+    tls: Option<Port>,
 }
 
 impl Redis {
@@ -30,9 +34,37 @@ impl Redis {
         on_free_ports(|| Self::start_on(Port::reserve()?, &[]))
     }
 
+    /// As [`Redis::start`], with a second port for TLS, on which clients must show a certificate of the same authority.
+    pub fn start_tls(certified: &Certified) -> Result<Self, Error> {
+        on_free_ports(|| Self::start_tls_on(Port::reserve()?, Port::reserve()?, certified, &[]))
+    }
+
     /// `options`: further words for the command line.
     pub(crate) fn start_on(port: Port, options: &[&str]) -> Result<Self, Error> {
+        Self::start_server(Server::new("Redis", ENDINGS)?, port, None, options)
+    }
+
+    /// As [`Redis::start_on`], with a port for TLS.
+    pub(crate) fn start_tls_on(
+        port: Port,
+        tls: Port,
+        certified: &Certified,
+        options: &[&str],
+    ) -> Result<Self, Error> {
         let server = Server::new("Redis", ENDINGS)?;
+        let files = certified.write(&server, Account::Ours)?;
+        let number = tls.number().to_string();
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let (authority, certificate, key) =
+            (text(&files.authority), text(&files.certificate), text(&files.key));
+        let mut words = vec!["--tls-port", &number, "--tls-auth-clients", "yes"];
+        words.extend(["--tls-ca-cert-file", &authority]);
+        words.extend(["--tls-cert-file", &certificate, "--tls-key-file", &key]);
+        words.extend(options);
+        Self::start_server(server, port, Some(tls), &words)
+    }
+
+    fn start_server(server: Server, port: Port, tls: Option<Port>, options: &[&str]) -> Result<Self, Error> {
         let program = Program::RedisServer.path()?.to_string_lossy().into_owned();
         let (folder, number) = (server.folder().to_string_lossy().into_owned(), port.number().to_string());
         let mut words: Vec<&str> = vec![&program, "--port", &number, "--bind", "127.0.0.1", "--dir", &folder];
@@ -40,7 +72,7 @@ impl Redis {
         words.extend(options);
         let run = format!("cd {folder}\necho $$ >pid\nexec {}\n", command_line(&[], &words));
         server.write("run", &run)?;
-        let redis = Self { server, port };
+        let redis = Self { server, port, tls };
         redis.launch()?;
         Ok(redis)
     }
@@ -53,6 +85,11 @@ impl Redis {
     /// `127.0.0.1:<port>`
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port.number())
+    }
+
+    /// `127.0.0.1:<port>` for TLS, of one that was started for it.
+    pub fn tls_address(&self) -> Option<String> {
+        self.tls.as_ref().map(|port| format!("127.0.0.1:{}", port.number()))
     }
 
     /// Orderly stop; clients see their connections closed.
@@ -86,6 +123,10 @@ impl Redis {
     /// For looking at Redis from a test; words with blanks need Redis' own quoting.
     pub fn command(&self, line: &str) -> Result<String, Error> {
         ask(self.port.number(), line).map_err(Error::io(format!("ask Redis {line:?}")))
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     fn launch(&self) -> Result<(), Error> {

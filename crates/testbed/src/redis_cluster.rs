@@ -1,8 +1,11 @@
 //! A private Redis Cluster.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::account::Account;
+use crate::authority::Certified;
 use crate::port::Port;
 use crate::programs::Program;
 use crate::server::on_free_ports;
@@ -28,7 +31,22 @@ impl RedisCluster {
     pub fn start() -> Result<Self, Error> {
         let nodes = (0..NODES).map(|_| start_node()).collect::<Result<Vec<_>, _>>()?;
         let cluster = Self { nodes };
-        cluster.join()?;
+        cluster.join(&cluster.hosts(), &[])?;
+        cluster.wait_until_served()?;
+        Ok(cluster)
+    }
+
+    /// As [`RedisCluster::start`], with second ports for TLS, which the nodes use among each other as well. Clients must
+    /// show a certificate of the same authority there.
+    pub fn start_tls(certified: &Certified) -> Result<Self, Error> {
+        let nodes = (0..NODES).map(|_| start_tls_node(certified)).collect::<Result<Vec<_>, _>>()?;
+        let cluster = Self { nodes };
+        let files = certified.write(cluster.nodes[0].server(), Account::Ours)?;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let (authority, certificate, key) =
+            (text(&files.authority), text(&files.certificate), text(&files.key));
+        let options = ["--tls", "--cacert", &authority, "--cert", &certificate, "--key", &key];
+        cluster.join(&cluster.tls_hosts(), &options)?;
         cluster.wait_until_served()?;
         Ok(cluster)
     }
@@ -36,6 +54,11 @@ impl RedisCluster {
     /// `host:port` of every node, separated by commas.
     pub fn hosts(&self) -> String {
         self.nodes.iter().map(Redis::address).collect::<Vec<_>>().join(",")
+    }
+
+    /// As [`RedisCluster::hosts`], for TLS; empty for one that was not started for it.
+    pub fn tls_hosts(&self) -> String {
+        self.nodes.iter().filter_map(Redis::tls_address).collect::<Vec<_>>().join(",")
     }
 
     /// The URL of every node.
@@ -84,10 +107,11 @@ impl RedisCluster {
         Ok(())
     }
 
-    fn join(&self) -> Result<(), Error> {
+    fn join(&self, hosts: &str, options: &[&str]) -> Result<(), Error> {
         let output = Command::new(Program::RedisCli.path()?)
+            .args(options)
             .args(["--cluster", "create"])
-            .args(self.nodes.iter().map(Redis::address))
+            .args(hosts.split(','))
             .args(["--cluster-replicas", "1", "--cluster-yes"])
             .stdin(Stdio::null())
             .output()
@@ -120,11 +144,20 @@ impl RedisCluster {
     }
 }
 
+const NODE: [[&str; 2]; 3] = [
+    ["--cluster-enabled", "yes"],
+    ["--cluster-config-file", "nodes.conf"],
+    ["--cluster-node-timeout", NODE_TIMEOUT_MILLIS],
+];
+
 fn start_node() -> Result<Redis, Error> {
-    let options = [
-        ["--cluster-enabled", "yes"],
-        ["--cluster-config-file", "nodes.conf"],
-        ["--cluster-node-timeout", NODE_TIMEOUT_MILLIS],
-    ];
-    on_free_ports(|| Redis::start_on(Port::reserve_with_cluster_bus()?, options.as_flattened()))
+    on_free_ports(|| Redis::start_on(Port::reserve_with_cluster_bus()?, NODE.as_flattened()))
+}
+
+fn start_tls_node(certified: &Certified) -> Result<Redis, Error> {
+    let options = [NODE.as_flattened(), &["--tls-cluster", "yes", "--tls-replication", "yes"]].concat();
+    on_free_ports(|| {
+        let (plain, tls) = (Port::reserve()?, Port::reserve_with_cluster_bus()?);
+        Redis::start_tls_on(plain, tls, certified, &options)
+    })
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,14 @@ impl Server {
     pub(crate) fn write(&self, file: &str, text: &str) -> Result<PathBuf, Error> {
         let path = self.folder().join(file);
         fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
+        Ok(path)
+    }
+
+    /// As [`Server::write`], for its owner's eyes only: servers refuse keys that others may read.
+    pub(crate) fn write_secret(&self, file: &str, text: &str) -> Result<PathBuf, Error> {
+        let path = self.write(file, text)?;
+        let owner_only = fs::Permissions::from_mode(0o400);
+        fs::set_permissions(&path, owner_only).map_err(Error::io(format!("protect {}", path.display())))?;
         Ok(path)
     }
 

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brokerage::{Http, Timeouts};
-use cache::{Cache, CacheConfig};
+use cache::{Cache, CacheConfig, CacheError};
 use clap::Parser;
 use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, chain};
 use queue::{Consumer, ConsumerSettings, Intaking, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
-    Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, PatienceArgs, RedisArgs, ResultArgs, RetryArgs,
-    SecretUrl, Shutdown, SyncArgs, Told, WorkerArgs,
+    Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, RedisArgs, ResultArgs,
+    RetryArgs, SecretUrl, Shutdown, SyncArgs, Told, WorkerArgs,
 };
-use storage::Storage;
+use storage::{Storage, StorageError};
+use tls::Certificates;
 use tokio::sync::{Semaphore, watch};
 use tracing::info;
 
@@ -65,11 +66,13 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let give_up_after = arguments.patience.give_up_seconds;
     let queues = slots(&arguments.worker);
     let concurrency: usize = queues.iter().map(|(_, slots)| slots).sum();
+    let certificates = arguments.connections.tls.certificates()?;
     let urls = RabbitUrls::parse(arguments.connections.rabbitmq_url.expose())
-        .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?;
+        .map_err(|error| Fatal::setting("RABBITMQ_URL", error))?
+        .with_certificates(certificates.clone());
     let pipeline = tokio::select! {
         // Boxed: the compiler gives up on types nested as deep as those of all connections together.
-        pipeline = Box::pin(connect(arguments, &name, concurrency, &urls)) => pipeline?,
+        pipeline = Box::pin(connect(arguments, &name, concurrency, &urls, &certificates)) => pipeline?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
     let settings = ConsumerSettings {
@@ -149,29 +152,49 @@ async fn connect(
     name: &str,
     concurrency: usize,
     urls: &RabbitUrls,
+    certificates: &Certificates,
 ) -> Result<Pipeline, Fatal> {
     let connections = &arguments.connections;
     let limit = arguments.patience.give_up_seconds;
     let storage = Storage::new(
         connections.database_url.expose(),
+        certificates,
         service::postgres_pool_size(concurrency),
         name,
         &connections.default_organization_id,
     )
     .map_err(|error| Fatal::setting("DATABASE_URL", chain(&error)))?;
     service::wait_for("PostgreSQL", limit, async || {
-        storage.check_migrated().await.map_err(|error| chain(&error))
+        storage.check_migrated().await.map_err(|error| NotReady {
+            is_lasting: matches!(error, StorageError::Untrusted(_)),
+            text: chain(&error),
+        })
     })
     .await
     .map_err(Fatal::unavailable)?;
-    let cache = open_cache(&arguments.redis.redis_url, arguments.redis.cluster_hosts(), concurrency).await?;
-    service::wait_for("Redis", limit, async || Box::pin(cache.ping()).await.map_err(|error| chain(&error)))
-        .await
-        .map_err(Fatal::unavailable)?;
+    let open_cache = async |url: &SecretUrl, cluster_hosts| {
+        let config = CacheConfig {
+            redis_url: SecretString::from(url.expose().to_owned()),
+            cluster_hosts,
+            certificates: certificates.clone(),
+            pool_size: concurrency.clamp(4, 64),
+            timeout: REDIS_LIMIT,
+        };
+        Cache::connect(config).await.map_err(|error| Fatal::setting("REDIS_URL", chain(&error)))
+    };
+    let cache = open_cache(&arguments.redis.redis_url, arguments.redis.cluster_hosts()).await?;
+    service::wait_for("Redis", limit, async || {
+        Box::pin(cache.ping()).await.map_err(|error| NotReady {
+            is_lasting: matches!(error, CacheError::Untrusted(_)),
+            text: chain(&error),
+        })
+    })
+    .await
+    .map_err(Fatal::unavailable)?;
     let results = match &arguments.results.result_backend_url {
         None => Some(cache.clone()),
         Some(url) => match &url.0 {
-            Some(url) => Some(open_cache(url, Vec::new(), concurrency).await?),
+            Some(url) => Some(open_cache(url, Vec::new()).await?),
             None => None,
         },
     };
@@ -206,16 +229,6 @@ async fn connect(
         environment,
         suspect: Arc::new(Semaphore::new(1)),
     })
-}
-
-async fn open_cache(url: &SecretUrl, cluster_hosts: Vec<String>, concurrency: usize) -> Result<Cache, Fatal> {
-    let config = CacheConfig {
-        redis_url: SecretString::from(url.expose().to_owned()),
-        cluster_hosts,
-        pool_size: concurrency.clamp(4, 64),
-        timeout: REDIS_LIMIT,
-    };
-    Cache::connect(config).await.map_err(|error| Fatal::setting("REDIS_URL", chain(&error)))
 }
 
 #[cfg(test)]

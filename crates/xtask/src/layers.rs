@@ -10,12 +10,13 @@ use serde_json::Value;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("celery", &[]),
-    ("queue", &["celery"]),
-    ("storage", &["ledger"]),
-    ("cache", &["ledger", "celery"]),
+    ("tls", &[]),
+    ("queue", &["celery", "tls"]),
+    ("storage", &["ledger", "tls"]),
+    ("cache", &["ledger", "celery", "tls"]),
     ("brokerage", &["ledger"]),
-    ("pipeline", &["storage", "cache", "brokerage", "queue", "ledger", "celery"]),
-    ("service", &[]),
+    ("pipeline", &["storage", "cache", "brokerage", "queue", "ledger", "celery", "tls"]),
+    ("service", &["tls"]),
     ("beat", WIRING),
     ("worker", WIRING),
     ("cli", WIRING),
@@ -29,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The binaries wire everything together.
 const WIRING: &[&str] =
-    &["service", "pipeline", "storage", "cache", "brokerage", "queue", "ledger", "celery"];
+    &["service", "pipeline", "storage", "cache", "brokerage", "queue", "ledger", "celery", "tls"];
 
 /// What tests of any crate may use besides.
 const IN_TESTS: &[&str] = &["testbed"];

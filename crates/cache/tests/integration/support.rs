@@ -13,6 +13,7 @@ pub(crate) fn config(url: &str, hosts: &str) -> CacheConfig {
     CacheConfig {
         redis_url: url.to_owned().into(),
         cluster_hosts: hosts.map(str::to_owned).collect(),
+        certificates: tls::Certificates::default(),
         pool_size: 4,
         timeout: TIMEOUT,
     }

@@ -6,6 +6,7 @@ use pipeline::{Generation, Wanted, regenerate};
 use serde_json::Value;
 use storage::{Lease, LeaseAnswer, LeaseRequest, Storage};
 use testbed::Database;
+use tls::Certificates;
 
 /// Nothing is due by time alone.
 pub(crate) const WHEN_NEEDED: Wanted =
@@ -21,7 +22,8 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn new() -> Self {
         let database = Database::create().unwrap();
-        let storage = Storage::new(&database.url(), 8, "generation test", "default").unwrap();
+        let storage =
+            Storage::new(&database.url(), &Certificates::default(), 8, "generation test", "default").unwrap();
         storage.migrate().await.unwrap();
         Self { storage, account: Account::new("default".to_owned(), "Raghu".to_owned()), database }
     }

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use storage::Storage;
 use testbed::Database;
+use tls::Certificates;
 
 use crate::driver::play;
 use crate::tally::Tally;
@@ -34,7 +35,8 @@ const AT_ONCE: u64 = 4;
 /// Plays these worlds, each with accounts of its own in one database.
 async fn play_all(seeds: std::ops::Range<u64>, overlapping: bool) {
     let database = Database::create().unwrap();
-    let storage = Storage::new(&database.url(), 16, "model test", "default").unwrap();
+    let storage =
+        Storage::new(&database.url(), &Certificates::default(), 16, "model test", "default").unwrap();
     storage.migrate().await.unwrap();
     let chosen = std::env::var("MODEL_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
     let seeds = chosen.map_or(seeds, |seed| seed..seed + 1);

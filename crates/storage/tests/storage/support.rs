@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use storage::{EndedJob, GeneratedRows, ImportedOrder, Lease, LeaseAnswer, LeaseRequest, Storage};
 use testbed::Database;
+use tls::Certificates;
 
 /// The organization of rows that name none.
 pub(crate) const DEFAULT: &str = "default";
@@ -82,7 +83,7 @@ pub(crate) fn generated(book: &Book) -> GeneratedRows<'_> {
 }
 
 pub(crate) fn connect(database: &Database) -> Storage {
-    Storage::new(&database.url(), 24, "storage test", DEFAULT).unwrap()
+    Storage::new(&database.url(), &Certificates::default(), 24, "storage test", DEFAULT).unwrap()
 }
 
 /// What the replaced system left, in a fresh database; `None`, said aloud, where it is not at hand.
