@@ -7,6 +7,7 @@ mod beats;
 mod brokerages;
 mod chaos;
 mod commands;
+mod control;
 mod crashes;
 mod dead_letters;
 mod drain;

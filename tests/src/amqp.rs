@@ -176,7 +176,13 @@ impl RawPublisher {
 
     /// Publishes through the default exchange, and now and then waits for confirms.
     pub fn publish(&mut self, queue: &str, message: &RawMessage) {
-        self.call(1, 60, 40, &[&[0, 0, 0][..], &short(queue.as_bytes()), &[0]].concat());
+        self.publish_to("", queue, message);
+    }
+
+    /// As [`RawPublisher::publish`], through any exchange.
+    pub fn publish_to(&mut self, exchange: &str, routing_key: &str, message: &RawMessage) {
+        let (exchange, key) = (short(exchange.as_bytes()), short(routing_key.as_bytes()));
+        self.call(1, 60, 40, &[&[0, 0][..], &exchange, &key, &[0]].concat());
         self.frame(2, 1, &message.header_frame());
         for part in message.body.chunks(self.frame_max - 8) {
             self.frame(3, 1, part);

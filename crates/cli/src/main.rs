@@ -12,6 +12,7 @@ mod queue_status;
 mod servers;
 mod sync;
 mod watch;
+mod worker;
 
 use clap::{Parser, Subcommand};
 use service::{Connections, LogArgs, ManagementArgs, exit};
@@ -59,6 +60,11 @@ enum Command {
     /// Look at dead letters, run them again, delete them
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Look at workers, and end them
+    #[command(subcommand)]
+    Worker(worker::Command),
+    /// Make workers refuse jobs, and end those that run
+    Revoke(worker::Revocation),
     /// Say which brokerage an account is at
     #[command(subcommand)]
     Brokerage(brokerage::Command),
@@ -101,6 +107,8 @@ async fn dispatch(command: Command, servers: &Servers, json: bool) -> Result<i32
         Command::Account(command) => account::run(command, servers, json).await,
         Command::Queue(command) => queue_status::run(command, servers, json).await,
         Command::Dead(command) => dead::run(command, servers, json).await,
+        Command::Worker(command) => worker::run(command, servers, json).await,
+        Command::Revoke(revocation) => worker::revoke(revocation, servers, json).await,
         Command::Brokerage(command) => brokerage::run(command, servers, json).await,
     }
 }

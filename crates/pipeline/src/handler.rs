@@ -9,7 +9,7 @@ use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, StorageError};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD};
+use crate::job::{ACCOUNT_SYNC, TASKS};
 use crate::report::rfc3339;
 use crate::sync::{LEASE_HOLD, LeaseLost, Pipeline, RunEnd};
 use crate::{SyncJob, chain, notification};
@@ -23,7 +23,7 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
 impl Handler for Pipeline {
     fn knows(&self, task: &str) -> bool {
-        matches!(task, ACCOUNT_SYNC | ALL_ACCOUNTS_SYNC | ALL_ACCOUNTS_SYNC_OLD)
+        TASKS.contains(&task)
     }
 
     async fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> Ending {
@@ -92,6 +92,23 @@ impl Handler for Pipeline {
                 let meta = result::revoked(&attempt.task.id, result::Revocation::Expired, Utc::now());
                 self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
             }
+            End::Revoked { is_terminated } => {
+                if let Some(job) = &job {
+                    self.record_end(
+                        job,
+                        "revoked",
+                        if is_terminated { "terminated" } else { "revoked" },
+                        None,
+                    )
+                    .await;
+                }
+                let why = match is_terminated {
+                    true => result::Revocation::Terminated,
+                    false => result::Revocation::Revoked,
+                };
+                let meta = result::revoked(&attempt.task.id, why, Utc::now());
+                self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
+            }
             End::Dead { reason, error, report } => {
                 if let Some(job) = &job {
                     let (sequence, notification) = match report {
@@ -139,7 +156,9 @@ impl Pipeline {
             Ok(RunEnd::Finished(report)) => {
                 let meta = result::success(&job.id, report.to_json(), Utc::now());
                 self.store_result(&job.id, job.wants_result, &meta).await;
-                Ending::Finished
+                Ending::Finished(
+                    json!({"status": report.status().as_str(), "account": job.account.pseudo_account}),
+                )
             }
             Ok(RunEnd::Waiting { delay }) => {
                 debug!(account = %job.account, ?delay, "waits for its turn under the brokerage's rate limits");
@@ -173,7 +192,7 @@ impl Pipeline {
                                      "external_order_check_interval": self.fan_out.check_minutes()});
                 let meta = result::success(&attempt.task.id, summary, Utc::now());
                 self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
-                Ending::Finished
+                Ending::Finished(json!({"status": "success", "accounts_queued": accounts}))
             }
             Err(error) => Ending::Failed { error: chain(&error), retry_after: None, report: None },
         }
@@ -188,6 +207,7 @@ impl Pipeline {
                         ("success" | "partial_success", Some(report)) => {
                             result::success(&job.id, report, Utc::now())
                         }
+                        ("revoked", _) => result::revoked(&job.id, result::Revocation::Revoked, Utc::now()),
                         ("expired", _) => result::revoked(&job.id, result::Revocation::Expired, Utc::now()),
                         (_, report) => {
                             let errors = report.map_or(Value::Null, |report| report["errors"].clone());
@@ -201,7 +221,7 @@ impl Pipeline {
                     self.store_result(&job.id, job.wants_result, &meta).await;
                 }
                 debug!(account = %job.account, "done before");
-                Ending::Finished
+                Ending::Finished(json!({"done": "before"}))
             }
             Err(error) => failed_by(&error),
         }
@@ -215,7 +235,7 @@ impl Pipeline {
                 result_value["superseded_by"] = json!(by);
                 let meta = result::success(&job.id, result_value, Utc::now());
                 self.store_result(&job.id, job.wants_result, &meta).await;
-                Ending::Finished
+                Ending::Finished(json!({"superseded_by": by}))
             }
             Err(error) => failed_by(&error),
         }

@@ -11,6 +11,9 @@ pub const ALL_ACCOUNTS_SYNC: &str = "app.tasks.comprehensive_sync_task.sync_all_
 /// The same under the name the replaced system used first.
 pub const ALL_ACCOUNTS_SYNC_OLD: &str = "app.tasks.sync_to_redis_task.sync_all_accounts_to_redis";
 
+/// All tasks of ours, in order.
+pub const TASKS: [&str; 3] = [ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD];
+
 /// What a sync job asks for. A job carries names, never state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncJob {

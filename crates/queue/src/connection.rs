@@ -92,6 +92,7 @@ impl fmt::Debug for RabbitUrls {
 pub(crate) struct Link {
     connection: Connection,
     server: String,
+    uri: AMQPUri,
 }
 
 impl Link {
@@ -100,9 +101,9 @@ impl Link {
         let uri = urls.pick(attempt).clone();
         let server = server(&uri);
         let properties = ConnectionProperties::default().with_connection_name(client.into());
-        let connecting = wire::connect(uri, properties, urls.certificates.clone());
+        let connecting = wire::connect(uri.clone(), properties, urls.certificates.clone());
         match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
-            Ok(Ok(connection)) => Ok(Self { connection, server }),
+            Ok(Ok(connection)) => Ok(Self { connection, server, uri }),
             Ok(Err(source)) => match tls::refusal(&source.to_string()) {
                 Some(refusal) => Err(QueueError::Untrusted { server, refusal }),
                 None => Err(QueueError::Unavailable { server, source }),
@@ -159,6 +160,11 @@ impl Link {
     /// The server we are connected to.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    /// How it was reached; holds the password.
+    pub(crate) fn uri(&self) -> &AMQPUri {
+        &self.uri
     }
 
     /// Closes the connection, waiting two seconds at most.

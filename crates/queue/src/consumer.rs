@@ -1,20 +1,24 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, select_all};
 use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use tokio::sync::{Semaphore, watch};
+use serde_json::{Map, Value};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::connection::{Link, RabbitUrls, reconnect_pause};
+use crate::control::{Control, ControlSettings, Queues};
+use crate::events::Events;
 use crate::executor::{Executor, Session};
 use crate::handler::Handler;
 use crate::idleness::{Idleness, Sight};
@@ -78,6 +82,22 @@ pub struct Consumer<H> {
     settings: ConsumerSettings,
     executor: Arc<Executor<H>>,
     intaking: watch::Sender<Intaking>,
+    /// The queues with their slots, which remote control may change.
+    wanted: Arc<watch::Sender<Queues>>,
+    outbox: Mutex<Option<Outbox>>,
+}
+
+/// Events on their way to [`Control`], until it is made.
+type Outbox = mpsc::Receiver<(celery::Event, DateTime<Utc>)>;
+
+/// Why a session ends.
+enum Over {
+    /// It is told to.
+    Stopped,
+    /// Other queues or slots are wanted.
+    Changed,
+    /// The connection is of no use any more.
+    Lost(String),
 }
 
 /// A work queue in one session.
@@ -95,6 +115,7 @@ type Deliveries = BoxStream<'static, (WorkQueue, Option<lapin::Result<Delivery>>
 impl<H: Handler> Consumer<H> {
     /// A consumer that gives jobs to `handler` and publishes retries and dead letters through `publisher`.
     pub fn new(settings: ConsumerSettings, handler: Arc<H>, publisher: Publisher) -> Self {
+        let (events, outbox) = Events::new();
         let executor = Arc::new(Executor {
             handler,
             publisher,
@@ -103,8 +124,21 @@ impl<H: Handler> Consumer<H> {
             crash_limit: settings.crash_limit,
             worker: settings.worker.clone(),
             large: Semaphore::new(1),
+            roster: Arc::default(),
+            events: Arc::new(events),
         });
-        Self { settings, executor, intaking: watch::Sender::new(Intaking::Closed) }
+        let wanted = Arc::new(watch::Sender::new(settings.queues.clone()));
+        let intaking = watch::Sender::new(Intaking::Closed);
+        Self { settings, executor, intaking, wanted, outbox: Mutex::new(Some(outbox)) }
+    }
+
+    /// The remote control of this consumer; `None` the second time.
+    pub fn control(&self, tasks: Vec<String>, conf: Map<String, Value>) -> Option<Control> {
+        let outbox = self.outbox.lock().ok()?.take()?;
+        let ConsumerSettings { urls, worker, queues, .. } = &self.settings;
+        let settings = ControlSettings { urls: urls.clone(), worker: worker.clone(), tasks, conf };
+        let (roster, events) = (Arc::clone(&self.executor.roster), Arc::clone(&self.executor.events));
+        Some(Control::new(settings, roster, events, outbox, Arc::clone(&self.wanted), queues.clone()))
     }
 
     /// Whether jobs come in, now and later.
@@ -130,8 +164,12 @@ impl<H: Handler> Consumer<H> {
                     self.turn(Intaking::Well, Intaking::Closed);
                     link.close().await;
                     healthy = Instant::now();
-                    if let Err(error) = ended {
-                        warn!(error, "connection for consuming lost, building it anew: {error}");
+                    match ended {
+                        Over::Stopped => {}
+                        Over::Changed => continue,
+                        Over::Lost(error) => {
+                            warn!(error, "connection for consuming lost, building it anew: {error}");
+                        }
                     }
                 }
                 Err(error) => {
@@ -157,7 +195,8 @@ impl<H: Handler> Consumer<H> {
             .await?;
         topology::declare(&link).await?;
         let (mut intakes, mut streams) = (Vec::new(), Vec::new());
-        for (queue, slots) in &self.settings.queues {
+        let wanted = self.wanted.borrow().clone();
+        for (queue, slots) in &wanted {
             let channel = link.channel().await?;
             let prefetch = u16::try_from(*slots).unwrap_or(u16::MAX);
             // Per consumer (global = false): quorum queues close the connection otherwise.
@@ -192,34 +231,42 @@ impl<H: Handler> Consumer<H> {
         mut intakes: Vec<Intake>,
         mut deliveries: Deliveries,
         stop: &CancellationToken,
-    ) -> Result<(), String> {
+    ) -> Over {
         let session = Session { lost: CancellationToken::new(), interrupt: CancellationToken::new() };
         let jobs = TaskTracker::new();
+        let consumed: Queues = intakes.iter().map(|intake| (intake.queue, intake.slots)).collect();
+        let mut wanted = self.wanted.subscribe();
+        let mut changed = std::pin::pin!(async { drop(wanted.wait_for(|wanted| *wanted != consumed).await) });
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 biased;
-                () = session.lost.cancelled() => break Err("an acknowledgement failed".to_owned()),
-                () = stop.cancelled() => break Ok(()),
-                item = deliveries.next() => match item {
+                () = session.lost.cancelled() => break Over::Lost("an acknowledgement failed".to_owned()),
+                () = stop.cancelled() => break Over::Stopped,
+                () = &mut changed => break Over::Changed,
+                // A worker that was told to consume nothing waits for another word.
+                item = deliveries.next(), if !intakes.is_empty() => match item {
                     Some((queue, Some(Ok(delivery)))) => {
                         if let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue) {
                             self.turn(Intaking::Starved(queue), Intaking::Well);
                             self.start(delivery, intake, &session, &jobs);
                         }
                     }
-                    Some((queue, Some(Err(error)))) => break Err(format!("{}: {error}", queue.name())),
-                    Some((queue, None)) => break Err(format!("the consumer of {} ended", queue.name())),
-                    None => break Err("every consumer ended".to_owned()),
+                    Some((queue, Some(Err(error)))) => break Over::Lost(format!("{}: {error}", queue.name())),
+                    Some((queue, None)) => break Over::Lost(format!("the consumer of {} ended", queue.name())),
+                    None => break Over::Lost("every consumer ended".to_owned()),
                 },
-                _ = looks.tick() => if let Err(error) = self.look_for_idleness(link, &mut intakes).await {
-                    break Err(error);
+                _ = looks.tick() => if let Err(error) = self.look(link, &mut intakes).await {
+                    break Over::Lost(error);
                 },
             }
         };
-        if ended.is_ok() {
-            self.drain(link, &intakes, deliveries, &session, &jobs).await;
+        match ended {
+            Over::Stopped | Over::Changed => {
+                self.drain(link, &intakes, deliveries, &session, &jobs, stop).await;
+            }
+            Over::Lost(_) => {}
         }
         session.lost.cancel();
         jobs.close();
@@ -227,8 +274,12 @@ impl<H: Handler> Consumer<H> {
         ended
     }
 
-    /// Ends the session if messages wait, slots are free and nothing comes: whatever the reason, a new session mends it.
-    async fn look_for_idleness(&self, link: &Link, intakes: &mut [Intake]) -> Result<(), String> {
+    /// Ends the session if its connection is dead, or if messages wait, slots are free and nothing comes: whatever the
+    /// reason, a new session mends it.
+    async fn look(&self, link: &Link, intakes: &mut [Intake]) -> Result<(), String> {
+        if !link.is_connected() {
+            return Err("the connection is closed".to_owned());
+        }
         for intake in intakes {
             let name = intake.queue.name();
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -283,7 +334,8 @@ impl<H: Handler> Consumer<H> {
         });
     }
 
-    /// Stops the intake, gives back what has not started, waits for running jobs, then cuts them short.
+    /// Stops the intake, gives back what has not started, waits for running jobs, then cuts them short: after the grace
+    /// when the consumer is to stop. Else it is to consume something else, and they may go on to their end.
     async fn drain(
         &self,
         link: &Link,
@@ -291,8 +343,10 @@ impl<H: Handler> Consumer<H> {
         mut deliveries: Deliveries,
         session: &Session,
         jobs: &TaskTracker,
+        stop: &CancellationToken,
     ) {
-        info!("draining: {} jobs running, {} s of grace", jobs.len(), self.settings.grace.as_secs());
+        let grace = self.settings.grace;
+        info!("draining: {} jobs running, {} s of grace", jobs.len(), grace.as_secs());
         for intake in intakes {
             let tag = consumer_tag(&self.settings.worker);
             let cancelled = intake.channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default());
@@ -307,7 +361,17 @@ impl<H: Handler> Consumer<H> {
             }
         }
         jobs.close();
-        if tokio::time::timeout(self.settings.grace, jobs.wait()).await.is_err() {
+        let grace_is_over = async {
+            stop.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        let is_over = tokio::select! {
+            () = jobs.wait() => false,
+            () = grace_is_over => true,
+            // Else nobody would see its end.
+            () = session.lost.cancelled() => false,
+        };
+        if is_over {
             warn!("grace is over: {} jobs go back to their queues", jobs.len());
             session.interrupt.cancel();
             let _ = tokio::time::timeout(Duration::from_secs(5), jobs.wait()).await;

@@ -19,6 +19,11 @@ pub enum Event {
     },
     /// Its `expires` has passed.
     Expired,
+    /// Somebody has said that it must not run, or not to its end.
+    Revoked {
+        /// It was running.
+        is_terminated: bool,
+    },
     /// The handler is done with it: it ran, was done before, or another run did its work.
     Finished,
     /// Another live run holds what it needs.
@@ -77,6 +82,11 @@ pub enum Disposition {
     Expire,
     /// It had failed before and its time ran out between retries: told as `failed`, then acked.
     FailExpired,
+    /// Told to those who wait for it that it was revoked, then acked.
+    Revoke {
+        /// It was running.
+        is_terminated: bool,
+    },
     /// Copied with one more retry, to come back at `due`; then acked.
     Retry {
         /// Retries including this one.
@@ -125,6 +135,7 @@ pub fn decide(event: &Event, facts: &Facts) -> Disposition {
         Event::Early { eta } => Disposition::Park { delay: until(*eta, facts.now), due: None },
         Event::Expired if facts.retries > 0 => Disposition::FailExpired,
         Event::Expired => Disposition::Expire,
+        Event::Revoked { is_terminated } => Disposition::Revoke { is_terminated: *is_terminated },
         Event::Finished => Disposition::Ack,
         Event::Held => Disposition::Park { delay: facts.hold_delay, due: None },
         Event::Crashed { crashes } if *crashes > facts.crash_limit => Disposition::Dead {

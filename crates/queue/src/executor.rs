@@ -7,13 +7,16 @@ use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::copy::{self, Again};
 use crate::decide::{Disposition, Event, Facts, decide};
 use crate::delay::DelayStep;
+use crate::events::{self, Events};
 use crate::handler::{Attempt, End, Ending, Handler};
+use crate::roster::Roster;
 use crate::{PublishError, Publisher, RetryPolicy, WorkQueue};
 use crate::{headers, returns, telemetry};
 
@@ -23,6 +26,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const CONCLUDE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a queue that refused a copy is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// A job waits in its slot for a place under a rate limit when that is no longer off; else it is parked.
+const RATE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a job waits whose account is held by another run.
 const HOLD_DELAY: Duration = Duration::from_secs(1);
 
@@ -40,6 +45,10 @@ pub(crate) struct Executor<H> {
     pub(crate) worker: String,
     /// Has one permit: see [`Executor::handle`].
     pub(crate) large: Semaphore,
+    /// What runs, for remote control.
+    pub(crate) roster: Arc<Roster>,
+    /// Where Celery's monitors hear of it.
+    pub(crate) events: Arc<Events>,
 }
 
 /// The session a delivery belongs to.
@@ -68,8 +77,9 @@ impl<H: Handler> Executor<H> {
                 let attempt = Arc::new(attempt);
                 let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
                                       queue = queue.name(), retries = attempt.task.retries);
+                let begun = Instant::now();
                 let (event, report) = self.attempt(&attempt, session).instrument(span).await;
-                Handled { id: None, attempt: Some(attempt), event, report }
+                Handled { id: None, attempt: Some(attempt), event, report, runtime: begun.elapsed() }
             }
             Err(unready) => unready,
         };
@@ -89,6 +99,9 @@ impl<H: Handler> Executor<H> {
         };
         let disposition = decide(&handled.event, &facts);
         telemetry::count(queue, &handled.event, &disposition);
+        if let Some(attempt) = &handled.attempt {
+            events::tell_end(&self.events, &attempt.task.id, &disposition, &handled);
+        }
         self.dispose(&delivery, queue, handled, disposition, session).await;
     }
 
@@ -103,16 +116,15 @@ impl<H: Handler> Executor<H> {
             headers: &header_map,
             body: &delivery.data,
         };
-        let task = celery::decode(&envelope).map_err(|error| Handled {
-            attempt: None,
-            report: None,
-            id: error.id.clone(),
-            event: Event::Refused { reason: error.reason.as_str().to_owned(), error: error.to_string() },
+        let task = celery::decode(&envelope).map_err(|error| {
+            let reason = error.reason.as_str().to_owned();
+            let event = Event::Refused { reason, error: error.to_string() };
+            Handled { id: error.id, ..Handled::of_bare(event) }
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
         let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error };
         match self.not_now(&attempt.task, now) {
-            Some(event) => Err(Handled { attempt: Some(Arc::new(attempt)), id: None, event, report: None }),
+            Some(event) => Err(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }),
             None => Ok(attempt),
         }
     }
@@ -129,6 +141,9 @@ impl<H: Handler> Executor<H> {
             let error = "chords, chains, callbacks and errbacks are not supported".to_owned();
             return Some(Event::Refused { reason: format!("unsupported_{what}"), error });
         }
+        if self.roster.is_revoked(&task.id) {
+            return Some(Event::Revoked { is_terminated: false });
+        }
         if task.expires.is_some_and(|expires| expires <= now) {
             return Some(Event::Expired);
         }
@@ -142,13 +157,20 @@ impl<H: Handler> Executor<H> {
 
     /// Runs the handler within the time limit, guarding against its panics.
     async fn attempt(&self, attempt: &Arc<Attempt>, session: &Session) -> (Event, Option<serde_json::Value>) {
-        let limit = attempt.task.time_limit.map_or(self.time_limit, |asked| asked.min(self.time_limit));
+        if let Some(delay) = self.admit(&attempt.task, session).await {
+            return (Event::Waiting { delay }, None);
+        }
+        let most = self.roster.time_limit(&attempt.task.task).unwrap_or(self.time_limit);
+        let limit = attempt.task.time_limit.map_or(most, |asked| asked.min(most));
+        let run = self.roster.begin(attempt, Utc::now());
+        self.events.tell(|| celery::Event::received(&attempt.task));
+        self.events.tell(|| celery::Event::started(&attempt.task.id));
         let stop = session.lost.child_token();
         let (handler, job, token) = (Arc::clone(&self.handler), Arc::clone(attempt), stop.clone());
         // Boxed, so that the types of everything a job does end here.
-        let run: Pin<Box<dyn Future<Output = Ending> + Send>> =
+        let handled: Pin<Box<dyn Future<Output = Ending> + Send>> =
             Box::pin(async move { handler.run(job, token).await });
-        let mut running = tokio::spawn(run.in_current_span());
+        let mut running = tokio::spawn(handled.in_current_span());
         let ended = tokio::select! {
             ended = &mut running => ended,
             () = tokio::time::sleep(limit) => {
@@ -159,6 +181,16 @@ impl<H: Handler> Executor<H> {
                 }
                 let error = format!("time limit of {} s exceeded", limit.as_secs());
                 return (Event::Failed { error, retry_after: None }, None);
+            }
+            () = run.terminated.cancelled() => {
+                stop.cancel();
+                let ended = tokio::time::timeout(STOP_LIMIT, &mut running).await;
+                running.abort();
+                match ended {
+                    // It was done before it heard of it.
+                    Ok(ended @ Ok(Ending::Finished(_))) => ended,
+                    _ => return (Event::Revoked { is_terminated: true }, None),
+                }
             }
             () = async { tokio::select! {
                 () = session.lost.cancelled() => {}
@@ -172,7 +204,7 @@ impl<H: Handler> Executor<H> {
             }
         };
         match ended {
-            Ok(Ending::Finished) => (Event::Finished, None),
+            Ok(Ending::Finished(result)) => (Event::Finished, Some(result)),
             Ok(Ending::Held) => (Event::Held, None),
             Ok(Ending::Crashed { crashes }) => (Event::Crashed { crashes }, None),
             Ok(Ending::Waiting { delay }) => (Event::Waiting { delay }, None),
@@ -185,6 +217,18 @@ impl<H: Handler> Executor<H> {
                 (Event::Failed { error: format!("panicked: {}", panic_text(join)), retry_after: None }, None)
             }
         }
+    }
+
+    /// Waits for a place under the task's rate limit if that is soon, or says how long it will take.
+    async fn admit(&self, task: &TaskMessage, session: &Session) -> Option<Duration> {
+        while let Some(delay) = self.roster.admit(task) {
+            if delay > RATE_PATIENCE {
+                return Some(delay);
+            }
+            let pause = tokio::time::sleep(delay);
+            tokio::select! { () = pause => {}, () = session.lost.cancelled() => return Some(delay) }
+        }
+        None
     }
 
     /// Carries a disposition out: publish and confirm first, ack last.
@@ -213,6 +257,10 @@ impl<H: Handler> Executor<H> {
                 warn!(id, error, "expired between retries: {error}");
                 let end = End::Dead { reason: "expired".to_owned(), error, report: None };
                 self.conclude(&handled, end, session).await
+            }
+            Disposition::Revoke { is_terminated } => {
+                info!(id, is_terminated, "revoked");
+                self.conclude(&handled, End::Revoked { is_terminated }, session).await
             }
             Disposition::Retry { retries, due, delay, error } => {
                 let seconds = delay.as_secs_f64();
@@ -336,20 +384,22 @@ impl<H: Handler> Executor<H> {
 }
 
 /// What happened to a delivery, and what is known of it.
-struct Handled {
+pub(crate) struct Handled {
     /// The job, if it could be decoded.
     attempt: Option<Arc<Attempt>>,
     /// The id of a message that could not be decoded, where it is known.
     id: Option<String>,
     event: Event,
-    /// What the handler wants back if this was the last attempt.
-    report: Option<serde_json::Value>,
+    /// What the handler wants back if this was the last attempt, or returned.
+    pub(crate) report: Option<serde_json::Value>,
+    /// How long the attempt took.
+    pub(crate) runtime: Duration,
 }
 
 impl Handled {
     /// Of a message that was not decoded.
     fn of_bare(event: Event) -> Self {
-        Self { attempt: None, id: None, event, report: None }
+        Self { attempt: None, id: None, event, report: None, runtime: Duration::ZERO }
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use celery::TaskMessage;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::WorkQueue;
@@ -23,8 +24,8 @@ pub struct Attempt {
 /// How an attempt ended, as the handler sees it.
 #[derive(Debug)]
 pub enum Ending {
-    /// Done, and told to everybody who should know.
-    Finished,
+    /// Done, and told to everybody who should know; with what it returned.
+    Finished(Value),
     /// Another live run holds what the job needs.
     Held,
     /// The worker that ran the job before is gone without a word: it was not run this time.
@@ -62,6 +63,11 @@ pub enum Ending {
 pub enum End {
     /// It was too late to run it.
     Expired,
+    /// Somebody said that it must not run.
+    Revoked {
+        /// It was running, and was ended.
+        is_terminated: bool,
+    },
     /// It is given up.
     Dead {
         /// A stable word, such as `retries_exhausted`.

@@ -9,8 +9,8 @@ use crate::decide::{Disposition, Event};
 pub fn describe_metrics() {
     describe_counter!(
         "syncfleet_dispositions_total",
-        "What became of deliveries, by queue and disposition (ack, expire, fail_expired, retry, renew, park, dead, requeue), and \
-         why (finished, refused, early, expired, held, crashed, returned, waiting, failed, interrupted)"
+        "What became of deliveries, by queue and disposition (ack, expire, fail_expired, revoke, retry, renew, park, dead, requeue), \
+         and why (finished, refused, early, expired, revoked, held, crashed, returned, waiting, failed, interrupted)"
     );
     describe_histogram!(
         "syncfleet_retry_delay_seconds",
@@ -18,6 +18,15 @@ pub fn describe_metrics() {
         "Delays of retries, jitter included, by the number of the retry"
     );
     describe_counter!("syncfleet_dead_letters_total", "Dead letters written, by reason");
+    describe_counter!(
+        "syncfleet_control_requests_total",
+        "Requests of remote control to this worker, by outcome (done, refused)"
+    );
+}
+
+/// Counts a request of remote control.
+pub(crate) fn count_control(outcome: &'static str) {
+    counter!("syncfleet_control_requests_total", "outcome" => outcome).increment(1);
 }
 
 /// Counts a decision.
@@ -45,6 +54,7 @@ fn disposition_name(disposition: &Disposition) -> &'static str {
         Disposition::Ack => "ack",
         Disposition::Expire => "expire",
         Disposition::FailExpired => "fail_expired",
+        Disposition::Revoke { .. } => "revoke",
         Disposition::Retry { .. } => "retry",
         Disposition::Renew { .. } => "renew",
         Disposition::Park { .. } => "park",
@@ -58,6 +68,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Refused { .. } => "refused",
         Event::Early { .. } => "early",
         Event::Expired => "expired",
+        Event::Revoked { .. } => "revoked",
         Event::Finished => "finished",
         Event::Held => "held",
         Event::Crashed { .. } => "crashed",

@@ -16,8 +16,11 @@ use service::{
 use storage::{Storage, StorageError};
 use tls::Certificates;
 use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+/// How long a worker that ends may take to say so to monitors.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// How long Redis may take over one operation.
 const REDIS_LIMIT: Duration = Duration::from_secs(5);
 
@@ -94,6 +97,10 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let publisher = pipeline.publisher.clone();
     let (storage, cache) = (pipeline.storage.clone(), pipeline.cache.clone());
     let consumer = Consumer::new(settings, Arc::new(pipeline), publisher.clone());
+    let control = consumer.control(pipeline::TASKS.map(str::to_owned).to_vec(), conf(arguments));
+    let done = CancellationToken::new();
+    let controlling =
+        control.map(|control| tokio::spawn(control.run(shutdown.requested.clone(), done.clone())));
     let health = Health { storage, cache, publisher: publisher.clone(), intaking: consumer.intaking() };
     service::tell(&arguments.metrics, health).await?;
     queue::describe_metrics();
@@ -105,8 +112,35 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
             return Err(Fatal::unavailable(format!("RabbitMQ: nothing could be published for {give_up_after:?}")));
         }
     }
+    done.cancel();
+    if let Some(controlling) = controlling {
+        // Its last words are for monitors: they can do without.
+        let _ = tokio::time::timeout(FAREWELL_LIMIT, controlling).await;
+    }
     info!("stopped");
     Ok(())
+}
+
+/// What `celery inspect conf` shows: settings by Celery's names where it has them, and by ours. No secret is among them.
+fn conf(arguments: &Arguments) -> serde_json::Map<String, serde_json::Value> {
+    let results = arguments.results.result_backend_url.as_ref();
+    let results = results.map_or_else(
+        || arguments.redis.redis_url.to_string(),
+        |url| url.0.as_ref().map_or_else(|| "disabled".to_owned(), ToString::to_string),
+    );
+    let shown = serde_json::json!({
+        "broker_url": arguments.connections.rabbitmq_url.to_string(),
+        "result_backend": results,
+        "result_expires": arguments.results.result_ttl_seconds.as_secs(),
+        "task_time_limit": arguments.worker.job_time_limit_seconds.as_secs(),
+        "task_acks_late": true,
+        "timezone": "UTC",
+        "worker_queues": arguments.worker.worker_queues.0,
+        "crash_limit": arguments.worker.crash_limit,
+        "retry_max": arguments.retry.retry_max,
+        "sync_interval_seconds": arguments.fan_out.sync_interval_seconds.as_secs(),
+    });
+    shown.as_object().cloned().unwrap_or_default()
 }
 
 /// Whether this worker can do its work.

@@ -1,6 +1,7 @@
 //! A producer who may publish, and means harm.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod control;
 mod generator;
 
 use std::collections::BTreeMap;

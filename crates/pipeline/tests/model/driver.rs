@@ -224,6 +224,9 @@ impl World {
             Disposition::Expire => {
                 return Step::Conclude { status: "expired", reason: "expired".to_owned() };
             }
+            Disposition::Revoke { .. } => {
+                return Step::Conclude { status: "revoked", reason: "revoked".to_owned() };
+            }
             Disposition::FailExpired => {
                 return Step::Conclude { status: "failed", reason: "expired".to_owned() };
             }

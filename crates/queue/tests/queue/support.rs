@@ -126,7 +126,7 @@ pub(crate) enum Step {
 }
 
 pub(crate) fn finished() -> Step {
-    Step::End(Ending::Finished)
+    Step::End(Ending::Finished(serde_json::Value::Null))
 }
 
 pub(crate) fn failed(error: &str) -> Step {
@@ -229,12 +229,12 @@ impl Handler for Script {
             Step::End(ending) => ending,
             Step::Panic => panic!("as told"),
             Step::Wait => tokio::select! {
-                () = self.gate.cancelled() => Ending::Finished,
+                () = self.gate.cancelled() => Ending::Finished(serde_json::Value::Null),
                 () = stop.cancelled() => return Ending::Interrupted,
             },
             Step::Deaf => {
                 self.gate.cancelled().await;
-                Ending::Finished
+                Ending::Finished(serde_json::Value::Null)
             }
         };
         self.finished.lock().unwrap().push(attempt.task.id.clone());
@@ -251,6 +251,9 @@ impl Handler for Script {
         }
         let end = match end {
             End::Expired => json!({"id": attempt.task.id, "end": "expired"}),
+            End::Revoked { is_terminated } => {
+                json!({"id": attempt.task.id, "end": "revoked", "terminated": is_terminated})
+            }
             End::Dead { reason, error, report } => {
                 json!({"id": attempt.task.id, "end": "dead", "reason": reason, "error": error, "report": report})
             }

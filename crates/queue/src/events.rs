@@ -1,0 +1,71 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use celery::Event;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use crate::decide::Disposition;
+use crate::executor::Handled;
+
+/// Events that wait for their way to RabbitMQ; beyond that, while it does not take them, they are dropped.
+const WAITING_MAX: usize = 4096;
+
+/// Where runs tell what happens to their tasks. Best effort: it never waits, and is silent until somebody listens.
+#[derive(Debug)]
+pub(crate) struct Events {
+    is_enabled: AtomicBool,
+    sender: Sender<(Event, DateTime<Utc>)>,
+}
+
+impl Events {
+    /// The telling side and the side that sends.
+    pub(crate) fn new() -> (Self, Receiver<(Event, DateTime<Utc>)>) {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        (Self { is_enabled: AtomicBool::new(false), sender }, receiver)
+    }
+
+    /// Tells an event, which is only made if anybody listens.
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.is_enabled.load(Ordering::Relaxed) {
+            let _ = self.sender.try_send((event(), Utc::now()));
+        }
+    }
+
+    /// As [`Events::tell`], of what may be no event.
+    fn tell_some(&self, event: impl FnOnce() -> Option<Event>) {
+        if self.is_enabled.load(Ordering::Relaxed)
+            && let Some(event) = event()
+        {
+            let _ = self.sender.try_send((event, Utc::now()));
+        }
+    }
+
+    /// Turns them on or off; returns whether they were on.
+    pub(crate) fn enable(&self, on: bool) -> bool {
+        self.is_enabled.swap(on, Ordering::Relaxed)
+    }
+}
+
+/// Tells how an attempt ended, if that is something to Celery's monitors.
+pub(crate) fn tell_end(events: &Events, id: &str, disposition: &Disposition, handled: &Handled) {
+    events.tell_some(|| match disposition {
+        Disposition::Ack => {
+            let result = handled.report.as_ref().unwrap_or(&Value::Null);
+            Some(Event::succeeded(id, result, handled.runtime.as_secs_f64()))
+        }
+        Disposition::Expire => Some(Event::revoked(id, false, true)),
+        Disposition::Revoke { is_terminated } => Some(Event::revoked(id, *is_terminated, false)),
+        Disposition::FailExpired => Some(Event::failed(id, FAILURE, "expired between retries")),
+        Disposition::Retry { error, .. } => Some(Event::retried(id, FAILURE, error)),
+        Disposition::Dead { reason, error } if reason == "unknown_task" => {
+            Some(Event::failed(id, "NotRegistered", error))
+        }
+        Disposition::Dead { error, .. } => Some(Event::failed(id, FAILURE, error)),
+        // It comes back, and nothing of it counts.
+        Disposition::Park { .. } | Disposition::Renew { .. } | Disposition::Requeue => None,
+    });
+}
+
+/// The exception that a failed sync is to Python.
+const FAILURE: &str = "SyncFailed";
