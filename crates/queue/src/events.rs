@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use celery::Event;
 use chrono::{DateTime, Utc};
@@ -6,7 +7,6 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::decide::Disposition;
-use crate::executor::Handled;
 
 /// Events that wait for their way to RabbitMQ; beyond that, while it does not take them, they are dropped.
 const WAITING_MAX: usize = 4096;
@@ -48,12 +48,15 @@ impl Events {
 }
 
 /// Tells how an attempt ended, if that is something to Celery's monitors.
-pub(crate) fn tell_end(events: &Events, id: &str, disposition: &Disposition, handled: &Handled) {
+pub(crate) fn tell_end(
+    events: &Events,
+    id: &str,
+    disposition: &Disposition,
+    result: Option<&Value>,
+    runtime: Duration,
+) {
     events.tell_some(|| match disposition {
-        Disposition::Ack => {
-            let result = handled.report.as_ref().unwrap_or(&Value::Null);
-            Some(Event::succeeded(id, result, handled.runtime.as_secs_f64()))
-        }
+        Disposition::Ack => Some(Event::succeeded(id, result.unwrap_or(&Value::Null), runtime.as_secs_f64())),
         Disposition::Expire => Some(Event::revoked(id, false, true)),
         Disposition::Revoke { is_terminated } => Some(Event::revoked(id, *is_terminated, false)),
         Disposition::FailExpired => Some(Event::failed(id, FAILURE, "expired between retries")),

@@ -63,6 +63,7 @@ pub(crate) struct Session {
 impl<H: Handler> Executor<H> {
     /// Handles one delivery.
     pub(crate) async fn handle(&self, delivery: Delivery, queue: WorkQueue, session: &Session) {
+        let begun = Instant::now();
         // A body that is too large is copied twice on its way to the dead letters: one such at a time.
         let _alone = match delivery.data.len() > celery::BODY_LIMIT {
             true => self.large.acquire().await.ok(),
@@ -77,9 +78,8 @@ impl<H: Handler> Executor<H> {
                 let attempt = Arc::new(attempt);
                 let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
                                       queue = queue.name(), retries = attempt.task.retries);
-                let begun = Instant::now();
                 let (event, report) = self.attempt(&attempt, session).instrument(span).await;
-                Handled { id: None, attempt: Some(attempt), event, report, runtime: begun.elapsed() }
+                Handled { id: None, attempt: Some(attempt), event, report }
             }
             Err(unready) => unready,
         };
@@ -100,7 +100,8 @@ impl<H: Handler> Executor<H> {
         let disposition = decide(&handled.event, &facts);
         telemetry::count(queue, &handled.event, &disposition);
         if let Some(attempt) = &handled.attempt {
-            events::tell_end(&self.events, &attempt.task.id, &disposition, &handled);
+            let result = handled.report.as_ref();
+            events::tell_end(&self.events, &attempt.task.id, &disposition, result, begun.elapsed());
         }
         self.dispose(&delivery, queue, handled, disposition, session).await;
     }
@@ -384,22 +385,20 @@ impl<H: Handler> Executor<H> {
 }
 
 /// What happened to a delivery, and what is known of it.
-pub(crate) struct Handled {
+struct Handled {
     /// The job, if it could be decoded.
     attempt: Option<Arc<Attempt>>,
     /// The id of a message that could not be decoded, where it is known.
     id: Option<String>,
     event: Event,
     /// What the handler wants back if this was the last attempt, or returned.
-    pub(crate) report: Option<serde_json::Value>,
-    /// How long the attempt took.
-    pub(crate) runtime: Duration,
+    report: Option<serde_json::Value>,
 }
 
 impl Handled {
     /// Of a message that was not decoded.
     fn of_bare(event: Event) -> Self {
-        Self { attempt: None, id: None, event, report: None, runtime: Duration::ZERO }
+        Self { attempt: None, id: None, event, report: None }
     }
 }
 

@@ -10,6 +10,7 @@ mod stats;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use celery::Event;
 use chrono::{DateTime, Utc};
@@ -37,6 +38,11 @@ pub struct ControlSettings {
     /// Its settings for `celery inspect conf`, without any secret.
     pub conf: Map<String, Value>,
 }
+
+/// Tries in a row that are made at the usual pace, and the pause between further ones: permission for it may be missing,
+/// and nobody wants to read that every five seconds.
+const TRIES: usize = 10;
+const LONG_PAUSE: Duration = Duration::from_secs(60);
 
 /// The queues that a worker consumes, with their slots.
 pub(crate) type Queues = Vec<(WorkQueue, usize)>;
@@ -89,7 +95,8 @@ impl Control {
                     warn!(attempt, "no remote control, trying again: {text}");
                 }
             }
-            let pause = tokio::time::sleep(reconnect_pause(attempt));
+            let pause = if attempt < TRIES { reconnect_pause(attempt) } else { LONG_PAUSE };
+            let pause = tokio::time::sleep(pause);
             tokio::select! { () = pause => {}, () = done.cancelled() => {} }
             attempt += 1;
         }

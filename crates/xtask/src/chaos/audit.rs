@@ -112,7 +112,7 @@ impl Stage {
         for outcome in &outcomes {
             let by_another = !outcome["by"].is_null();
             let status = if by_another { "superseded".to_owned() } else { text(outcome, "status") };
-            if !by_another && status != "expired" && !told.contains(&text(outcome, "id")) {
+            if !by_another && status != "expired" && !told.contains_key(&text(outcome, "id")) {
                 audit.lost.push(format!("the notification of job {}", text(outcome, "id")));
             }
             *statuses.entry(status).or_default() += 1;
@@ -127,6 +127,7 @@ impl Stage {
                AND a.started_at < b.finished_at AND b.started_at < a.finished_at",
         )?;
         audit.wrong.extend(overlaps.iter().map(|pair| format!("two runs of one account at once: {pair}")));
+        self.audit_order(audit, &told)?;
         let dead = self.drain("periodic.dead")?;
         let poison = dead.iter().filter(|letter| letter.headers["task"] == "poison").count();
         if poison < planted {
@@ -168,13 +169,37 @@ impl Stage {
         Ok(())
     }
 
-    /// The ids of all jobs that were told.
-    fn notifications(&self) -> Result<BTreeSet<String>> {
-        let messages = self.drain(SEEN)?;
-        Ok(messages
-            .iter()
-            .map(|m| m.properties["message_id"].as_str().unwrap_or_default().to_owned())
-            .collect())
+    /// The ids of all jobs that were told, each with the greatest sequence it was told with.
+    fn notifications(&self) -> Result<BTreeMap<String, i64>> {
+        let mut told = BTreeMap::new();
+        for message in self.drain(SEEN)? {
+            let id = message.properties["message_id"].as_str().unwrap_or_default().to_owned();
+            let sequence = message.headers["sequence"].as_i64().unwrap_or_default();
+            let known = told.entry(id).or_insert(sequence);
+            *known = sequence.max(*known);
+        }
+        Ok(told)
+    }
+
+    /// Runs whose outcome came after that of a later run of their account: it was theirs no more.
+    fn audit_order(&self, audit: &mut Audit, told: &BTreeMap<String, i64>) -> Result<()> {
+        let outcomes = self.json(
+            "SELECT pseudo_account AS account, sync_id AS id FROM tradingdb.sync_outcomes
+             WHERE status IN ('success', 'partial_success') AND superseded_by IS NULL ORDER BY finished_at",
+        )?;
+        let mut latest: BTreeMap<String, i64> = BTreeMap::new();
+        for outcome in &outcomes {
+            let (account, id) = (text(outcome, "account"), text(outcome, "id"));
+            let Some(sequence) = told.get(&id).copied() else { continue };
+            let before = latest.entry(account.clone()).or_insert(sequence);
+            if sequence < *before {
+                audit.wrong.push(format!(
+                    "job {id} of {account} ended as run {sequence} after run {before} had: it had lost the account"
+                ));
+            }
+            *before = sequence.max(*before);
+        }
+        Ok(())
     }
 
     fn drain(&self, queue: &str) -> Result<Vec<testbed::Message>> {
