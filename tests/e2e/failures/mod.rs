@@ -2,6 +2,7 @@
 
 mod cluster;
 mod hosts;
+mod panics;
 mod postgres;
 mod rabbitmq;
 mod redis;

@@ -24,6 +24,6 @@ fn when_postgresql_is_killed_and_comes_back_its_jobs_are_retried_and_done() {
     }
     postgres.restart().unwrap();
     world.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'success'", 6);
-    assert_eq!(world.count("SELECT count(*) FROM tradingdb.job_crashes"), 0, "no worker died");
+    assert!(world.count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE retries > 0") > 0);
     assert_eq!(world.vhost.queue_depth("periodic.dead").unwrap().0, 0);
 }
