@@ -108,7 +108,7 @@ fn assert_refused(world: &World, said: &str) {
         ("syncfleet-beat", &[], "PostgreSQL"),
         ("syncfleet-worker", &[], "PostgreSQL"),
     ] {
-        assert_ends(world.command(program, words), &[server, said]);
+        assert_ends(|| world.command(program, words), &[server, said]);
     }
     // A database that lets everybody in leaves the next server to be refused.
     let open = Postgres::start().unwrap();
@@ -120,24 +120,37 @@ fn assert_refused(world: &World, said: &str) {
     };
     let mut migrate = world.command("syncfleet", &["migrate"]);
     assert!(migrate.env("DATABASE_URL", &database).output().unwrap().status.success());
-    assert_ends(migrated("syncfleet-beat"), &["RabbitMQ at", said]);
-    assert_ends(migrated("syncfleet-worker"), &["Redis", said]);
+    assert_ends(|| migrated("syncfleet-beat"), &["RabbitMQ at", said]);
+    assert_ends(|| migrated("syncfleet-worker"), &["Redis", said]);
     let redis = Redis::start().unwrap();
-    let mut worker = migrated("syncfleet-worker");
-    worker.env("REDIS_URL", redis.url());
+    let worker = || {
+        let mut worker = migrated("syncfleet-worker");
+        worker.env("REDIS_URL", redis.url());
+        worker
+    };
     assert_ends(worker, &["RabbitMQ at", said]);
 }
 
+/// It ends with 69 each time, and says why; but with TLS 1.3 a server refuses our certificate when we have begun to speak,
+/// and what it says is lost if its hanging up overtakes it. So a command may have to be given once more to be told.
 #[track_caller]
-fn assert_ends(command: Command, said: &[&str]) {
-    let shown = format!("{command:?}");
-    let begun = Instant::now();
-    let process = Process::spawn(command).unwrap();
-    let code = process.wait(AT_ONCE).map(|status| status.code());
-    let output = process.output();
-    assert_eq!(code.unwrap_or_else(|error| panic!("{shown}: {error}")), Some(69), "{shown}: {output}");
-    assert!(said.iter().all(|text| output.contains(text)), "{shown}: {said:?} in {output}");
-    assert!(begun.elapsed() < AT_ONCE);
+fn assert_ends(command: impl Fn() -> Command, said: &[&str]) {
+    let shown = format!("{:?}", command());
+    let mut outputs = Vec::new();
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let process = Process::spawn(command()).unwrap();
+        let code = process.wait(AT_ONCE).map(|status| status.code());
+        let output = process.output();
+        assert_eq!(code.unwrap_or_else(|error| panic!("{shown}: {error}")), Some(69), "{shown}: {output}");
+        assert!(begun.elapsed() < AT_ONCE);
+        if said.iter().all(|text| output.contains(text)) {
+            return;
+        }
+        assert!(output.contains("reset") || output.contains("closed"), "{shown}: {said:?} in {output}");
+        outputs.push(output);
+    }
+    panic!("{shown}: {said:?} in none of {outputs:?}");
 }
 
 #[test]
@@ -146,8 +159,11 @@ fn a_certificate_that_has_expired_is_refused_by_name() {
     let expired = authority.certify_expired().unwrap();
     let world = World::new().trusting(&authority.pem()).showing(&authority.certify().unwrap());
     let postgres = Postgres::start_tls(&expired).unwrap();
-    let mut command = world.command("syncfleet", &["account", "list"]);
-    command.env("DATABASE_URL", postgres.network_url_of("postgres"));
+    let command = || {
+        let mut command = world.command("syncfleet", &["account", "list"]);
+        command.env("DATABASE_URL", postgres.network_url_of("postgres"));
+        command
+    };
     assert_ends(command, &["PostgreSQL", "its certificate has expired"]);
 }
 
@@ -157,12 +173,12 @@ fn a_server_that_speaks_no_tls_is_not_spoken_to_in_plain_text() {
     let world = World::new();
     let plain_database = world.variable("DATABASE_URL");
     let world = world.trusting(&authority.pem());
-    assert_ends(world.command("syncfleet", &["account", "list"]), &["PostgreSQL", "sslmode=disable"]);
+    assert_ends(|| world.command("syncfleet", &["account", "list"]), &["PostgreSQL", "sslmode=disable"]);
     let world = world.with("DATABASE_URL", &format!("{plain_database}?sslmode=disable"));
     world.syncfleet(&["account", "list"]).expect(0);
     let amqps = world.vhost.url().replace("amqp://", "amqps://");
     let world = world.with("RABBITMQ_URL", &amqps);
-    assert_ends(world.command("syncfleet", &["queue", "status"]), &["RabbitMQ at"]);
+    assert_ends(|| world.command("syncfleet", &["queue", "status"]), &["RabbitMQ at"]);
 }
 
 #[test]
