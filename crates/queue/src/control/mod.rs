@@ -43,6 +43,9 @@ pub struct ControlSettings {
 /// and nobody wants to read that every five seconds.
 const TRIES: usize = 10;
 const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// A lost connection is built anew so much later than those for jobs: when RabbitMQ has trouble, a fleet that declares all
+/// of this as well would keep it from what matters.
+const JOBS_FIRST: Duration = Duration::from_secs(5);
 
 /// The queues that a worker consumes, with their slots.
 pub(crate) type Queues = Vec<(WorkQueue, usize)>;
@@ -95,7 +98,7 @@ impl Control {
                     warn!(attempt, "no remote control, trying again: {text}");
                 }
             }
-            let pause = if attempt < TRIES { reconnect_pause(attempt) } else { LONG_PAUSE };
+            let pause = if attempt < TRIES { JOBS_FIRST + reconnect_pause(attempt) } else { LONG_PAUSE };
             let pause = tokio::time::sleep(pause);
             tokio::select! { () = pause => {}, () = done.cancelled() => {} }
             attempt += 1;
