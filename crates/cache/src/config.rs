@@ -35,12 +35,15 @@ impl CacheConfig {
 
     /// What the client library is to know of certificates; nothing without TLS.
     pub(crate) fn certificates(&self) -> Option<TlsCertificates> {
+        if !self.is_encrypted() {
+            return None;
+        }
         let client_tls = self.certificates.identity().map(|(certificates, key)| ClientTlsConfig {
             client_cert: certificates.to_vec(),
             client_key: key.to_vec(),
         });
         let root_cert = self.certificates.authorities().map(<[u8]>::to_vec);
-        self.is_encrypted().then_some(TlsCertificates { client_tls, root_cert })
+        Some(TlsCertificates { client_tls, root_cert })
     }
 
     /// The nodes of the Cluster; empty when none is wanted.

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::repr::{repr, repr_str};
-use crate::{TaskMessage, format_time};
+use crate::{TaskMessage, epoch_seconds, format_time};
 
 /// The topic exchange on which workers tell what they do.
 pub const EVENT_EXCHANGE: &str = "celeryev";
@@ -130,8 +130,7 @@ impl Event {
     /// The body.
     pub fn to_json(&self, stamp: &Stamp<'_>) -> Value {
         let mut body = self.fields.clone();
-        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
-        let timestamp = stamp.at.timestamp_micros() as f64 / 1e6;
+        let timestamp = epoch_seconds(stamp.at);
         let common = json!({"type": self.kind, "hostname": stamp.hostname, "utcoffset": 0, "pid": stamp.pid,
                             "clock": stamp.clock, "timestamp": timestamp});
         body.extend(common.as_object().cloned().unwrap_or_default());

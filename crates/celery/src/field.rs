@@ -29,7 +29,7 @@ pub(crate) fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a 
 
 /// Whether `text` can be an id or a task name everywhere we store one (PostgreSQL refuses NUL, logs would be
 /// forged by line ends).
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_LIMIT && !text.chars().any(char::is_control)
 }
 

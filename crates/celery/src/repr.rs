@@ -13,8 +13,8 @@ pub(crate) fn repr(value: &Value, limit: usize) -> String {
     shorten(out, limit)
 }
 
-/// The `repr` of a string, cut likewise.
-pub(crate) fn repr_str(text: &str, limit: usize) -> String {
+/// The `repr` of a string as Python shows it, cut to about `limit` bytes, the cut marked by `...`.
+pub fn repr_str(text: &str, limit: usize) -> String {
     let mut out = String::new();
     write_text(&mut out, text, limit);
     shorten(out, limit)

@@ -81,6 +81,13 @@ fn digits(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// An instant as Celery's events and answers have it: seconds since 1970.
+pub fn epoch_seconds(instant: DateTime<Utc>) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
+    let seconds = instant.timestamp_micros() as f64 / 1e6;
+    seconds
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,7 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, select_all};
 use lapin::Channel;
@@ -10,15 +9,15 @@ use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::connection::{Link, RabbitUrls, reconnect_pause};
-use crate::control::{Control, ControlSettings, Queues};
-use crate::events::Events;
+use crate::control::{Clock, Control, Queues};
+use crate::events::{Events, Outbox};
 use crate::executor::{Executor, Session};
 use crate::handler::Handler;
 use crate::idleness::{Idleness, Sight};
@@ -84,11 +83,9 @@ pub struct Consumer<H> {
     intaking: watch::Sender<Intaking>,
     /// The queues with their slots, which remote control may change.
     wanted: Arc<watch::Sender<Queues>>,
-    outbox: Mutex<Option<Outbox>>,
+    /// What runs tell, until [`Consumer::control`] takes it.
+    outbox: Option<Outbox>,
 }
-
-/// Events on their way to [`Control`], until it is made.
-type Outbox = mpsc::Receiver<(celery::Event, DateTime<Utc>)>;
 
 /// Why a session ends.
 enum Over {
@@ -129,16 +126,25 @@ impl<H: Handler> Consumer<H> {
         });
         let wanted = Arc::new(watch::Sender::new(settings.queues.clone()));
         let intaking = watch::Sender::new(Intaking::Closed);
-        Self { settings, executor, intaking, wanted, outbox: Mutex::new(Some(outbox)) }
+        Self { settings, executor, intaking, wanted, outbox: Some(outbox) }
     }
 
-    /// The remote control of this consumer; `None` the second time.
-    pub fn control(&self, tasks: Vec<String>, conf: Map<String, Value>) -> Option<Control> {
-        let outbox = self.outbox.lock().ok()?.take()?;
-        let ConsumerSettings { urls, worker, queues, .. } = &self.settings;
-        let settings = ControlSettings { urls: urls.clone(), worker: worker.clone(), tasks, conf };
-        let (roster, events) = (Arc::clone(&self.executor.roster), Arc::clone(&self.executor.events));
-        Some(Control::new(settings, roster, events, outbox, Arc::clone(&self.wanted), queues.clone()))
+    /// The remote control of this consumer, with the tasks that it runs and what `celery inspect conf` is to show, no
+    /// secret among it; `None` the second time.
+    pub fn control(&mut self, tasks: Vec<String>, conf: Map<String, Value>) -> Option<Control> {
+        Some(Control {
+            urls: self.settings.urls.clone(),
+            worker: self.settings.worker.clone(),
+            tasks,
+            conf,
+            roster: Arc::clone(&self.executor.roster),
+            events: Arc::clone(&self.executor.events),
+            outbox: self.outbox.take()?,
+            wanted: Arc::clone(&self.wanted),
+            configured: self.settings.queues.clone(),
+            clock: Clock::default(),
+            since: Instant::now(),
+        })
     }
 
     /// Whether jobs come in, now and later.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use celery::Event;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, Sender};
 
 use crate::decide::Disposition;
 
@@ -18,18 +18,19 @@ pub(crate) struct Events {
     sender: Sender<(Event, DateTime<Utc>)>,
 }
 
+/// The side that sends.
+pub(crate) type Outbox = mpsc::Receiver<(Event, DateTime<Utc>)>;
+
 impl Events {
     /// The telling side and the side that sends.
-    pub(crate) fn new() -> (Self, Receiver<(Event, DateTime<Utc>)>) {
+    pub(crate) fn new() -> (Self, Outbox) {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         (Self { is_enabled: AtomicBool::new(false), sender }, receiver)
     }
 
     /// Tells an event, which is only made if anybody listens.
     pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.is_enabled.load(Ordering::Relaxed) {
-            let _ = self.sender.try_send((event(), Utc::now()));
-        }
+        self.tell_some(|| Some(event()));
     }
 
     /// As [`Events::tell`], of what may be no event.

@@ -45,7 +45,7 @@ mod wire;
 pub use backoff::RetryPolicy;
 pub use connection::RabbitUrls;
 pub use consumer::{Consumer, ConsumerSettings, Intaking};
-pub use control::{Answers, Control, ControlSettings, ask_workers, tell_workers};
+pub use control::{Answers, Control, ask_workers, tell_workers};
 pub use dead_letters::{DeadLetter, DeadLetters, READER_QUEUE, Replay};
 pub use decide::{Disposition, Event, Facts, decide};
 pub use delay::DelayStep;

@@ -1,7 +1,7 @@
 //! What this worker runs, and what it was told about single tasks: shared by the executor and remote control.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use celery::TaskMessage;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::Attempt;
 use crate::rate::Rate;
 use crate::revoked::Revoked;
-use crate::{Attempt, WorkQueue};
 
 /// Arguments beyond this are not repeated to whoever asks what runs.
 const ARGUMENTS_MAX: usize = 4096;
@@ -33,12 +33,7 @@ struct State {
 
 #[derive(Debug)]
 struct Running {
-    id: String,
-    task: String,
-    args: Value,
-    kwargs: Value,
-    queue: WorkQueue,
-    redelivered: bool,
+    attempt: Arc<Attempt>,
     since: DateTime<Utc>,
     terminated: CancellationToken,
 }
@@ -59,23 +54,14 @@ impl Drop for Run<'_> {
 
 impl Roster {
     /// Enters a run.
-    pub(crate) fn begin(&self, attempt: &Attempt, now: DateTime<Utc>) -> Run<'_> {
+    pub(crate) fn begin(&self, attempt: &Arc<Attempt>, now: DateTime<Utc>) -> Run<'_> {
         let terminated = CancellationToken::new();
-        let running = Running {
-            id: attempt.task.id.clone(),
-            task: attempt.task.task.clone(),
-            args: bounded(attempt.task.args.clone().into()),
-            kwargs: bounded(attempt.task.kwargs.clone().into()),
-            queue: attempt.queue,
-            redelivered: attempt.redelivered,
-            since: now,
-            terminated: terminated.clone(),
-        };
         let mut state = self.lock();
         state.begun += 1;
         let key = state.begun;
-        *state.totals.entry(running.task.clone()).or_default() += 1;
-        state.running.insert(key, running);
+        *state.totals.entry(attempt.task.task.clone()).or_default() += 1;
+        let (attempt, ending) = (Arc::clone(attempt), terminated.clone());
+        state.running.insert(key, Running { attempt, since: now, terminated: ending });
         Run { roster: self, key, terminated }
     }
 
@@ -93,11 +79,11 @@ impl Roster {
     /// Ends the runs of these tasks; returns the ids of those that were running.
     pub(crate) fn terminate(&self, ids: &[String]) -> Vec<String> {
         let state = self.lock();
-        let found = state.running.values().filter(|running| ids.contains(&running.id));
+        let found = state.running.values().filter(|running| ids.contains(&running.attempt.task.id));
         found
             .map(|running| {
                 running.terminated.cancel();
-                running.id.clone()
+                running.attempt.task.id.clone()
             })
             .collect()
     }
@@ -161,12 +147,12 @@ impl Roster {
 
 impl Running {
     fn to_json(&self, worker: &str) -> Value {
-        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
-        let since = self.since.timestamp_micros() as f64 / 1e6;
-        json!({"id": self.id, "name": self.task, "type": self.task, "args": self.args, "kwargs": self.kwargs,
-               "hostname": worker, "time_start": since, "acknowledged": false,
-               "delivery_info": {"exchange": "", "routing_key": self.queue.name(), "priority": null,
-                                 "redelivered": self.redelivered},
+        let Attempt { task, queue, redelivered, .. } = &*self.attempt;
+        json!({"id": task.id, "name": task.task, "type": task.task, "args": bounded(task.args.clone().into()),
+               "kwargs": bounded(task.kwargs.clone().into()), "hostname": worker,
+               "time_start": celery::epoch_seconds(self.since), "acknowledged": false,
+               "delivery_info": {"exchange": "", "routing_key": queue.name(), "priority": null,
+                                 "redelivered": redelivered},
                "worker_pid": std::process::id()})
     }
 }
@@ -179,8 +165,9 @@ fn bounded(arguments: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::WorkQueue;
 
-    fn attempt(id: &str) -> Attempt {
+    fn attempt(id: &str) -> Arc<Attempt> {
         let headers = json!({"task": "app.sync", "id": id});
         let task = celery::decode(&celery::Envelope {
             content_type: Some("application/json"),
@@ -189,7 +176,8 @@ mod tests {
             headers: headers.as_object().unwrap(),
             body: b"[[\"org\", \"Raghu\"], {}, {}]",
         });
-        Attempt { task: task.unwrap(), queue: WorkQueue::Periodic, redelivered: false, last_error: None }
+        let (task, queue) = (task.unwrap(), WorkQueue::Periodic);
+        Arc::new(Attempt { task, queue, redelivered: false, last_error: None })
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use futures_util::StreamExt;
-use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use serde_json::{Map, Value};
 
@@ -39,14 +39,7 @@ impl Subscription {
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare("".into(), options, FieldTable::default());
         let queue = link.timed("declare a queue", declared).await?;
-        let bound = channel.queue_bind(
-            queue.name().clone(),
-            NOTIFICATION_EXCHANGE.into(),
-            binding_key.into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        );
-        link.timed("bind a queue", bound).await?;
+        topology::bind_on(&link, &channel, queue.name().as_str(), NOTIFICATION_EXCHANGE, binding_key).await?;
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consuming =
             channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default());

@@ -135,6 +135,19 @@ async fn passive_queue(link: &Link, name: &str) -> Result<lapin::Queue, QueueErr
 
 async fn bind(link: &Link, queue: &str, exchange: &str, routing_key: &str) -> Result<(), QueueError> {
     let channel = link.channel().await?;
+    bind_on(link, &channel, queue, exchange, routing_key).await?;
+    close(&channel).await;
+    Ok(())
+}
+
+/// Binds a queue over a channel that stays.
+pub(crate) async fn bind_on(
+    link: &Link,
+    channel: &Channel,
+    queue: &str,
+    exchange: &str,
+    routing_key: &str,
+) -> Result<(), QueueError> {
     let bound = channel.queue_bind(
         queue.into(),
         exchange.into(),
@@ -142,9 +155,7 @@ async fn bind(link: &Link, queue: &str, exchange: &str, routing_key: &str) -> Re
         QueueBindOptions::default(),
         FieldTable::default(),
     );
-    link.timed("bind a queue", bound).await?;
-    close(&channel).await;
-    Ok(())
+    link.timed("bind a queue", bound).await
 }
 
 /// A channel per declaration, because a refused one closes its channel; closing is best effort.

@@ -96,7 +96,7 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     };
     let publisher = pipeline.publisher.clone();
     let (storage, cache) = (pipeline.storage.clone(), pipeline.cache.clone());
-    let consumer = Consumer::new(settings, Arc::new(pipeline), publisher.clone());
+    let mut consumer = Consumer::new(settings, Arc::new(pipeline), publisher.clone());
     let control = consumer.control(pipeline::TASKS.map(str::to_owned).to_vec(), conf(arguments));
     let done = CancellationToken::new();
     let controlling =

@@ -26,8 +26,8 @@ fn hostile_requests_of_remote_control_are_refused_with_a_reason_while_the_worker
     let refused_before = requests("refused");
     let mut generator = Generator::new(4711);
     let mut publisher = RawPublisher::connect(&world.vhost.url());
+    let spoilt = spoilt_requests();
     for number in 0..HOSTILE {
-        let spoilt = spoilt_requests();
         // Half of them are what also comes into the work queues: any bytes, bombs, deep tables.
         let message = match number % 2 {
             0 => generator.message(),

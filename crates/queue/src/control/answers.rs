@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use celery::ControlRequest;
+use celery::{ControlRequest, is_name};
 use lapin::uri::AMQPUri;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,11 @@ const IDS_MAX: usize = 50_000;
 /// The longest time limit that can be set from outside: a day.
 const TIME_LIMIT_MAX: f64 = 86_400.0;
 
+/// How much of a stranger's text an answer repeats, in bytes.
+const QUOTE_MAX: usize = 300;
+/// Ids in one log line.
+const IDS_LOGGED: usize = 20;
+
 type Arguments = Map<String, Value>;
 
 impl Control {
@@ -31,14 +36,14 @@ impl Control {
         let answered = match request.method.as_str() {
             "ping" => ok("pong"),
             "clock" => Ok(json!({"clock": self.clock.forward()})),
-            "active" | "dump_active" => Ok(self.roster.active(&self.settings.worker)),
+            "active" | "dump_active" => Ok(self.roster.active(&self.worker)),
             // Nothing is held that does not run: what is early, or waits for its retry, is with RabbitMQ.
             "reserved" | "dump_reserved" | "scheduled" | "dump_schedule" => Ok(json!([])),
-            "registered" | "dump_tasks" => Ok(json!(self.settings.tasks)),
+            "registered" | "dump_tasks" => Ok(json!(self.tasks)),
             "revoked" | "dump_revoked" => Ok(json!(self.roster.revoked())),
             "active_queues" => Ok(stats::active_queues(&self.wanted.borrow())),
             "stats" => Ok(stats::stats(self, broker)),
-            "conf" => Ok(Value::Object(self.settings.conf.clone())),
+            "conf" => Ok(Value::Object(self.conf.clone())),
             "report" => ok(&format!("software -> syncfleet:{}", env!("CARGO_PKG_VERSION"))),
             "query_task" => self.query(arguments),
             "hello" => return self.hello(arguments),
@@ -69,7 +74,7 @@ impl Control {
 
     /// A worker that begins: it is told what must not run, and tells what it knows itself.
     fn hello(&self, arguments: &Arguments) -> Option<Value> {
-        if arguments.get("from_node").and_then(Value::as_str) == Some(&self.settings.worker) {
+        if arguments.get("from_node").and_then(Value::as_str) == Some(&self.worker) {
             return None;
         }
         let known = self.roster.revoked();
@@ -80,8 +85,8 @@ impl Control {
     /// Takes over what another worker says is revoked: a list, or, from older ones, an object by id.
     pub(super) fn take_revoked(&self, revoked: &Value) -> usize {
         let ids: Vec<&str> = match revoked {
-            Value::Array(ids) => ids.iter().filter_map(Value::as_str).filter(|id| is_id(id)).collect(),
-            Value::Object(ids) => ids.keys().map(String::as_str).filter(|id| is_id(id)).collect(),
+            Value::Array(ids) => ids.iter().filter_map(Value::as_str).filter(|id| is_name(id)).collect(),
+            Value::Object(ids) => ids.keys().map(String::as_str).filter(|id| is_name(id)).collect(),
             _ => Vec::new(),
         };
         self.roster.revoke(ids.iter().take(IDS_MAX).copied());
@@ -94,7 +99,7 @@ impl Control {
             return self.end(&ids);
         }
         self.roster.revoke(ids.iter().map(String::as_str));
-        info!("tasks revoked: {}", ids.join(", "));
+        info!("tasks revoked: {}", some_of(&ids));
         let shown: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
         ok(&format!("tasks {{{}}} flagged as revoked", shown.join(", ")))
     }
@@ -107,7 +112,7 @@ impl Control {
     fn end(&self, ids: &[String]) -> Result<Value, String> {
         self.roster.revoke(ids.iter().map(String::as_str));
         let ended = self.roster.terminate(ids);
-        info!("tasks revoked: {}; of them running: {}", ids.join(", "), ended.join(", "));
+        info!("tasks revoked: {}; of them running: {}", some_of(ids), some_of(&ended));
         if ended.is_empty() {
             return ok("terminate: tasks unknown");
         }
@@ -120,7 +125,7 @@ impl Control {
             Some(Value::String(id)) => vec![json!(id)],
             _ => return Err(missing("ids")),
         };
-        let active = self.roster.active(&self.settings.worker);
+        let active = self.roster.active(&self.worker);
         let found = active.as_array().into_iter().flatten().filter(|task| wanted.contains(&task["id"]));
         Ok(found
             .filter_map(|task| Some((task["id"].as_str()?.to_owned(), json!(["active", task]))))
@@ -162,7 +167,7 @@ impl Control {
 
     fn known_task<'a>(&self, arguments: &'a Arguments) -> Result<&'a str, String> {
         let name = arguments.get("task_name").and_then(Value::as_str).ok_or_else(|| missing("task_name"))?;
-        if self.settings.tasks.iter().any(|known| known == name) {
+        if self.tasks.iter().any(|known| known == name) {
             return Ok(name);
         }
         Err("unknown task".to_owned())
@@ -240,14 +245,10 @@ fn ids(arguments: &Arguments) -> Result<Vec<String>, String> {
         Some(Value::Array(ids)) => ids.iter().filter_map(Value::as_str).collect(),
         _ => return Err(missing("task_id")),
     };
-    if ids.is_empty() || ids.len() > IDS_MAX || !ids.iter().all(|id| is_id(id)) {
+    if ids.is_empty() || ids.len() > IDS_MAX || !ids.iter().all(|id| is_name(id)) {
         return Err("ValueError('task_id should be ids of 1 to 255 characters')".to_owned());
     }
     Ok(ids.into_iter().map(str::to_owned).collect())
-}
-
-fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= 255 && !id.chars().any(char::is_control)
 }
 
 fn ok(text: &str) -> Result<Value, String> {
@@ -260,6 +261,14 @@ fn missing(argument: &str) -> String {
 
 /// A text as Python shows it.
 fn quoted(text: &str) -> String {
-    let text: String = text.chars().take(300).collect();
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+    celery::repr_str(text, QUOTE_MAX)
+}
+
+/// Ids for a log line, which nobody reads to its thousandth.
+fn some_of(ids: &[String]) -> String {
+    let shown = ids.iter().take(IDS_LOGGED).cloned().collect::<Vec<_>>().join(", ");
+    match ids.len().saturating_sub(IDS_LOGGED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }

@@ -12,10 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use celery::Event;
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -23,21 +21,8 @@ use tracing::{debug, warn};
 pub use self::client::{Answers, ask_workers, tell_workers};
 use crate::WorkQueue;
 use crate::connection::{Link, RabbitUrls, reconnect_pause};
-use crate::events::Events;
+use crate::events::{Events, Outbox};
 use crate::roster::Roster;
-
-/// What a worker says of itself.
-#[derive(Debug, Clone)]
-pub struct ControlSettings {
-    /// The servers.
-    pub urls: RabbitUrls,
-    /// The worker's name, by which it is called; unique in the fleet.
-    pub worker: String,
-    /// The tasks that it runs.
-    pub tasks: Vec<String>,
-    /// Its settings for `celery inspect conf`, without any secret.
-    pub conf: Map<String, Value>,
-}
 
 /// Tries in a row that are made at the usual pace, and the pause between further ones: permission for it may be missing,
 /// and nobody wants to read that every five seconds.
@@ -54,31 +39,25 @@ pub(crate) type Queues = Vec<(WorkQueue, usize)>;
 ///
 /// [`Consumer::control`]: crate::Consumer::control
 pub struct Control {
-    settings: ControlSettings,
-    roster: Arc<Roster>,
-    events: Arc<Events>,
-    outbox: mpsc::Receiver<(Event, DateTime<Utc>)>,
+    pub(crate) urls: RabbitUrls,
+    /// The worker's name, by which it is called; unique in the fleet.
+    pub(crate) worker: String,
+    /// The tasks that it runs.
+    pub(crate) tasks: Vec<String>,
+    /// Its settings for `celery inspect conf`, without any secret.
+    pub(crate) conf: Map<String, Value>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) outbox: Outbox,
     /// What the consumer is to consume.
-    wanted: Arc<watch::Sender<Queues>>,
+    pub(crate) wanted: Arc<watch::Sender<Queues>>,
     /// What it was told at its start, for queues that are turned off and on again.
-    configured: Queues,
-    clock: Clock,
-    since: Instant,
+    pub(crate) configured: Queues,
+    pub(crate) clock: Clock,
+    pub(crate) since: Instant,
 }
 
 impl Control {
-    pub(crate) fn new(
-        settings: ControlSettings,
-        roster: Arc<Roster>,
-        events: Arc<Events>,
-        outbox: mpsc::Receiver<(Event, DateTime<Utc>)>,
-        wanted: Arc<watch::Sender<Queues>>,
-        configured: Queues,
-    ) -> Self {
-        let (clock, since) = (Clock::default(), Instant::now());
-        Self { settings, roster, events, outbox, wanted, configured, clock, since }
-    }
-
     /// Serves until `done` is cancelled. A request to shut down cancels `stop`.
     ///
     /// It never gives up: without it jobs run all the same.

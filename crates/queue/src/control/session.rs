@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Consumer, ExchangeKind};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{Control, Link, stats};
-use crate::{QueueError, headers, telemetry};
+use crate::{QueueError, headers, telemetry, topology};
 
 /// Requests that are held at a time; with their size this bounds what a flood of them takes.
 const PREFETCH: u16 = 16;
@@ -47,8 +47,8 @@ pub(super) struct Session {
 impl Control {
     /// Connects, declares what Celery's workers declare, and begins to consume.
     pub(super) async fn open(&self, attempt: usize) -> Result<Session, QueueError> {
-        let name = &self.settings.worker;
-        let link = Link::connect(&self.settings.urls, attempt, &format!("{name} control")).await?;
+        let name = &self.worker;
+        let link = Link::connect(&self.urls, attempt, &format!("{name} control")).await?;
         let channel = link.channel().await?;
         link.timed("set QoS", channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
         declare_exchanges(&link, &channel).await?;
@@ -107,7 +107,7 @@ impl Control {
         stop: &CancellationToken,
     ) -> Result<(), String> {
         let header_map = header_map(delivery);
-        let request = match celery::decode_control(&envelope(delivery, &header_map), &self.settings.worker) {
+        let request = match celery::decode_control(&envelope(delivery, &header_map), &self.worker) {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
             Err(error) => {
@@ -147,11 +147,10 @@ impl Control {
         if !session.answers.status().connected() {
             session.answers = session.link.channel().await.map_err(|error| error.to_string())?;
         }
-        // It is gone after a restart of RabbitMQ, and whoever asked may have declared it before or not.
         let mut answer_headers = Map::new();
         answer_headers.insert("ticket".to_owned(), json!(answer_to.ticket));
         answer_headers.insert("clock".to_owned(), json!(self.clock.forward()));
-        let body = celery::encode_answer(&self.settings.worker, payload);
+        let body = celery::encode_answer(&self.worker, payload);
         let sent = publish(
             &session.link,
             &session.answers,
@@ -167,7 +166,7 @@ impl Control {
     /// Asks the other workers what was revoked before this one was there.
     async fn greet(&self, session: &Session) -> Result<(), String> {
         let answer_to = AnswerTo { routing_key: session.ticket.clone(), ticket: session.ticket.clone() };
-        let arguments = json!({"from_node": self.settings.worker, "revoked": self.roster.revoked()});
+        let arguments = json!({"from_node": self.worker, "revoked": self.roster.revoked()});
         let body = celery::encode_control("hello", &arguments, None, Some(&answer_to));
         let mut request_headers = Map::new();
         request_headers.insert("clock".to_owned(), json!(self.clock.forward()));
@@ -219,14 +218,14 @@ impl Control {
 
     async fn send_event(&self, session: &Session, routing_key: &str, body: &Value) -> Result<(), String> {
         let mut event_headers = Map::new();
-        event_headers.insert("hostname".to_owned(), json!(self.settings.worker));
+        event_headers.insert("hostname".to_owned(), json!(self.worker));
         let body = body.to_string().into_bytes();
         publish(&session.link, &session.channel, (EVENT_EXCHANGE, routing_key), &event_headers, &body).await
     }
 
     fn stamped(&self, event: &Event, at: DateTime<Utc>) -> Value {
         let clock = self.clock.forward();
-        let stamp = Stamp { hostname: &self.settings.worker, pid: std::process::id(), clock, at };
+        let stamp = Stamp { hostname: &self.worker, pid: std::process::id(), clock, at };
         event.to_json(&stamp)
     }
 }
@@ -265,14 +264,7 @@ pub(super) async fn consume(
     arguments.insert("x-expires".into(), AMQPValue::LongInt(QUEUE_EXPIRES_MS));
     arguments.insert("x-message-ttl".into(), AMQPValue::LongInt(REQUEST_TTL_MS));
     link.timed("declare a queue", channel.queue_declare(queue.into(), options, arguments)).await?;
-    let bound = channel.queue_bind(
-        queue.into(),
-        exchange.into(),
-        routing_key.into(),
-        QueueBindOptions::default(),
-        FieldTable::default(),
-    );
-    link.timed("bind a queue", bound).await?;
+    topology::bind_on(link, channel, queue, exchange, routing_key).await?;
     let consuming =
         channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
     link.timed("consume", consuming).await
