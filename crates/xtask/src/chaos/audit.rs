@@ -128,6 +128,7 @@ impl Stage {
         )?;
         audit.wrong.extend(overlaps.iter().map(|pair| format!("two runs of one account at once: {pair}")));
         self.audit_order(audit, &told)?;
+        self.audit_writings(audit)?;
         let dead = self.drain("periodic.dead")?;
         let poison = dead.iter().filter(|letter| letter.headers["task"] == "poison").count();
         if poison < planted {
@@ -199,6 +200,14 @@ impl Stage {
             }
             *before = sequence.max(*before);
         }
+        Ok(())
+    }
+
+    /// What the database saw of runs that wrote, or ended, without having their account (`witness.sql`).
+    fn audit_writings(&self, audit: &mut Audit) -> Result<()> {
+        let seen = self.json("SELECT account, what, at FROM witness.testimonies ORDER BY at")?;
+        let told = |row| format!("{} at {}: {}", text(row, "account"), text(row, "at"), text(row, "what"));
+        audit.wrong.extend(seen.iter().map(told));
         Ok(())
     }
 

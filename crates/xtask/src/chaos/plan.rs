@@ -103,12 +103,12 @@ impl Kind {
     }
 
     /// Shortest and longest, in tenths of a second. A worker hangs for longer than RabbitMQ takes to give its jobs to others, which
-    /// is two heartbeats of 10 s: when it goes on, it is too late with every run it holds. A Redis that is away for less than its cluster needs to notice comes back
+    /// is two heartbeats of 5 s and some: when it goes on, it is too late with every run it holds. A Redis that is away for less than its cluster needs to notice comes back
     /// empty and is master still: derived keys are gone until the next sync, which is no fault of the fleet's.
     fn lasts(self) -> (u64, u64) {
         match self {
             Self::KillWorker | Self::KillBeat => (0, 50),
-            Self::HangWorker => (250, 350),
+            Self::HangWorker => (200, 300),
             Self::HangBeat => (30, 200),
             Self::KillNode | Self::KillPostgres => (10, 60),
             Self::HangNode | Self::VanishNode | Self::HangRedis => (30, 100),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
-use testbed::{Postgres, Process, Proxy, RabbitCluster, RedisCluster, Vhost, binary};
+use testbed::{Postgres, Process, Proxy, RabbitCluster, RedisCluster, Vhost, binary, psql};
 
 use crate::workspace;
 
@@ -110,6 +110,7 @@ impl Stage {
         };
         fs::create_dir_all(logs()).context("cannot create target/chaos")?;
         stage.syncfleet(&["migrate"])?;
+        psql(&stage.database_url, &["-c", include_str!("witness.sql")])?;
         Ok(stage)
     }
 

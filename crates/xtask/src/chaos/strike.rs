@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
-use testbed::{Proxy, RabbitMq};
+use testbed::{Proxy, RabbitMq, psql};
 
 use super::plan::{Fault, Kind};
 use super::stage::{Member, Stage};
@@ -23,7 +23,8 @@ impl Stage {
                 member.signal(testbed::Process::kill)?;
                 member.bury()?;
             }
-            Kind::HangWorker | Kind::HangBeat => self.victim(fault).signal(testbed::Process::stop)?,
+            Kind::HangWorker => self.hang_in_a_run(self.victim(fault))?,
+            Kind::HangBeat => self.victim(fault).signal(testbed::Process::stop)?,
             Kind::KillNode => self.node(fault).kill()?,
             Kind::RestartNode => self.node(fault).restart()?,
             Kind::HangNode => self.node(fault).freeze()?,
@@ -65,6 +66,21 @@ impl Stage {
             | Kind::PlantPoison => {}
         }
         Ok(())
+    }
+
+    /// Stops a worker when it has an account, if it has one soon: what it does when it goes on is of interest then.
+    fn hang_in_a_run(&self, worker: &Member) -> Result<()> {
+        let id = worker.process().as_ref().map(testbed::Process::id);
+        let until_it_has_one = format!(
+            "DO $$ BEGIN FOR n IN 1..500 LOOP
+                 EXIT WHEN EXISTS (SELECT FROM tradingdb.account_sync_state WHERE lease_worker LIKE '%-{}');
+                 PERFORM pg_sleep(0.01);
+             END LOOP; END $$",
+            id.unwrap_or_default()
+        );
+        // Where PostgreSQL is away, it hangs without one.
+        drop(psql(&self.database_url, &["-c", &until_it_has_one]));
+        worker.signal(testbed::Process::stop)
     }
 
     fn victim(&self, fault: &Fault) -> &Member {
