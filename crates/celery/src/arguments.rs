@@ -10,23 +10,23 @@ pub struct BadArguments(String);
 
 /// The parameters of a task, in order, each to be given by position or by name.
 #[derive(Debug, Clone, Copy)]
-pub struct Signature<'a> {
+pub struct Parameters<'a> {
     /// Parameters without a default.
     pub required: &'a [&'a str],
     /// Parameters after them that have one.
     pub optional: &'a [&'a str],
 }
 
-/// Binds a task's arguments to parameter names that all have a default: [`Signature::bind`] without required ones.
+/// Binds a task's arguments to parameter names that all have a default: [`Parameters::bind`] without required ones.
 ///
 /// # Errors
 ///
-/// As [`Signature::bind`].
+/// As [`Parameters::bind`].
 pub fn bind(task: &TaskMessage, names: &[&str]) -> Result<Map<String, Value>, BadArguments> {
-    Signature { required: &[], optional: names }.bind(task)
+    Parameters { required: &[], optional: names }.bind(task)
 }
 
-impl Signature<'_> {
+impl Parameters<'_> {
     /// The arguments by parameter name; an optional parameter not given is absent, a null stays null.
     ///
     /// # Errors
@@ -84,8 +84,8 @@ mod tests {
     use super::*;
     use crate::{Envelope, decode};
 
-    const SYNC: Signature<'static> =
-        Signature { required: &["organization_id", "pseudo_account"], optional: &["force", "check"] };
+    const SYNC: Parameters<'static> =
+        Parameters { required: &["organization_id", "pseudo_account"], optional: &["force", "check"] };
 
     fn task(args: Value, kwargs: Value) -> TaskMessage {
         let headers = json!({"task": "app.tasks.sync", "id": "1"});

@@ -1,12 +1,9 @@
-//! From the delivered bytes to JSON: size, content type, encoding, compression.
+//! From the delivered bytes to JSON: size, content type, encoding.
 
-use std::borrow::Cow;
-use std::io::Read;
-
-use flate2::read::ZlibDecoder;
 use serde_json::Value;
 
-use crate::repr::{repr, repr_str};
+use crate::compression;
+use crate::repr::repr_str;
 use crate::{DecodeError, Envelope, Reason};
 
 /// The largest body that is read, before and after decompression: 1 MiB.
@@ -26,7 +23,7 @@ const DEPTH_LIMIT: usize = 128;
 pub(crate) fn parse(envelope: &Envelope<'_>) -> Result<Value, DecodeError> {
     check_size(envelope.body)?;
     check_content(envelope)?;
-    read_json(&decompress(envelope)?)
+    read_json(&compression::undo(envelope)?)
 }
 
 /// A stranger's bytes as JSON, if they are that, at most [`BODY_LIMIT`] bytes with at most [`VALUES_LIMIT`] values.
@@ -91,33 +88,6 @@ fn check_content(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
     }
 }
 
-fn decompress<'a>(envelope: &Envelope<'a>) -> Result<Cow<'a, [u8]>, DecodeError> {
-    match envelope.headers.get("compression") {
-        None | Some(Value::Null) => Ok(Cow::Borrowed(envelope.body)),
-        // Celery's name for a bare zlib stream, and kombu's aliases of it; never a gzip file.
-        Some(Value::String(name)) if matches!(name.as_str(), "application/x-gzip" | "gzip" | "zlib") => {
-            inflate(envelope.body).map(Cow::Owned)
-        }
-        Some(other) => {
-            let detail = format!("compression {}", repr(other, QUOTE_LIMIT));
-            Err(DecodeError::new(Reason::UnsupportedEncoding, detail))
-        }
-    }
-}
-
-fn inflate(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let mut text = Vec::new();
-    // One byte more than the limit tells "exactly at the limit" from "over it" without inflating a bomb.
-    let mut bounded = ZlibDecoder::new(body).take(BODY_LIMIT as u64 + 1);
-    bounded
-        .read_to_end(&mut text)
-        .map_err(|error| DecodeError::new(Reason::BadBody, format!("no zlib stream: {error}")))?;
-    if text.len() > BODY_LIMIT {
-        return Err(too_large("the decompressed body goes on".to_owned()));
-    }
-    Ok(text)
-}
-
-fn too_large(what: String) -> DecodeError {
+pub(crate) fn too_large(what: String) -> DecodeError {
     DecodeError::new(Reason::TooLarge, format!("{what}, over the limit of {BODY_LIMIT} bytes"))
 }

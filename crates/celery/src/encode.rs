@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::repr::repr;
-use crate::{ENQUEUED_AT, format_time};
+use crate::{ENQUEUED_AT, Embed, format_time};
 
 /// How long `argsrepr` and `kwargsrepr` may be: they are for display only and cost a header.
 const REPR_LIMIT: usize = 1024;
@@ -22,8 +22,24 @@ pub struct NewTask {
     pub eta: Option<DateTime<Utc>>,
     /// Not to be run after this instant.
     pub expires: Option<DateTime<Utc>>,
-    /// Whether nobody will ask for the result.
-    pub ignore_result: bool,
+    /// Whether nobody will ask for the result; `None` leaves that to the task's own default.
+    pub ignore_result: Option<bool>,
+    /// The hard time limit, in seconds.
+    pub time_limit: Option<f64>,
+    /// The soft time limit, in seconds.
+    pub soft_time_limit: Option<f64>,
+    /// The name that monitors show instead of the task's.
+    pub shadow: Option<String>,
+    /// The first task of its tree; `None`: itself.
+    pub root_id: Option<String>,
+    /// The task that sends it.
+    pub parent_id: Option<String>,
+    /// The group it is a member of.
+    pub group: Option<String>,
+    /// Its place in that group.
+    pub group_index: Option<u64>,
+    /// What is to follow it.
+    pub embed: Embed,
     /// Who sends it, for display: `gen<pid>@<host>` in Celery.
     pub origin: String,
     /// When it was enqueued, by PostgreSQL's clock.
@@ -42,7 +58,15 @@ impl NewTask {
             kwargs: Map::new(),
             eta: None,
             expires: None,
-            ignore_result: false,
+            ignore_result: Some(false),
+            time_limit: None,
+            soft_time_limit: None,
+            shadow: None,
+            root_id: None,
+            parent_id: None,
+            group: None,
+            group_index: None,
+            embed: Embed::default(),
             origin: origin.into(),
             enqueued_at: None,
             extra_headers: Map::new(),
@@ -69,15 +93,15 @@ pub fn encode(task: &NewTask) -> Encoded {
         ("lang", json!("rs")),
         ("task", json!(task.task)),
         ("id", json!(task.id)),
-        ("shadow", Value::Null),
+        ("shadow", json!(task.shadow)),
         ("eta", json!(task.eta.map(format_time))),
         ("expires", json!(task.expires.map(format_time))),
-        ("group", Value::Null),
-        ("group_index", Value::Null),
+        ("group", json!(task.group)),
+        ("group_index", json!(task.group_index)),
         ("retries", json!(0)),
-        ("timelimit", json!([null, null])),
-        ("root_id", json!(task.id)),
-        ("parent_id", Value::Null),
+        ("timelimit", json!([task.time_limit, task.soft_time_limit])),
+        ("root_id", json!(task.root_id.as_ref().unwrap_or(&task.id))),
+        ("parent_id", json!(task.parent_id)),
         ("argsrepr", json!(repr(&args, REPR_LIMIT))),
         ("kwargsrepr", json!(repr(&kwargs, REPR_LIMIT))),
         ("origin", json!(task.origin)),
@@ -90,8 +114,8 @@ pub fn encode(task: &NewTask) -> Encoded {
     if let Some(instant) = task.enqueued_at {
         headers.insert(ENQUEUED_AT.to_owned(), json!(format_time(instant)));
     }
-    let embed = json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null});
-    Encoded { headers, body: Value::Array(vec![args, kwargs, embed]).to_string().into_bytes() }
+    let body = Value::Array(vec![args, kwargs, task.embed.to_json()]);
+    Encoded { headers, body: body.to_string().into_bytes() }
 }
 
 #[cfg(test)]
@@ -140,7 +164,7 @@ mod tests {
         task.eta = parse_time("2026-11-22T13:14:58.822443Z");
         task.expires = parse_time("2026-11-22T13:19:58Z");
         task.enqueued_at = parse_time("2026-11-22T13:14:00.5Z");
-        task.ignore_result = true;
+        task.ignore_result = Some(true);
         let encoded = encode(&task);
         assert_eq!(encoded.headers["eta"], "2026-11-22T13:14:58.822443+00:00");
         assert_eq!(encoded.headers["expires"], "2026-11-22T13:19:58+00:00");

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod body;
+mod compression;
 mod control;
 mod decode;
 mod encode;
@@ -14,11 +15,13 @@ mod event;
 mod field;
 mod message;
 mod repr;
+mod sequel;
+mod signature;
 mod time;
 
 pub mod result;
 
-pub use arguments::{BadArguments, Signature, bind};
+pub use arguments::{BadArguments, Parameters, bind};
 pub use body::{BODY_LIMIT, VALUES_LIMIT, read_json};
 pub use control::{
     ANSWER_EXCHANGE, AnswerTo, CONTROL_EXCHANGE, ControlRequest, decode_answer, decode_control,
@@ -31,4 +34,5 @@ pub use event::{BATCH_ROUTING_KEY, EVENT_EXCHANGE, Event, HEARTBEAT_SECONDS, Sta
 pub use field::{ENQUEUED_AT, REPLAYED_AT, is_name};
 pub use message::{Embed, Envelope, TaskMessage};
 pub use repr::repr_str;
+pub use sequel::{FollowUp, Sequel, UnsupportedCanvas, Waiting, waiting};
 pub use time::{epoch_seconds, format_time, parse_time};

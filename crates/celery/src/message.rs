@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What AMQP delivered, in neutral types: AMQP tables are JSON maps here.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub struct Envelope<'a> {
 /// One job message, whichever protocol brought it.
 ///
 /// `id` and `task` are 1 to 255 bytes without control characters, so they fit an AMQP short string, a Redis key
-/// and a PostgreSQL text. Arguments are unchecked JSON: see [`Signature`](crate::Signature).
+/// and a PostgreSQL text. Arguments are unchecked JSON: see [`Parameters`](crate::Parameters).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskMessage {
     /// The task id; any string, not only a UUID.
@@ -63,9 +63,9 @@ pub struct TaskMessage {
     pub replayed_at: Option<DateTime<Utc>>,
 }
 
-/// The signatures that follow a task, as Celery sent them.
+/// The signatures that follow a task, as Celery sent them; [`Sequel`](crate::Sequel) is what can be done with them.
 ///
-/// Dropping a `chord` makes its caller wait for ever: honour each of these or refuse the task.
+/// Dropping one makes its caller wait for ever: honour each of these or refuse the task.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Embed {
     /// To send with the result after success.
@@ -87,5 +87,12 @@ impl Embed {
     /// Whether the task is part of a chord.
     pub fn has_chord(&self) -> bool {
         self.chord.is_some()
+    }
+
+    /// The third element of a body of protocol 2.
+    pub(crate) fn to_json(&self) -> Value {
+        let list = |items: &[Value]| if items.is_empty() { Value::Null } else { json!(items) };
+        json!({"callbacks": list(&self.callbacks), "errbacks": list(&self.errbacks), "chain": list(&self.chain),
+               "chord": self.chord})
     }
 }

@@ -93,7 +93,7 @@ pub fn encode_sync(job: &SyncJob, origin: &str, eta: Option<DateTime<Utc>>) -> c
     task.kwargs.insert("check_external_orders".to_owned(), json!(job.check_external));
     task.eta = eta;
     task.expires = job.expires;
-    task.ignore_result = !job.wants_result;
+    task.ignore_result = Some(!job.wants_result);
     task.enqueued_at = job.enqueued_at;
     celery::encode(&task)
 }

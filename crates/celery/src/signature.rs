@@ -1,0 +1,174 @@
+use serde_json::{Map, Value, json};
+
+use crate::body::QUOTE_LIMIT;
+use crate::field;
+use crate::repr::{repr, repr_str};
+use crate::sequel::UnsupportedCanvas;
+
+/// How deeply groups and chains may be nested.
+const DEPTH_LIMIT: usize = 16;
+
+/// One signature of Celery's canvas, as far as it can be sent: a task, or tasks side by side, or one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Signature {
+    /// A task, also one of Celery's own such as `celery.map`: whoever has it runs it.
+    Task(Box<Call>),
+    /// Tasks side by side.
+    Group { id: Option<String>, members: Vec<Signature> },
+    /// One after the other: the first, and the rest as it is.
+    Chain { first: Box<Signature>, rest: Vec<Value>, ends_in_group: bool },
+}
+
+/// What to call, with what, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Call {
+    pub(crate) task: String,
+    pub(crate) args: Vec<Value>,
+    pub(crate) kwargs: Map<String, Value>,
+    pub(crate) options: Map<String, Value>,
+    /// It takes no result of what came before.
+    pub(crate) is_immutable: bool,
+}
+
+impl Signature {
+    /// Reads one signature.
+    pub(crate) fn read(value: &Value) -> Result<Self, UnsupportedCanvas> {
+        read(value, 0)
+    }
+}
+
+fn read(value: &Value, depth: usize) -> Result<Signature, UnsupportedCanvas> {
+    if depth > DEPTH_LIMIT {
+        return Err(UnsupportedCanvas::new("signatures are nested too deeply"));
+    }
+    let Value::Object(fields) = value else {
+        return Err(UnsupportedCanvas::new(format!("a signature is {}", repr(value, QUOTE_LIMIT))));
+    };
+    let call = Call {
+        task: name(fields, "task")?.ok_or_else(|| UnsupportedCanvas::new("a signature has no task"))?,
+        args: list(fields, "args")?,
+        kwargs: object(fields, "kwargs")?,
+        options: object(fields, "options")?,
+        is_immutable: fields.get("immutable") == Some(&Value::Bool(true)),
+    };
+    check_options(&call.options)?;
+    match call.task.as_str() {
+        "celery.group" => group(&call, depth),
+        "celery.chain" => chain(call, depth),
+        "celery.chord" => Err(UnsupportedCanvas::new("chords are not supported")),
+        _ => Ok(Signature::Task(Box::new(call))),
+    }
+}
+
+fn group(call: &Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
+    if has_any(&call.options, &["link", "link_error", "chain", "chord"]) {
+        return Err(UnsupportedCanvas::new("what follows a group as a whole is a chord, which is not supported"));
+    }
+    let members = list(&call.kwargs, "tasks")?;
+    let members = members.iter().map(|member| read(member, depth + 1)).collect::<Result<_, _>>()?;
+    Ok(Signature::Group { id: name(&call.options, "task_id")?, members })
+}
+
+/// What follows a chain as a whole follows its last task, whose id is also the chain's.
+fn chain(call: Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
+    let mut tasks = list(&call.kwargs, "tasks")?;
+    for (option, value) in call.options.into_iter().filter(|(_, value)| !value.is_null()) {
+        let last = tasks.last_mut().and_then(Value::as_object_mut);
+        let options = last.map(|last| last.entry("options").or_insert_with(|| json!({})));
+        if let Some(Value::Object(options)) = options {
+            options.entry(option).or_insert(value);
+        }
+    }
+    // The next task of what is passed on is its last element.
+    tasks.reverse();
+    let first = tasks.pop().ok_or_else(|| UnsupportedCanvas::new("a chain has no tasks"))?;
+    let first = Box::new(read(&first, depth + 1)?);
+    let ends_in_group = check_chain(&first, &tasks, depth)?;
+    Ok(Signature::Chain { first, rest: tasks, ends_in_group })
+}
+
+/// Whether all of a chain can be sent, one task after the other; returns whether its last one is a group.
+fn check_chain(first: &Signature, rest: &[Value], depth: usize) -> Result<bool, UnsupportedCanvas> {
+    let mut before = first.is_group();
+    for next in rest.iter().rev() {
+        if before {
+            return Err(UnsupportedCanvas::new(
+                "a group within a chain is a chord, which is not supported",
+            ));
+        }
+        before = read(next, depth + 1)?.is_group();
+    }
+    Ok(before)
+}
+
+impl Signature {
+    fn is_group(&self) -> bool {
+        match self {
+            Self::Task(_) => false,
+            Self::Group { .. } => true,
+            Self::Chain { ends_in_group, .. } => *ends_in_group,
+        }
+    }
+
+    /// As [`check_chain`], of a chain whose tasks are `rest`, the next one last.
+    pub(crate) fn check_rest(rest: &[Value]) -> Result<(), UnsupportedCanvas> {
+        match rest.split_last() {
+            Some((next, rest)) => check_chain(&Self::read(next)?, rest, 0).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What cannot be honoured is refused, not forgotten.
+fn check_options(options: &Map<String, Value>) -> Result<(), UnsupportedCanvas> {
+    for option in ["queue", "task_id", "reply_to", "group_id", "shadow"] {
+        name(options, option)?;
+    }
+    if let Some(serializer) = field::get(options, "serializer")
+        && serializer != "json"
+    {
+        return Err(UnsupportedCanvas::new(format!("serializer {}", repr(serializer, QUOTE_LIMIT))));
+    }
+    if field::get(options, "queue").is_none() && has_any(options, &["exchange", "routing_key"]) {
+        return Err(UnsupportedCanvas::new("a signature must name a queue, not an exchange or routing key"));
+    }
+    Ok(())
+}
+
+fn has_any(options: &Map<String, Value>, names: &[&str]) -> bool {
+    let is_empty = |value: &Value| match value {
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    };
+    names.iter().any(|name| field::get(options, name).is_some_and(|value| !is_empty(value)))
+}
+
+pub(crate) fn name(fields: &Map<String, Value>, field: &str) -> Result<Option<String>, UnsupportedCanvas> {
+    match field::get(fields, field) {
+        None => Ok(None),
+        Some(Value::String(text)) if field::is_name(text) => Ok(Some(text.clone())),
+        Some(Value::String(text)) => {
+            Err(UnsupportedCanvas::new(format!("{field} is {}", repr_str(text, QUOTE_LIMIT))))
+        }
+        Some(other) => Err(UnsupportedCanvas::new(format!("{field} is {}", repr(other, QUOTE_LIMIT)))),
+    }
+}
+
+/// A list; a single signature counts as one, as for Celery.
+pub(crate) fn list(fields: &Map<String, Value>, field: &str) -> Result<Vec<Value>, UnsupportedCanvas> {
+    match field::get(fields, field) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(items)) => Ok(items.clone()),
+        Some(one @ Value::Object(_)) => Ok(vec![one.clone()]),
+        Some(other) => Err(UnsupportedCanvas::new(format!("{field} is {}", repr(other, QUOTE_LIMIT)))),
+    }
+}
+
+fn object(fields: &Map<String, Value>, field: &str) -> Result<Map<String, Value>, UnsupportedCanvas> {
+    match field::get(fields, field) {
+        None => Ok(Map::new()),
+        Some(Value::Object(entries)) => Ok(entries.clone()),
+        Some(other) => Err(UnsupportedCanvas::new(format!("{field} is {}", repr(other, QUOTE_LIMIT)))),
+    }
+}
