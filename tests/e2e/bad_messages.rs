@@ -113,7 +113,7 @@ fn hostile_headers_and_names_are_dead_letters_and_block_nobody() {
         (
             "unsupported_callbacks",
             properties(&json!({"id": "x", "task": TASK})),
-            json!([["o", "a"], {}, {"chain": [{"task": "next"}]}]).to_string().into_bytes(),
+            json!([["o", "a"], {}, {"chain": [{"task": "celery.chord"}]}]).to_string().into_bytes(),
         ),
     ];
     for (_, properties, payload) in &cases {

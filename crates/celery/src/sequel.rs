@@ -69,7 +69,8 @@ impl Sequel {
         if chord.is_some() {
             return Err(UnsupportedCanvas::new("chords are not supported"));
         }
-        let read_all = |signatures: &[Value]| signatures.iter().map(Signature::read).collect::<Result<_, _>>();
+        let read_all =
+            |signatures: &[Value]| signatures.iter().map(Signature::read).collect::<Result<_, _>>();
         Signature::check_rest(chain)?;
         let chain = match chain.split_last() {
             Some((next, rest)) => Some((Signature::read(next)?, rest.to_vec())),
@@ -77,7 +78,8 @@ impl Sequel {
         };
         let sequel = Self { callbacks: read_all(callbacks)?, errbacks: read_all(errbacks)?, chain };
         let followers = sequel.callbacks.iter().chain(&sequel.errbacks);
-        let count: usize = followers.chain(sequel.chain.iter().map(|(next, _)| next)).map(Signature::count).sum();
+        let count: usize =
+            followers.chain(sequel.chain.iter().map(|(next, _)| next)).map(Signature::count).sum();
         if count > FOLLOWERS_LIMIT {
             return Err(UnsupportedCanvas::new(format!("more than {FOLLOWERS_LIMIT} tasks follow")));
         }
@@ -85,7 +87,13 @@ impl Sequel {
     }
 
     /// What is to be sent after the task returned `result`: its callbacks, and the next task of its chain.
-    pub fn after_success(&self, task: &TaskMessage, result: &Value, origin: &str, now: DateTime<Utc>) -> Vec<FollowUp> {
+    pub fn after_success(
+        &self,
+        task: &TaskMessage,
+        result: &Value,
+        origin: &str,
+        now: DateTime<Utc>,
+    ) -> Vec<FollowUp> {
         let mut sender = Sender::new(task, result, origin, now);
         self.callbacks.iter().for_each(|callback| sender.send(callback, &[], None));
         if let Some((next, rest)) = &self.chain {

@@ -62,7 +62,9 @@ fn read(value: &Value, depth: usize) -> Result<Signature, UnsupportedCanvas> {
 
 fn group(call: &Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
     if has_any(&call.options, &["link", "link_error", "chain", "chord"]) {
-        return Err(UnsupportedCanvas::new("what follows a group as a whole is a chord, which is not supported"));
+        return Err(UnsupportedCanvas::new(
+            "what follows a group as a whole is a chord, which is not supported",
+        ));
     }
     let members = list(&call.kwargs, "tasks")?;
     let members = members.iter().map(|member| read(member, depth + 1)).collect::<Result<_, _>>()?;
@@ -92,9 +94,7 @@ fn check_chain(first: &Signature, rest: &[Value], depth: usize) -> Result<bool, 
     let mut before = first.is_group();
     for next in rest.iter().rev() {
         if before {
-            return Err(UnsupportedCanvas::new(
-                "a group within a chain is a chord, which is not supported",
-            ));
+            return Err(UnsupportedCanvas::new("a group within a chain is a chord, which is not supported"));
         }
         before = read(next, depth + 1)?.is_group();
     }

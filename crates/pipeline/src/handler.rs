@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use celery::result;
+use celery::Waiting;
 use chrono::Utc;
 use queue::{Attempt, End, Ending, Handler};
 use serde_json::{Value, json};
-use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, StorageError};
+use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, Outcome, StorageError};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -75,59 +75,39 @@ impl Handler for Pipeline {
         }
     }
 
-    async fn conclude(&self, attempt: &Attempt, end: End) -> Result<(), String> {
+    async fn conclude(&self, attempt: &Attempt, end: End) -> Result<End, String> {
         let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
         if let Some(job) = &job
             && let Ok(Some(outcome)) = self.storage.outcome(&job.id, &job.account).await
             && job.replayed_at.is_none_or(|replayed| outcome.finished_at > replayed)
         {
             // A duplicate of a job that ended: what was told stands.
-            return Ok(());
+            return Ok(end_of(outcome));
         }
-        match end {
-            End::Expired => {
-                if let Some(job) = &job {
-                    self.record_end(job, "expired", "expired", None).await;
-                }
-                let meta = result::revoked(&attempt.task.id, result::Revocation::Expired, Utc::now());
-                self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
-            }
+        let Some(job) = &job else { return Ok(end) };
+        match &end {
+            End::Finished(_) => {}
+            End::Expired => self.record_end(job, "expired", "expired", None).await,
             End::Revoked { is_terminated } => {
-                if let Some(job) = &job {
-                    self.record_end(
-                        job,
-                        "revoked",
-                        if is_terminated { "terminated" } else { "revoked" },
-                        None,
-                    )
-                    .await;
-                }
-                let why = match is_terminated {
-                    true => result::Revocation::Terminated,
-                    false => result::Revocation::Revoked,
-                };
-                let meta = result::revoked(&attempt.task.id, why, Utc::now());
-                self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
+                let reason = if *is_terminated { "terminated" } else { "revoked" };
+                self.record_end(job, "revoked", reason, None).await;
             }
             End::Dead { reason, error, report } => {
-                if let Some(job) = &job {
-                    let (sequence, notification) = match report {
-                        Some(mut report) => (report["sequence"].as_i64(), report["notification"].take()),
-                        None => (None, failed_notification(job, &error)),
-                    };
-                    notification::notify_failure(self, job, sequence, &notification)
-                        .await
-                        .map_err(|error| format!("Notification failed: {}", chain(&error)))?;
-                    self.record_end(job, "failed", &reason, Some(&notification["full_results"])).await;
-                }
-                self.refuse(&attempt.task.id, &reason, &error).await;
+                let (sequence, notification) = match report {
+                    Some(report) => (report["sequence"].as_i64(), report["notification"].clone()),
+                    None => (None, failed_notification(job, error)),
+                };
+                notification::notify_failure(self, job, sequence, &notification)
+                    .await
+                    .map_err(|error| format!("Notification failed: {}", chain(&error)))?;
+                self.record_end(job, "failed", reason, Some(&notification["full_results"])).await;
             }
         }
-        Ok(())
+        Ok(end)
     }
 
-    async fn refuse(&self, id: &str, reason: &str, error: &str) {
-        self.store_result(id, true, &failure(id, reason, error)).await;
+    async fn tell_result(&self, waiting: &Waiting, result: Value) {
+        self.results.tell(waiting, &result).await;
     }
 }
 
@@ -153,13 +133,7 @@ impl Pipeline {
             }
         };
         match ended {
-            Ok(RunEnd::Finished(report)) => {
-                let meta = result::success(&job.id, report.to_json(), Utc::now());
-                self.store_result(&job.id, job.wants_result, &meta).await;
-                Ending::Finished(
-                    json!({"status": report.status().as_str(), "account": job.account.pseudo_account}),
-                )
-            }
+            Ok(RunEnd::Finished(report)) => Ending::Finished(report),
             Ok(RunEnd::Waiting { delay }) => {
                 debug!(account = %job.account, ?delay, "waits for its turn under the brokerage's rate limits");
                 self.release(lease).await;
@@ -187,41 +161,24 @@ impl Pipeline {
             () = stop.cancelled() => return Ending::Interrupted,
         };
         match published {
-            Ok(accounts) => {
-                let summary = json!({"status": "success", "accounts_queued": accounts,
-                                     "external_order_check_interval": self.fan_out.check_minutes()});
-                let meta = result::success(&attempt.task.id, summary, Utc::now());
-                self.store_result(&attempt.task.id, attempt.task.ignore_result != Some(true), &meta).await;
-                Ending::Finished(json!({"status": "success", "accounts_queued": accounts}))
-            }
+            Ok(accounts) => Ending::Finished(json!({
+                "status": "success", "accounts_queued": accounts,
+                "external_order_check_interval": self.fan_out.check_minutes(),
+            })),
             Err(error) => Ending::Failed { error: chain(&error), retry_after: None, report: None },
         }
     }
 
-    /// The job has an outcome: a worker died between writing it and the ack. Only the result may be missing.
+    /// The job has an outcome: a worker died between writing it and the ack, or it is a duplicate. What is told of its end
+    /// may be missing.
     async fn done_before(&self, job: &SyncJob) -> Ending {
         match self.storage.outcome(&job.id, &job.account).await {
-            Ok(outcome) => {
-                if let Some(outcome) = outcome {
-                    let meta = match (outcome.status.as_str(), outcome.report) {
-                        ("success" | "partial_success", Some(report)) => {
-                            result::success(&job.id, report, Utc::now())
-                        }
-                        ("revoked", _) => result::revoked(&job.id, result::Revocation::Revoked, Utc::now()),
-                        ("expired", _) => result::revoked(&job.id, result::Revocation::Expired, Utc::now()),
-                        (_, report) => {
-                            let errors = report.map_or(Value::Null, |report| report["errors"].clone());
-                            failure(
-                                &job.id,
-                                outcome.reason.as_deref().unwrap_or("failed"),
-                                &errors.to_string(),
-                            )
-                        }
-                    };
-                    self.store_result(&job.id, job.wants_result, &meta).await;
-                }
+            Ok(Some(outcome)) => {
                 debug!(account = %job.account, "done before");
-                Ending::Finished(json!({"done": "before"}))
+                Ending::EndedBefore(end_of(outcome))
+            }
+            Ok(None) => {
+                Ending::Failed { error: "its outcome is gone".to_owned(), retry_after: None, report: None }
             }
             Err(error) => failed_by(&error),
         }
@@ -231,11 +188,9 @@ impl Pipeline {
         match self.storage.record_superseded(&job.id, &job.account, by, &self.settings.worker).await {
             Ok(report) => {
                 debug!(account = %job.account, by, "superseded");
-                let mut result_value = report.unwrap_or_else(|| json!({}));
-                result_value["superseded_by"] = json!(by);
-                let meta = result::success(&job.id, result_value, Utc::now());
-                self.store_result(&job.id, job.wants_result, &meta).await;
-                Ending::Finished(json!({"superseded_by": by}))
+                let mut report = report.unwrap_or_else(|| json!({}));
+                report["superseded_by"] = json!(by);
+                Ending::Finished(report)
             }
             Err(error) => failed_by(&error),
         }
@@ -263,14 +218,6 @@ impl Pipeline {
             warn!(account = %job.account, "outcome not stored: {}", chain(&error));
         }
     }
-
-    /// Stores a Celery result if anybody may ask for it. Redis being away does not undo a sync.
-    async fn store_result(&self, id: &str, wanted: bool, meta: &Value) {
-        let Some(results) = self.results.as_ref().filter(|_| wanted) else { return };
-        if let Err(error) = results.store_result(id, meta, self.settings.result_ttl).await {
-            warn!(id, "result not stored: {}", chain(&error));
-        }
-    }
 }
 
 /// From one second to four.
@@ -279,14 +226,23 @@ fn suspect_pause() -> Duration {
     Duration::from_millis(1000 + u64::try_from(millis).unwrap_or_default())
 }
 
-/// A FAILURE result whose exception tells a Python caller what kind of failure it is.
-fn failure(id: &str, reason: &str, error: &str) -> Value {
-    let (kind, module) = match reason {
-        "unknown_task" => ("NotRegistered", "celery.exceptions"),
-        "bad_arguments" => ("TypeError", "builtins"),
-        _ => ("SyncFailed", "syncfleet"),
-    };
-    result::failure(id, kind, module, &[error], None, Utc::now())
+/// How a job had ended, by what is written down of it.
+fn end_of(outcome: Outcome) -> End {
+    match (outcome.status.as_str(), outcome.report) {
+        ("success" | "partial_success", report) => End::Finished(report.unwrap_or_else(|| json!({}))),
+        ("revoked", _) => End::Revoked { is_terminated: outcome.reason.as_deref() == Some("terminated") },
+        ("expired", _) => End::Expired,
+        (_, report) => {
+            let errors = report.as_ref().and_then(|report| report["errors"].as_array());
+            let errors =
+                errors.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("; ");
+            End::Dead {
+                reason: outcome.reason.unwrap_or_else(|| "failed".to_owned()),
+                error: errors,
+                report: None,
+            }
+        }
+    }
 }
 
 fn failed_by(error: &StorageError) -> Ending {

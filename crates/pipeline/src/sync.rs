@@ -4,6 +4,7 @@ use std::time::Duration;
 use brokerage::Http;
 use cache::Cache;
 use queue::Publisher;
+use serde_json::Value;
 use storage::{EndedJob, Lease, Storage, StorageError};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
@@ -12,7 +13,8 @@ use tracing::{info, warn};
 use crate::look::Look;
 use crate::report::{DetectionReport, Report, Status};
 use crate::{
-    Environment, FanOut, SyncJob, chain, comparison, detection, generation, look, notification, snapshot,
+    Environment, FanOut, ResultBackend, SyncJob, chain, comparison, detection, generation, look,
+    notification, snapshot,
 };
 
 /// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
@@ -33,8 +35,6 @@ pub struct PipelineSettings {
     pub generation_interval: Duration,
     /// Whether outcomes are published.
     pub notifications_enabled: bool,
-    /// How long Celery results are kept.
-    pub result_ttl: Duration,
     /// Deaths of its worker that a job may cause.
     pub crash_limit: u32,
 }
@@ -48,8 +48,8 @@ pub struct Pipeline {
     pub storage: Storage,
     /// Redis.
     pub cache: Cache,
-    /// Where Celery results go; `None`: nowhere.
-    pub results: Option<Cache>,
+    /// Where Celery results go.
+    pub results: ResultBackend,
     /// RabbitMQ.
     pub publisher: Publisher,
     /// The client of brokerages' APIs, one for the process; else why there is none (no root certificates).
@@ -64,8 +64,8 @@ pub struct Pipeline {
 
 /// How a leased run ended.
 pub(crate) enum RunEnd {
-    /// Told and written down.
-    Finished(Box<Report>),
+    /// Told and written down: its full results.
+    Finished(Value),
     /// It has not begun: it is to come back after so long.
     Waiting {
         /// How long.
@@ -156,7 +156,7 @@ impl Pipeline {
                 info!(account = %job.account, status = report.status().as_str(),
                       errors = report.errors().len(), "{} synced: {}{}", job.account,
                       report.status().as_str(), error_suffix(&report));
-                Ok(RunEnd::Finished(Box::new(report)))
+                Ok(RunEnd::Finished(full_results))
             }
             Err(StorageError::LeaseLost) => Err(LeaseLost),
             Err(error) => Ok(failed("Outcome not stored", &error, report)),

@@ -42,6 +42,8 @@ pub struct ConsumerSettings {
     pub time_limit: Duration,
     /// Deaths of its worker that a job may cause; then it is a dead letter.
     pub crash_limit: u32,
+    /// Whether those who wait for a job are told when it starts (Celery's `task_track_started`).
+    pub tracks_started: bool,
     /// How long running jobs may go on after a shutdown began.
     pub grace: Duration,
     /// Without a session for so long the consumer gives up, so that a supervisor starts the process anew.
@@ -123,6 +125,7 @@ impl<H: Handler> Consumer<H> {
             large: Semaphore::new(1),
             roster: Arc::default(),
             events: Arc::new(events),
+            tracks_started: settings.tracks_started,
         });
         let wanted = Arc::new(watch::Sender::new(settings.queues.clone()));
         let intaking = watch::Sender::new(Intaking::Closed);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, Sender};
 
 use crate::decide::Disposition;
+use crate::results::FAILURE;
 
 /// Events that wait for their way to RabbitMQ; beyond that, while it does not take them, they are dropped.
 const WAITING_MAX: usize = 4096;
@@ -60,16 +61,13 @@ pub(crate) fn tell_end(
         Disposition::Ack => Some(Event::succeeded(id, result.unwrap_or(&Value::Null), runtime.as_secs_f64())),
         Disposition::Expire => Some(Event::revoked(id, false, true)),
         Disposition::Revoke { is_terminated } => Some(Event::revoked(id, *is_terminated, false)),
-        Disposition::FailExpired => Some(Event::failed(id, FAILURE, "expired between retries")),
-        Disposition::Retry { error, .. } => Some(Event::retried(id, FAILURE, error)),
+        Disposition::FailExpired => Some(Event::failed(id, FAILURE.0, "expired between retries")),
+        Disposition::Retry { error, .. } => Some(Event::retried(id, FAILURE.0, error)),
         Disposition::Dead { reason, error } if reason == "unknown_task" => {
             Some(Event::failed(id, "NotRegistered", error))
         }
-        Disposition::Dead { error, .. } => Some(Event::failed(id, FAILURE, error)),
+        Disposition::Dead { error, .. } => Some(Event::failed(id, FAILURE.0, error)),
         // It comes back, and nothing of it counts.
         Disposition::Park { .. } | Disposition::Renew { .. } | Disposition::Requeue => None,
     });
 }
-
-/// The exception that a failed sync is to Python.
-const FAILURE: &str = "SyncFailed";

@@ -2,10 +2,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use celery::{Envelope, Reason, TaskMessage};
+use celery::{Envelope, Reason, Sequel, TaskMessage, Waiting};
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::types::ShortString;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,19 @@ pub(crate) struct Executor<H> {
     pub(crate) roster: Arc<Roster>,
     /// Where Celery's monitors hear of it.
     pub(crate) events: Arc<Events>,
+    /// Whether clients are told when a job starts.
+    pub(crate) tracks_started: bool,
+}
+
+/// Why something was not published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unpublished {
+    /// The delivery is no longer ours.
+    #[error("the connection was lost")]
+    Lost,
+    /// It cannot be published.
+    #[error(transparent)]
+    Failed(#[from] PublishError),
 }
 
 /// The session a delivery belongs to.
@@ -79,7 +93,7 @@ impl<H: Handler> Executor<H> {
                 let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
                                       queue = queue.name(), retries = attempt.task.retries);
                 let (event, report) = self.attempt(&attempt, session).instrument(span).await;
-                Handled { id: None, attempt: Some(attempt), event, report }
+                Handled { waiting: None, attempt: Some(attempt), event, report }
             }
             Err(unready) => unready,
         };
@@ -110,6 +124,9 @@ impl<H: Handler> Executor<H> {
     fn receive(&self, delivery: &Delivery, queue: WorkQueue, now: DateTime<Utc>) -> Result<Attempt, Handled> {
         let properties = &delivery.properties;
         let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
+        let text = |value: &Option<ShortString>| {
+            value.as_ref().map(|text| text.to_string()).filter(|text| !text.is_empty())
+        };
         let envelope = Envelope {
             content_type: properties.content_type().as_ref().map(|text| text.as_str()),
             content_encoding: properties.content_encoding().as_ref().map(|text| text.as_str()),
@@ -120,10 +137,12 @@ impl<H: Handler> Executor<H> {
         let task = celery::decode(&envelope).map_err(|error| {
             let reason = error.reason.as_str().to_owned();
             let event = Event::Refused { reason, error: error.to_string() };
-            Handled { id: error.id, ..Handled::of_bare(event) }
+            let waiting = error.id.map(|id| Waiting { id, reply_to: text(properties.reply_to()) });
+            Handled { waiting, ..Handled::of_bare(event) }
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
-        let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error };
+        let reply_to = text(properties.reply_to());
+        let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error, reply_to };
         match self.not_now(&attempt.task, now) {
             Some(event) => Err(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }),
             None => Ok(attempt),
@@ -136,11 +155,12 @@ impl<H: Handler> Executor<H> {
             let error = format!("this worker has no task {:?}", task.task);
             return Some(Event::Refused { reason: "unknown_task".to_owned(), error });
         }
-        if !task.embed.is_empty() {
+        if !task.embed.is_empty()
+            && let Err(error) = Sequel::of(task)
+        {
             // Dropping what should follow would leave its caller waiting for ever.
             let what = if task.embed.has_chord() { "chord" } else { "callbacks" };
-            let error = "chords, chains, callbacks and errbacks are not supported".to_owned();
-            return Some(Event::Refused { reason: format!("unsupported_{what}"), error });
+            return Some(Event::Refused { reason: format!("unsupported_{what}"), error: error.to_string() });
         }
         if self.roster.is_revoked(&task.id) {
             return Some(Event::Revoked { is_terminated: false });
@@ -166,6 +186,7 @@ impl<H: Handler> Executor<H> {
         let run = self.roster.begin(attempt, Utc::now());
         self.events.tell(|| celery::Event::received(&attempt.task));
         self.events.tell(|| celery::Event::started(&attempt.task.id));
+        self.tell_start(attempt).await;
         let stop = session.lost.child_token();
         let (handler, job, token) = (Arc::clone(&self.handler), Arc::clone(attempt), stop.clone());
         // Boxed, so that the types of everything a job does end here.
@@ -189,7 +210,7 @@ impl<H: Handler> Executor<H> {
                 running.abort();
                 match ended {
                     // It was done before it heard of it.
-                    Ok(ended @ Ok(Ending::Finished(_))) => ended,
+                    Ok(ended @ Ok(Ending::Finished(_) | Ending::EndedBefore(_))) => ended,
                     _ => return (Event::Revoked { is_terminated: true }, None),
                 }
             }
@@ -205,7 +226,8 @@ impl<H: Handler> Executor<H> {
             }
         };
         match ended {
-            Ok(Ending::Finished(result)) => (Event::Finished, Some(result)),
+            Ok(Ending::Finished(returned)) => self.finish(attempt, End::Finished(returned), session).await,
+            Ok(Ending::EndedBefore(end)) => self.finish(attempt, end, session).await,
             Ok(Ending::Held) => (Event::Held, None),
             Ok(Ending::Crashed { crashes }) => (Event::Crashed { crashes }, None),
             Ok(Ending::Waiting { delay }) => (Event::Waiting { delay }, None),
@@ -274,13 +296,18 @@ impl<H: Handler> Executor<H> {
                     "attempt failed, retry {retries} of {retries_max} in {seconds:.1} s: {error}"
                 );
                 let again = Again::Retry { retries, due, error: &error, now: Utc::now() };
-                self.publish(copy::delayed(delivery, queue, DelayStep::towards(delay), &again), session).await
+                let copy = copy::delayed(delivery, queue, DelayStep::towards(delay), &again);
+                let published = self.publish(copy, session).await;
+                if let (Ok(()), Some(attempt)) = (&published, &handled.attempt) {
+                    self.tell_retry(attempt, &error).await;
+                }
+                published.map_err(|error| error.to_string())
             }
             Disposition::Park { delay, due } => {
                 let step = DelayStep::towards(delay);
                 debug!(id, delay_seconds = delay.as_secs_f64(), "parked for {:?}", step.duration());
                 let again = due.map_or(Again::Unchanged, Again::At);
-                self.publish(copy::delayed(delivery, queue, step, &again), session).await
+                self.publish_copy(copy::delayed(delivery, queue, step, &again), session).await
             }
             Disposition::Renew { renewals, delay } => {
                 warn!(
@@ -289,7 +316,8 @@ impl<H: Handler> Executor<H> {
                     queue.name()
                 );
                 let again = Again::Renewed(renewals);
-                self.publish(copy::delayed(delivery, queue, DelayStep::towards(delay), &again), session).await
+                self.publish_copy(copy::delayed(delivery, queue, DelayStep::towards(delay), &again), session)
+                    .await
             }
             Disposition::Dead { reason, error } => {
                 error!(id, reason, error, "dead: {reason}: {error}");
@@ -320,28 +348,45 @@ impl<H: Handler> Executor<H> {
     ) -> Result<(), String> {
         let attempts = handled.attempt.as_ref().map_or(0, |attempt| attempt.task.retries.saturating_add(1));
         let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, Utc::now());
-        self.publish(letter, session).await?;
-        if let Some(id) = &handled.id {
-            self.handler.refuse(id, &reason, &error).await;
+        self.publish_copy(letter, session).await?;
+        if let Some(attempt) = &handled.attempt {
+            self.send_errbacks(attempt, session).await.map_err(|error| error.to_string())?;
         }
         let report = handled.report.take();
         self.conclude(&handled, End::Dead { reason, error, report }, session).await
     }
 
+    /// Writes down and tells how a job ended without finishing.
     async fn conclude(&self, handled: &Handled, end: End, session: &Session) -> Result<(), String> {
+        if let Some(waiting) = &handled.waiting {
+            self.tell_refusal(waiting, &end).await;
+        }
         let Some(attempt) = &handled.attempt else { return Ok(()) };
+        let concluded = async {
+            let stands = self.handler.conclude(attempt, end.clone()).await?;
+            self.tell_ends(attempt, &end, &stands).await;
+            Ok(())
+        };
         tokio::select! {
-            concluded = self.handler.conclude(attempt, end) => concluded,
+            concluded = concluded => concluded,
             () = tokio::time::sleep(CONCLUDE_LIMIT) => {
                 Err(format!("its end could not be told within {} s", CONCLUDE_LIMIT.as_secs()))
             }
-            () = session.lost.cancelled() => Err("the connection was lost".to_owned()),
+            () = session.lost.cancelled() => Err(Unpublished::Lost.to_string()),
         }
+    }
+
+    async fn publish_copy(&self, copy: crate::Message, session: &Session) -> Result<(), String> {
+        self.publish(copy, session).await.map_err(|error| error.to_string())
     }
 
     /// Publishes and waits for the confirm, for as long as the delivery is ours. A queue that refuses (it is full, or
     /// has no majority) is asked again, since giving the job back would only bring it here again at once.
-    async fn publish(&self, message: crate::Message, session: &Session) -> Result<(), String> {
+    pub(crate) async fn publish(
+        &self,
+        message: crate::Message,
+        session: &Session,
+    ) -> Result<(), Unpublished> {
         let message = Arc::new(message);
         let publish = async {
             let mut refused = false;
@@ -354,13 +399,13 @@ impl<H: Handler> Executor<H> {
                         refused = true;
                         tokio::time::sleep(REFUSED_PAUSE).await;
                     }
-                    published => return published.map_err(|error| error.to_string()),
+                    published => return published.map_err(Unpublished::Failed),
                 }
             }
         };
         tokio::select! {
             published = publish => published,
-            () = session.lost.cancelled() => Err("the connection was lost".to_owned()),
+            () = session.lost.cancelled() => Err(Unpublished::Lost),
         }
     }
 
@@ -388,8 +433,8 @@ impl<H: Handler> Executor<H> {
 struct Handled {
     /// The job, if it could be decoded.
     attempt: Option<Arc<Attempt>>,
-    /// The id of a message that could not be decoded, where it is known.
-    id: Option<String>,
+    /// Who waits for a message that could not be decoded, where that is known.
+    waiting: Option<Waiting>,
     event: Event,
     /// What the handler wants back if this was the last attempt, or returned.
     report: Option<serde_json::Value>,
@@ -398,7 +443,7 @@ struct Handled {
 impl Handled {
     /// Of a message that was not decoded.
     fn of_bare(event: Event) -> Self {
-        Self { attempt: None, id: None, event, report: None }
+        Self { attempt: None, waiting: None, event, report: None }
     }
 }
 

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use celery::TaskMessage;
+use celery::{TaskMessage, Waiting};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,16 @@ pub struct Attempt {
     pub redelivered: bool,
     /// The error of the attempt before, when this is a retry.
     pub last_error: Option<String>,
+    /// Where a Celery client waits for its result.
+    pub reply_to: Option<String>,
+}
+
+impl Attempt {
+    /// Who may ask for its result; `None`: nobody.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        let is_wanted = self.task.ignore_result != Some(true);
+        is_wanted.then(|| Waiting { id: self.task.id.clone(), reply_to: self.reply_to.clone() })
+    }
 }
 
 /// How an attempt ended, as the handler sees it.
@@ -26,6 +36,8 @@ pub struct Attempt {
 pub enum Ending {
     /// Done, and told to everybody who should know; with what it returned.
     Finished(Value),
+    /// The job had ended before, and was not run again.
+    EndedBefore(End),
     /// Another live run holds what the job needs.
     Held,
     /// The worker that ran the job before is gone without a word: it was not run this time.
@@ -52,15 +64,17 @@ pub enum Ending {
         /// How long whoever failed us asked to be left alone.
         retry_after: Option<Duration>,
         /// What the handler wants back in [`End::Dead`] if this was the last attempt.
-        report: Option<serde_json::Value>,
+        report: Option<Value>,
     },
     /// Stopped because it was told to; nothing of it counts.
     Interrupted,
 }
 
-/// How a job ended without finishing.
-#[derive(Debug)]
+/// How a job ended.
+#[derive(Debug, Clone)]
 pub enum End {
+    /// It ran to its end, with what it returned.
+    Finished(Value),
     /// It was too late to run it.
     Expired,
     /// Somebody said that it must not run.
@@ -75,7 +89,7 @@ pub enum End {
         /// The error, with its chain of causes.
         error: String,
         /// What the last attempt left.
-        report: Option<serde_json::Value>,
+        report: Option<Value>,
     },
 }
 
@@ -88,12 +102,13 @@ pub trait Handler: Send + Sync + 'static {
     /// is cancelled it should end at its next safe point with [`Ending::Interrupted`]; it is dropped soon after.
     fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> impl Future<Output = Ending> + Send;
 
-    /// Tells those who wait for the job that it ended without finishing.
+    /// Writes down and tells how a job ended without finishing. Returns the end that stands: another one where the job had
+    /// ended before.
     ///
     /// # Errors
     /// Text for the log; the job then goes back to its queue and ends another time.
-    fn conclude(&self, attempt: &Attempt, end: End) -> impl Future<Output = Result<(), String>> + Send;
+    fn conclude(&self, attempt: &Attempt, end: End) -> impl Future<Output = Result<End, String>> + Send;
 
-    /// Tells those who wait for a message that could not be decoded, but whose id is known.
-    fn refuse(&self, id: &str, reason: &str, error: &str) -> impl Future<Output = ()> + Send;
+    /// Tells a Celery result (`celery::result`) to those who wait for it. Best effort: it fails for itself, and is logged.
+    fn tell_result(&self, waiting: &Waiting, result: Value) -> impl Future<Output = ()> + Send;
 }

@@ -1,3 +1,4 @@
+use celery::FollowUp;
 use lapin::types::FieldTable;
 use serde_json::{Map, Value};
 
@@ -19,12 +20,16 @@ pub enum Destination {
     },
     /// A delay step, from which the message comes back to the work queue by itself.
     Delay(DelayStep, WorkQueue),
+    /// A queue of somebody else's, through the default exchange.
+    Queue(String),
+    /// A queue in which a Celery client waits for results, if it is still there. What is sent there is not kept on disk.
+    Answer(String),
 }
 
 impl Destination {
     pub(crate) fn exchange(&self) -> String {
         match self {
-            Self::Work(_) | Self::Dead => String::new(),
+            Self::Work(_) | Self::Dead | Self::Queue(_) | Self::Answer(_) => String::new(),
             Self::Notification { .. } => NOTIFICATION_EXCHANGE.to_owned(),
             Self::Delay(step, _) => step.name(),
         }
@@ -36,16 +41,22 @@ impl Destination {
             Self::Work(queue) | Self::Delay(_, queue) => queue.name(),
             Self::Dead => DEAD_QUEUE,
             Self::Notification { routing_key } => routing_key,
+            Self::Queue(name) | Self::Answer(name) => name,
         }
     }
 
-    /// A job that no queue takes is an error; a notification that nobody listens to is not.
+    /// A job that no queue takes is an error; a notification or an answer that nobody listens to is not.
     pub(crate) fn mandatory(&self) -> bool {
-        !matches!(self, Self::Notification { .. })
+        !matches!(self, Self::Notification { .. } | Self::Answer(_))
+    }
+
+    /// AMQP's delivery mode: 2 is kept on disk.
+    pub(crate) fn delivery_mode(&self) -> u8 {
+        if matches!(self, Self::Answer(_)) { 1 } else { 2 }
     }
 }
 
-/// A persistent message.
+/// A message, persistent but for answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// Where it goes.
@@ -105,6 +116,26 @@ impl Message {
         Self {
             correlation_id: Some(id.clone()),
             ..Self::json(Destination::Work(queue), id, &encoded.headers, encoded.body)
+        }
+    }
+
+    /// A task that follows one from `queue`; `waits_in` is where whoever sent that one waits for results.
+    pub(crate) fn follow_up(next: FollowUp, destination: Destination, waits_in: Option<&str>) -> Self {
+        Self {
+            correlation_id: Some(next.id.clone()),
+            reply_to: next.reply_to.or_else(|| waits_in.map(str::to_owned)),
+            priority: next.priority,
+            ..Self::json(destination, next.id, &next.encoded.headers, next.encoded.body)
+        }
+    }
+
+    /// A Celery result for a client that waits in the queue `waits_in` for the task `id`.
+    pub fn answer(waits_in: &str, id: &str, result: &Value) -> Self {
+        let message_id = uuid::Uuid::new_v4().to_string();
+        let body = result.to_string().into_bytes();
+        Self {
+            correlation_id: Some(id.to_owned()),
+            ..Self::json(Destination::Answer(waits_in.to_owned()), message_id, &Map::new(), body)
         }
     }
 }

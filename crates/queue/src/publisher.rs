@@ -28,7 +28,7 @@ const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
 /// reached, and of messages that are gone since, but not of a limit that was lifted (3.10, quorum queues).
 const REFUSED_LIMIT: Duration = Duration::from_secs(10);
 
-/// Publishes persistent messages and waits for RabbitMQ's confirm. Cheap to clone.
+/// Publishes messages and waits for RabbitMQ's confirm. Cheap to clone.
 ///
 /// One task owns the connection and works in batches: publish all that waits, await every confirm, answer. That is
 /// what makes a returned message attributable, because lapin attaches it to whichever confirm resolves next; a batch
@@ -322,7 +322,7 @@ fn prepare(message: &Message) -> Result<(ShortString, ShortString, BasicProperti
         return Err(PublishError::Unsendable(format!("its headers take more than {HEADER_BYTES_MAX} bytes")));
     }
     let mut properties = BasicProperties::default()
-        .with_delivery_mode(2)
+        .with_delivery_mode(message.destination.delivery_mode())
         .with_message_id(short("message_id", &message.message_id)?)
         .with_headers(message.headers.clone());
     if let Some(kind) = &message.kind {

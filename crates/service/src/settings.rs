@@ -238,22 +238,29 @@ pub struct RetryArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Results")]
 pub struct ResultArgs {
-    /// Redis for Celery results [default: REDIS_URL]; empty: no results
+    /// Redis for Celery results [default: REDIS_URL], or rpc:// for answers through RabbitMQ; empty: no results
     #[arg(long, env = "RESULT_BACKEND_URL", hide_env_values = true, value_name = "URL",
-          value_parser = parse_result_url)]
+          value_parser = values::result_url)]
     pub result_backend_url: Option<ResultUrl>,
     /// How long results are kept
     #[arg(long, env = "RESULT_TTL_SECONDS", value_name = "SECONDS", default_value = "86400",
           value_parser = values::seconds)]
     pub result_ttl_seconds: Duration,
+    /// Tell those who wait for a result when its job starts (task_track_started in Celery)
+    #[arg(long, env = "RESULT_TRACK_STARTED", value_name = "BOOL", default_value = "false",
+          action = clap::ArgAction::Set, value_parser = values::boolean)]
+    pub result_track_started: bool,
 }
 
 /// A result backend, or none.
 #[derive(Debug, Clone)]
-pub struct ResultUrl(pub Option<SecretUrl>);
-
-fn parse_result_url(text: &str) -> Result<ResultUrl, String> {
-    values::result_url(text).map(ResultUrl)
+pub enum ResultUrl {
+    /// No results.
+    Disabled,
+    /// Redis.
+    Redis(SecretUrl),
+    /// The queues in which clients wait.
+    Rpc,
 }
 
 /// Connections to PostgreSQL that a worker with so many slots needs: a job holds one only while a statement runs.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::NaiveTime;
 
-use crate::SecretUrl;
+use crate::{ResultUrl, SecretUrl};
 
 /// A comma-separated list of AMQP URLs of one cluster.
 #[derive(Clone)]
@@ -64,8 +64,14 @@ pub(crate) fn rabbit_urls(text: &str) -> Result<RabbitUrlList, String> {
     Ok(RabbitUrlList { text: text.to_owned(), shown: shown.join(",") })
 }
 
-pub(crate) fn result_url(text: &str) -> Result<Option<SecretUrl>, String> {
-    if text.is_empty() { Ok(None) } else { redis_url(text).map(Some) }
+pub(crate) fn result_url(text: &str) -> Result<ResultUrl, String> {
+    match text {
+        "" => Ok(ResultUrl::Disabled),
+        "rpc" | "rpc:" | "rpc://" => Ok(ResultUrl::Rpc),
+        text => redis_url(text).map(ResultUrl::Redis).map_err(|error| {
+            format!("{error}, or rpc:// for answers through RabbitMQ, or nothing for no results")
+        }),
+    }
 }
 
 pub(crate) fn cluster_hosts(text: &str) -> Result<Vec<String>, String> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig, CacheError};
 use clap::Parser;
-use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, chain};
+use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, ResultBackend, chain};
 use queue::{Consumer, ConsumerSettings, Intaking, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
     Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, RedisArgs, ResultArgs,
-    RetryArgs, SecretUrl, Shutdown, SyncArgs, Told, WorkerArgs,
+    ResultUrl, RetryArgs, SecretUrl, Shutdown, SyncArgs, Told, WorkerArgs,
 };
 use storage::{Storage, StorageError};
 use tls::Certificates;
@@ -91,6 +91,7 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
         },
         time_limit: arguments.worker.job_time_limit_seconds,
         crash_limit: arguments.worker.crash_limit,
+        tracks_started: arguments.results.result_track_started,
         grace: arguments.worker.shutdown_grace_seconds,
         give_up_after,
     };
@@ -123,14 +124,16 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
 
 /// What `celery inspect conf` shows: settings by Celery's names where it has them, and by ours. No secret is among them.
 fn conf(arguments: &Arguments) -> serde_json::Map<String, serde_json::Value> {
-    let results = arguments.results.result_backend_url.as_ref();
-    let results = results.map_or_else(
-        || arguments.redis.redis_url.to_string(),
-        |url| url.0.as_ref().map_or_else(|| "disabled".to_owned(), ToString::to_string),
-    );
+    let results = match &arguments.results.result_backend_url {
+        None => arguments.redis.redis_url.to_string(),
+        Some(ResultUrl::Disabled) => "disabled".to_owned(),
+        Some(ResultUrl::Redis(url)) => url.to_string(),
+        Some(ResultUrl::Rpc) => "rpc://".to_owned(),
+    };
     let shown = serde_json::json!({
         "broker_url": arguments.connections.rabbitmq_url.to_string(),
         "result_backend": results,
+        "task_track_started": arguments.results.result_track_started,
         "result_expires": arguments.results.result_ttl_seconds.as_secs(),
         "task_time_limit": arguments.worker.job_time_limit_seconds.as_secs(),
         "task_acks_late": true,
@@ -225,15 +228,17 @@ async fn connect(
     })
     .await
     .map_err(Fatal::unavailable)?;
-    let results = match &arguments.results.result_backend_url {
-        None => Some(cache.clone()),
-        Some(url) => match &url.0 {
-            Some(url) => Some(open_cache(url, Vec::new()).await?),
-            None => None,
-        },
-    };
     let publisher = Publisher::start(urls.clone(), name);
     (publisher.connected(limit).await).map_err(|error| Fatal::unavailable(format!("RabbitMQ: {error}")))?;
+    let ttl = arguments.results.result_ttl_seconds;
+    let results = match &arguments.results.result_backend_url {
+        None => ResultBackend::Redis { cache: cache.clone(), ttl },
+        Some(ResultUrl::Redis(url)) => {
+            ResultBackend::Redis { cache: open_cache(url, Vec::new()).await?, ttl }
+        }
+        Some(ResultUrl::Rpc) => ResultBackend::Rpc(publisher.clone()),
+        Some(ResultUrl::Disabled) => ResultBackend::Disabled,
+    };
     let environment: Environment = Arc::new(|variable| std::env::var(variable).ok());
     Ok(Pipeline {
         settings: PipelineSettings {
@@ -241,7 +246,6 @@ async fn connect(
             generation_enabled: arguments.sync.position_generation_enabled,
             generation_interval: arguments.sync.position_generation_minutes,
             notifications_enabled: arguments.sync.rabbitmq_notifications_enabled,
-            result_ttl: arguments.results.result_ttl_seconds,
             crash_limit: arguments.worker.crash_limit,
         },
         fan_out: FanOut {

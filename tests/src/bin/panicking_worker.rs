@@ -21,11 +21,11 @@ impl Handler for Panicking {
         Ending::Finished(serde_json::Value::Null)
     }
 
-    async fn conclude(&self, _: &Attempt, _: End) -> Result<(), String> {
-        Ok(())
+    async fn conclude(&self, _: &Attempt, end: End) -> Result<End, String> {
+        Ok(end)
     }
 
-    async fn refuse(&self, _: &str, _: &str, _: &str) {}
+    async fn tell_result(&self, _: &celery::Waiting, _: serde_json::Value) {}
 }
 
 #[tokio::main]
@@ -39,6 +39,7 @@ async fn main() {
         policy: RetryPolicy { initial: Duration::from_secs(1), retries: 1, ..RetryPolicy::default() },
         time_limit: Duration::from_secs(60),
         crash_limit: 5,
+        tracks_started: false,
         grace: Duration::from_secs(5),
         give_up_after: Duration::from_secs(60),
     };

@@ -106,10 +106,7 @@ fn every_captured_message_decodes() {
     // As a Celery worker does, unless it is told to trust them.
     assert_eq!(
         refused,
-        [
-            ("serializer=pickle", "unsupported_content_type"),
-            ("serializer=yaml", "unsupported_content_type"),
-        ]
+        [("serializer=pickle", "unsupported_content_type"), ("serializer=yaml", "unsupported_content_type"),]
     );
 }
 

@@ -46,7 +46,10 @@ fn captured(label: &str) -> Value {
 
 #[test]
 fn a_task_that_nothing_follows_is_followed_by_nothing() {
-    assert_eq!(after_success(&json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null})), []);
+    assert_eq!(
+        after_success(&json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null})),
+        []
+    );
     assert_eq!(waiting(&Embed::default()), []);
 }
 
@@ -55,7 +58,10 @@ fn a_captured_chain_goes_on_with_the_result_first_and_the_rest_behind() {
     let embed = captured("chain");
     let sent = after_success(&embed);
     let [next] = sent.as_slice() else { panic!("{sent:?}") };
-    assert_eq!((next.id.as_str(), next.task.as_str()), ("4abe88be-05be-43da-a3c1-e408eaa4daca", "app.tasks.add"));
+    assert_eq!(
+        (next.id.as_str(), next.task.as_str()),
+        ("4abe88be-05be-43da-a3c1-e408eaa4daca", "app.tasks.add")
+    );
     assert_eq!(next.queue.as_deref(), Some("periodic"));
     assert_eq!(next.reply_to.as_deref(), Some("d55e3a9a-f82e-38f1-8954-2e7db8899b90"));
     let headers = &next.encoded.headers;
@@ -75,7 +81,10 @@ fn captured_callbacks_get_the_result_and_errbacks_the_id() {
     assert_eq!((sent.len(), sent[0].task.as_str(), &sent[0].queue), (1, "app.tasks.add", &None));
     let task = task(&embed);
     let sent = Sequel::of(&task).unwrap().after_failure(&task, "syncfleet@h", now());
-    assert_eq!((sent.len(), sent[0].task.as_str(), body(&sent[0])[0].clone()), (1, "app.tasks.onerr", json!(["job-1"])));
+    assert_eq!(
+        (sent.len(), sent[0].task.as_str(), body(&sent[0])[0].clone()),
+        (1, "app.tasks.onerr", json!(["job-1"]))
+    );
 }
 
 #[test]
@@ -127,11 +136,17 @@ fn a_group_is_sent_member_by_member_and_a_chain_from_its_first() {
     let mut group = signature("celery.group", json!({"task_id": "group-1"}));
     group["kwargs"] = json!({"tasks": [signature("a", json!({"task_id": "a-1"})), chain]});
     let sent = after_success(&json!({"chain": [group]}));
-    let shown: Vec<_> = sent.iter().map(|follow_up| (follow_up.task.as_str(), follow_up.encoded.headers["group_index"].clone())).collect();
+    let shown: Vec<_> = sent
+        .iter()
+        .map(|follow_up| (follow_up.task.as_str(), follow_up.encoded.headers["group_index"].clone()))
+        .collect();
     assert_eq!(shown, [("a", json!(0)), ("b", json!(1))]);
     assert!(sent.iter().all(|follow_up| follow_up.encoded.headers["group"] == "group-1"));
     let rest = &body(&sent[1])[2]["chain"];
-    assert_eq!((rest[0]["task"].as_str(), &rest[0]["options"]), (Some("c"), &json!({"task_id": "last", "queue": "q"})));
+    assert_eq!(
+        (rest[0]["task"].as_str(), &rest[0]["options"]),
+        (Some("c"), &json!({"task_id": "last", "queue": "q"}))
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ async fn what_can_never_run_lands_among_the_dead_letters_and_later_jobs_still_ru
     };
     let two_mib = format!("[[\"{}\"],{{}},{{}}]", "x".repeat(2 << 20)).into_bytes();
     let chord = br#"[[],{},{"chord":{"task":"t"}}]"#.as_slice();
-    let chain = br#"[[],{},{"chain":[{"task":"t"}]}]"#.as_slice();
+    let chain = br#"[[],{},{"callbacks":[{"task":"t","options":{"exchange":"e"}}]}]"#.as_slice();
     let unknown = |id: &str| properties(json!({"task": "tests.unknown", "id": id}));
     let cases: Vec<(&str, Value, &[u8])> = vec![
         ("not_json", properties(headers("not_json")), b"{'a': 1}"),
@@ -71,19 +71,24 @@ async fn what_can_never_run_lands_among_the_dead_letters_and_later_jobs_still_ru
     // Who waits for an id is told: of what could be decoded by its job, of the rest by its id alone.
     let concluded: Vec<_> = script.concluded().iter().map(|end| end["reason"].clone()).collect();
     assert_eq!(json!(concluded), json!(["unknown_task", "unsupported_chord", "unsupported_callbacks"]));
-    let refused = script.refused();
-    assert!(refused.iter().all(|(id, reason)| id == reason), "{refused:?}");
-    let refused: Vec<_> = refused.into_iter().map(|(id, _)| id).collect();
+    let mut told = script.results();
+    let last = told.pop().map(|(waiting, result)| (waiting.id, result["status"].clone()));
+    assert_eq!(last, Some(("later".to_owned(), json!("SUCCESS"))));
+    assert!(told.iter().all(|(_, result)| result["status"] == "FAILURE"), "{told:?}");
+    let told: Vec<_> = told.into_iter().map(|(waiting, _)| waiting.id).collect();
     let expected = [
         "not_json",
         "bad_body",
         "no_task",
         "bad_headers",
+        "unknown_task",
         "unsupported_content_type",
         "unsupported_encoding",
         "too_large",
+        "unsupported_chord",
+        "unsupported_callbacks",
     ];
-    assert_eq!(refused, expected);
+    assert_eq!(told, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use celery::NewTask;
+use celery::{NewTask, Waiting};
 use chrono::{DateTime, Utc};
 use queue::{
     Attempt, Consumer, ConsumerSettings, DEAD_QUEUE, End, Ending, Handler, Message, Publisher, QueueError,
@@ -110,6 +110,7 @@ pub(crate) fn settings(vhost: &Vhost, slots: usize) -> ConsumerSettings {
         policy: quick(),
         time_limit: Duration::from_secs(60),
         crash_limit: 2,
+        tracks_started: false,
         grace: Duration::from_secs(20),
         give_up_after: Duration::from_secs(60),
     }
@@ -157,7 +158,7 @@ pub(crate) struct Script {
     runs: Mutex<Vec<Run>>,
     finished: Mutex<Vec<String>>,
     concluded: Mutex<Vec<Value>>,
-    refused: Mutex<Vec<(String, String)>>,
+    results: Mutex<Vec<(Waiting, Value)>>,
     failing_conclusions: Mutex<usize>,
 }
 
@@ -170,7 +171,7 @@ impl Script {
             runs: Mutex::default(),
             finished: Mutex::default(),
             concluded: Mutex::default(),
-            refused: Mutex::default(),
+            results: Mutex::default(),
             failing_conclusions: Mutex::default(),
         }
     }
@@ -198,8 +199,16 @@ impl Script {
         self.concluded.lock().unwrap().clone()
     }
 
-    pub(crate) fn refused(&self) -> Vec<(String, String)> {
-        self.refused.lock().unwrap().clone()
+    /// What was told to whom, in order.
+    pub(crate) fn results(&self) -> Vec<(Waiting, Value)> {
+        self.results.lock().unwrap().clone()
+    }
+
+    /// The statuses told to those who wait for this id, in order.
+    pub(crate) fn told(&self, id: &str) -> Vec<String> {
+        let results = self.results();
+        let of_id = results.iter().filter(|(waiting, _)| waiting.id == id);
+        of_id.map(|(_, result)| result["status"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) fn wait_for_runs(&self, count: usize) {
@@ -241,7 +250,7 @@ impl Handler for Script {
         ending
     }
 
-    async fn conclude(&self, attempt: &Attempt, end: End) -> Result<(), String> {
+    async fn conclude(&self, attempt: &Attempt, end: End) -> Result<End, String> {
         {
             let mut failing = self.failing_conclusions.lock().unwrap();
             if *failing > 0 {
@@ -249,7 +258,8 @@ impl Handler for Script {
                 return Err("nobody to tell".into());
             }
         }
-        let end = match end {
+        let shown = match end.clone() {
+            End::Finished(_) => panic!("it is concluded though it finished"),
             End::Expired => json!({"id": attempt.task.id, "end": "expired"}),
             End::Revoked { is_terminated } => {
                 json!({"id": attempt.task.id, "end": "revoked", "terminated": is_terminated})
@@ -258,12 +268,12 @@ impl Handler for Script {
                 json!({"id": attempt.task.id, "end": "dead", "reason": reason, "error": error, "report": report})
             }
         };
-        self.concluded.lock().unwrap().push(end);
-        Ok(())
+        self.concluded.lock().unwrap().push(shown);
+        Ok(end)
     }
 
-    async fn refuse(&self, id: &str, reason: &str, _error: &str) {
-        self.refused.lock().unwrap().push((id.into(), reason.into()));
+    async fn tell_result(&self, waiting: &Waiting, result: Value) {
+        self.results.lock().unwrap().push((waiting.clone(), result));
     }
 }
 

@@ -1,0 +1,147 @@
+//! What comes after a job's end: the tasks that follow it, and what those who wait are told.
+
+use celery::{FollowUp, Sequel, Waiting, result};
+use chrono::Utc;
+use serde_json::Value;
+use tracing::{error, warn};
+
+use crate::decide::Event;
+use crate::executor::{Executor, Session, Unpublished};
+use crate::handler::{Attempt, End, Handler};
+use crate::{Destination, Message, results};
+
+/// Why a job whose followers have no queue is a dead letter.
+const UNROUTABLE: &str = "unroutable_callback";
+/// Where Celery sends a task that names no queue.
+const CELERY_QUEUE: &str = "celery";
+/// Most who are told that what they wait for will not run.
+const WAITING_MAX: usize = 1000;
+
+impl<H: Handler> Executor<H> {
+    /// Sends what follows a job that has ended, if it ended well, and tells its result.
+    pub(crate) async fn finish(
+        &self,
+        attempt: &Attempt,
+        end: End,
+        session: &Session,
+    ) -> (Event, Option<Value>) {
+        if let End::Finished(returned) = &end
+            && let Err(event) = self.send_followers(attempt, returned, session).await
+        {
+            return (event, None);
+        }
+        self.tell_end(attempt, &end).await;
+        let returned = if let End::Finished(returned) = end { Some(returned) } else { None };
+        (Event::Finished, returned)
+    }
+
+    /// Its callbacks and the rest of its chain. They are confirmed before the job is acked, and have the same ids when a
+    /// worker dies in between and they are sent again.
+    async fn send_followers(
+        &self,
+        attempt: &Attempt,
+        returned: &Value,
+        session: &Session,
+    ) -> Result<(), Event> {
+        if attempt.task.embed.is_empty() {
+            return Ok(());
+        }
+        let refused = |error| Event::Refused { reason: UNROUTABLE.to_owned(), error };
+        let sequel = Sequel::of(&attempt.task).map_err(|error| refused(error.to_string()))?;
+        for next in sequel.after_success(&attempt.task, returned, &self.worker, Utc::now()) {
+            let what =
+                format!("{} ({}) for {}", next.task, next.id, self.destination(&next, attempt).routing_key());
+            match self.send(next, attempt, session).await {
+                Ok(()) => {}
+                Err(Unpublished::Lost) => return Err(Event::Interrupted),
+                Err(Unpublished::Failed(error)) => {
+                    return Err(refused(format!(
+                        "it is done, but what follows it was not sent: {what}: {error}; declare that queue, then replay this job"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what follows a job that failed for good: one that cannot be sent does not keep the others.
+    pub(crate) async fn send_errbacks(
+        &self,
+        attempt: &Attempt,
+        session: &Session,
+    ) -> Result<(), Unpublished> {
+        let Ok(sequel) = Sequel::of(&attempt.task) else { return Ok(()) };
+        for next in sequel.after_failure(&attempt.task, &self.worker, Utc::now()) {
+            let (id, task) = (next.id.clone(), next.task.clone());
+            match self.send(next, attempt, session).await {
+                Err(Unpublished::Failed(why)) => {
+                    error!(id, task, error = %why, "an errback of {} was not sent: {why}", attempt.task.id);
+                }
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, next: FollowUp, attempt: &Attempt, session: &Session) -> Result<(), Unpublished> {
+        let destination = self.destination(&next, attempt);
+        self.publish(Message::follow_up(next, destination, attempt.reply_to.as_deref()), session).await
+    }
+
+    /// A task of ours that names no queue stays where its predecessor was.
+    fn destination(&self, next: &FollowUp, attempt: &Attempt) -> Destination {
+        match &next.queue {
+            Some(queue) => Destination::Queue(queue.clone()),
+            None if self.handler.knows(&next.task) => Destination::Work(attempt.queue),
+            None => Destination::Queue(CELERY_QUEUE.to_owned()),
+        }
+    }
+
+    /// Tells that a job runs, where that is wanted.
+    pub(crate) async fn tell_start(&self, attempt: &Attempt) {
+        if self.tracks_started
+            && let Some(waiting) = attempt.waiting()
+        {
+            let started = result::started(&waiting.id, std::process::id(), &self.worker);
+            self.handler.tell_result(&waiting, started).await;
+        }
+    }
+
+    /// Tells that a job failed and comes back.
+    pub(crate) async fn tell_retry(&self, attempt: &Attempt, error: &str) {
+        if let Some(waiting) = attempt.waiting() {
+            self.handler.tell_result(&waiting, results::of_retry(&waiting.id, error)).await;
+        }
+    }
+
+    /// Tells how a job ended.
+    async fn tell_end(&self, attempt: &Attempt, end: &End) {
+        if let Some(waiting) = attempt.waiting() {
+            self.handler.tell_result(&waiting, results::of(&waiting.id, end, Utc::now())).await;
+        }
+    }
+
+    /// Tells how a job ended that did not finish, also to those who wait for what should have followed it. `stands` is how
+    /// it had ended before, if it had.
+    pub(crate) async fn tell_ends(&self, attempt: &Attempt, end: &End, stands: &End) {
+        self.tell_end(attempt, stands).await;
+        let unreached = match (end, stands) {
+            (End::Dead { reason, .. }, _) if reason == UNROUTABLE => end,
+            // It is a duplicate: what follows was sent.
+            (_, End::Finished(_)) => return,
+            _ => stands,
+        };
+        let waiting = celery::waiting(&attempt.task.embed);
+        if waiting.len() > WAITING_MAX {
+            warn!(id = attempt.task.id, "{} wait for what follows, {WAITING_MAX} are told", waiting.len());
+        }
+        for waiting in waiting.iter().take(WAITING_MAX) {
+            self.handler.tell_result(waiting, results::of(&waiting.id, unreached, Utc::now())).await;
+        }
+    }
+
+    /// Tells whoever sent what could not be decoded.
+    pub(crate) async fn tell_refusal(&self, waiting: &Waiting, end: &End) {
+        self.handler.tell_result(waiting, results::of(&waiting.id, end, Utc::now())).await;
+    }
+}
