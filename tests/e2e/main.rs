@@ -5,6 +5,7 @@ mod bad_messages;
 mod bad_settings;
 mod beats;
 mod brokerages;
+mod celery;
 mod chaos;
 mod commands;
 mod control;

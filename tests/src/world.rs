@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -208,6 +208,11 @@ impl World {
         path.to_string_lossy().into_owned()
     }
 
+    /// The folder of this world's files.
+    pub fn folder(&self) -> &Path {
+        self.files.path()
+    }
+
     /// Imports JSON lines.
     pub fn import(&self, lines: &str) -> Answer {
         let file = self.file("orders.jsonl", lines);
@@ -299,7 +304,8 @@ impl World {
     }
 }
 
-fn answer(mut command: Command) -> Answer {
+/// Runs a command to its end.
+pub(crate) fn answer(mut command: Command) -> Answer {
     let output = command.output().expect("a command that starts");
     Answer {
         code: output.status.code(),

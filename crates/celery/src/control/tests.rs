@@ -143,6 +143,23 @@ fn every_captured_request_is_read() {
     }
 }
 
+#[test]
+fn every_captured_answer_is_read() {
+    let captured = include_str!("../../tests/captures/control_replies.json");
+    let samples: Vec<Value> = serde_json::from_str(captured).unwrap();
+    assert!(samples.len() > 20);
+    for sample in &samples {
+        let envelope = Envelope {
+            content_type: sample["properties"]["content_type"].as_str(),
+            content_encoding: sample["properties"]["content_encoding"].as_str(),
+            correlation_id: None,
+            headers: sample["properties"]["headers"].as_object().unwrap(),
+            body: sample["body_raw"].as_str().unwrap().as_bytes(),
+        };
+        assert_eq!(decode_answer(&envelope).unwrap().len(), 1, "{sample}");
+    }
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
