@@ -11,8 +11,8 @@ SYNC_ALL = "app.tasks.comprehensive_sync_task.sync_all_accounts_comprehensive"
 
 app = Celery("app", broker=os.environ["RABBITMQ_URL"], backend=os.environ.get("BACKEND", os.environ["REDIS_URL"]))
 app.conf.update(
-    # The queues are quorum queues; whoever declares them otherwise is refused.
-    task_create_missing_queue_type="quorum",
+    # Whoever declares a queue otherwise than it is, is refused.
+    task_create_missing_queue_type=os.environ.get("QUEUE_TYPE", "quorum"),
     worker_prefetch_multiplier=1,
     worker_send_task_events=True,
     broker_connection_retry_on_startup=True,
@@ -35,6 +35,13 @@ done = redis.Redis.from_url(os.environ["REDIS_URL"])
 def sync(organization_id, pseudo_account, force_position_regeneration=False, check_external_orders=True):
     done.rpush("python-ran", sync.request.id)
     return {"status": "success", "account": pseudo_account, "by": "python"}
+
+
+@app.task(name=SYNC_ALL)
+def sync_all():
+    for account in os.environ["ACCOUNTS"].split(","):
+        sync.apply_async(["default", account], queue="periodic")
+    done.rpush("python-fanned-out", sync_all.request.id)
 
 
 @app.task(name="team.note")

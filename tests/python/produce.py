@@ -136,6 +136,17 @@ def revoked_while_it_runs():
     return got(result)
 
 
+def refused():
+    try:
+        return got(send())
+    except Exception as error:  # noqa: BLE001
+        return type(error).__name__
+
+
+def through_the_exchange():
+    return got(app.send_task(SYNC, args=["default", "account-0"], exchange="periodic", routing_key="periodic"))
+
+
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
     print(json.dumps(globals()[name](*arguments)))

@@ -20,7 +20,8 @@ pub fn get(address: &str, path: &str) -> String {
 /// Sends a request without a body; returns the head and the body of the answer.
 pub fn request(address: &str, method: &str, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");

@@ -85,7 +85,8 @@ impl Python {
 }
 
 fn installed() -> Result<PathBuf, String> {
-    let wanted = fs::read_to_string(format!("{SOURCES}/requirements.txt")).map_err(|error| error.to_string())?;
+    let wanted =
+        fs::read_to_string(format!("{SOURCES}/requirements.txt")).map_err(|error| error.to_string())?;
     let program = binary("syncfleet").map_err(|error| error.to_string())?;
     let target = program.parent().and_then(Path::parent).ok_or("no target folder")?;
     let folder = target.join("python");
@@ -100,7 +101,15 @@ fn installed() -> Result<PathBuf, String> {
     run(Command::new("python3").args(python).arg(&environment))?;
     let pip = environment.join("bin/python");
     let requirements = format!("{SOURCES}/requirements.txt");
-    run(Command::new(pip).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &requirements]))?;
+    run(Command::new(pip).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        &requirements,
+    ]))?;
     fs::write(&marker, wanted).map_err(|error| error.to_string())?;
     Ok(environment.join("bin"))
 }

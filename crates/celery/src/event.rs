@@ -117,6 +117,11 @@ impl Event {
         )
     }
 
+    /// It was given back to its queue: whoever gets it next runs it.
+    pub fn rejected(id: &str) -> Self {
+        Self::new("task-rejected", json!({"uuid": id, "requeue": true}))
+    }
+
     fn new(kind: &'static str, fields: Value) -> Self {
         let Value::Object(fields) = fields else { return Self { kind, fields: Map::new() } };
         Self { kind, fields }
@@ -176,6 +181,7 @@ mod tests {
             (Event::failed("a", "SyncFailed", "boom"), "task.failed"),
             (Event::retried("a", "SyncFailed", "boom"), "task.retried"),
             (Event::revoked("a", true, false), "task.revoked"),
+            (Event::rejected("a"), "task.rejected"),
         ] {
             assert_eq!(event.routing_key(), key);
             let body = event.to_json(&stamp());

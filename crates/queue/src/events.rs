@@ -67,7 +67,8 @@ pub(crate) fn tell_end(
             Some(Event::failed(id, "NotRegistered", error))
         }
         Disposition::Dead { error, .. } => Some(Event::failed(id, FAILURE.0, error)),
+        Disposition::Requeue => Some(Event::rejected(id)),
         // It comes back, and nothing of it counts.
-        Disposition::Park { .. } | Disposition::Renew { .. } | Disposition::Requeue => None,
+        Disposition::Park { .. } | Disposition::Renew { .. } => None,
     });
 }

@@ -95,7 +95,14 @@ impl<H: Handler> Executor<H> {
                 let (event, report) = self.attempt(&attempt, session).instrument(span).await;
                 Handled { waiting: None, attempt: Some(attempt), event, report }
             }
-            Err(unready) => unready,
+            Err(unready) => {
+                if let (Some(attempt), Event::Refused { .. } | Event::Expired | Event::Revoked { .. }) =
+                    (&unready.attempt, &unready.event)
+                {
+                    self.events.tell(|| celery::Event::received(&attempt.task));
+                }
+                unready
+            }
         };
         if session.lost.is_cancelled() {
             debug!("delivery of a lost session: RabbitMQ gives it to somebody again");

@@ -10,6 +10,8 @@ use crate::workspace::{cargo, run as run_command};
 pub(crate) enum Bench {
     /// The fold in memory, fills a second; then what a generation costs by the length of an account's history.
     Ledger,
+    /// Whole syncs through RabbitMQ, and what Celery's results and events cost them.
+    Queue,
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
@@ -18,6 +20,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
             run_command(&mut cargo(&["bench", "-p", "ledger", "--bench", "fold"]))?;
             run_command(&mut cargo(&["bench", "-p", "pipeline", "--bench", "generation"]))?;
         }
+        Bench::Queue => run_command(&mut cargo(&["bench", "-p", "pipeline", "--bench", "queue"]))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -21,7 +21,11 @@ impl Flower {
         let address = free_address();
         let (host, port) = address.split_once(':').unwrap();
         let mut command = python.command(world, "celery", &["-A", "app", "flower"]);
-        command.args([format!("--address={host}"), format!("--port={port}"), "--unauthenticated_api=true".to_owned()]);
+        command.args([
+            format!("--address={host}"),
+            format!("--port={port}"),
+            "--unauthenticated_api=true".to_owned(),
+        ]);
         command.env("FLOWER_UNAUTHENTICATED_API", "true");
         let process = Process::spawn(command).unwrap();
         process.wait_for_line("Visit me at", PATIENCE).unwrap();
@@ -56,7 +60,8 @@ fn flower_lists_a_rust_worker_with_its_tasks_and_revokes_one() {
     let done = || {
         world.syncfleet(&["sync", "account-0", "--wait", "30"]).expect(0);
         let tasks = flower.ask("GET", "/api/tasks?state=SUCCESS");
-        let tasks: Vec<Value> = tasks.as_object().into_iter().flat_map(|tasks| tasks.values().cloned()).collect();
+        let tasks: Vec<Value> =
+            tasks.as_object().into_iter().flat_map(|tasks| tasks.values().cloned()).collect();
         tasks.into_iter().find(|task| task["name"] == TASK && task["runtime"].is_f64())
     };
     wait_until("a task with its runtime", PATIENCE, || done().is_some());
@@ -68,7 +73,8 @@ fn flower_lists_a_rust_worker_with_its_tasks_and_revokes_one() {
     world.syncfleet(&["sync", "slow"]).expect(0);
     let running = || {
         let tasks = flower.ask("GET", "/api/tasks?state=STARTED");
-        let ids: Vec<String> = tasks.as_object().into_iter().flat_map(|tasks| tasks.keys().cloned()).collect();
+        let ids: Vec<String> =
+            tasks.as_object().into_iter().flat_map(|tasks| tasks.keys().cloned()).collect();
         ids.into_iter().next()
     };
     wait_until("a running task", PATIENCE, || running().is_some());
@@ -76,5 +82,7 @@ fn flower_lists_a_rust_worker_with_its_tasks_and_revokes_one() {
     let answer = flower.ask("POST", &format!("/api/task/revoke/{id}?terminate=true"));
     assert!(answer["message"].is_string(), "{answer}");
     world.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'revoked'", 1);
-    wait_until("Flower knows", PATIENCE, || flower.ask("GET", &format!("/api/task/info/{id}"))["state"] == "REVOKED");
+    wait_until("Flower knows", PATIENCE, || {
+        flower.ask("GET", &format!("/api/task/info/{id}"))["state"] == "REVOKED"
+    });
 }

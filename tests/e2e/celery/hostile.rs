@@ -77,7 +77,11 @@ fn shapes() -> Vec<Shape> {
         body("wrong count", "FAILURE", r#"[["default"], {}, {}]"#),
         body("large integer", "FAILURE", r#"[["default", 18446744073709551616], {}, {}]"#),
         body("NaN", "FAILURE", r#"[["default", NaN], {}, {}]"#),
-        of_protocol_1("v1", "SUCCESS", json!({"task": TASK, "id": "v1", "args": ["default", "account-0"], "kwargs": {}})),
+        of_protocol_1(
+            "v1",
+            "SUCCESS",
+            json!({"task": TASK, "id": "v1", "args": ["default", "account-0"], "kwargs": {}}),
+        ),
         of_protocol_1("v1 minimal", "FAILURE", json!({"task": TASK, "id": "v1 minimal"})),
     ];
     let mut nameless = body("no id", "FAILURE", BODY);
@@ -94,8 +98,16 @@ fn hostile_events() -> Vec<(&'static str, Value, &'static [u8])> {
     vec![
         ("worker.heartbeat", named(), br#"{"hostname": "evil@host", "timestamp": 1795353354.37}"#),
         ("worker.online", properties(json!({})), br#"{"type": "worker-online", "timestamp": 1795353354.37}"#),
-        ("worker.heartbeat", named(), br#"{"type": "worker-heartbeat", "hostname": "evil@host", "timestamp": 1, "clock": null}"#),
-        ("worker.heartbeat", named(), br#"{"type": "worker-heartbeat", "hostname": "evil@host", "timestamp": 1, "clock": "x"}"#),
+        (
+            "worker.heartbeat",
+            named(),
+            br#"{"type": "worker-heartbeat", "hostname": "evil@host", "timestamp": 1, "clock": null}"#,
+        ),
+        (
+            "worker.heartbeat",
+            named(),
+            br#"{"type": "worker-heartbeat", "hostname": "evil@host", "timestamp": 1, "clock": "x"}"#,
+        ),
         ("worker.heartbeat", named(), b"[]"),
         ("task.multi", named(), b"{'no': json"),
         ("task.succeeded", json!({"headers": {}}), b"\xff\xfe"),
@@ -127,7 +139,9 @@ fn hand_made_messages_and_events_that_kill_celery_workers_leave_both_fleets_aliv
     for shape in &shapes {
         let Some(told) = shape.told else { continue };
         let found = || result(&world, shape.id);
-        wait_until(&format!("{} is {told}, not {:?}", shape.id, found()), PATIENCE, || found().as_deref() == Some(told));
+        wait_until(&format!("{} is {told}, not {:?}", shape.id, found()), PATIENCE, || {
+            found().as_deref() == Some(told)
+        });
     }
     let refused = shapes.iter().filter(|shape| shape.told.is_none_or(|told| told == "FAILURE")).count();
     assert_eq!(world.dead_letters(refused).len(), refused);

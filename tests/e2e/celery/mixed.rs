@@ -11,12 +11,13 @@ use super::{PATIENCE, world};
 use crate::workers::accounts;
 
 /// Ids of the jobs that the Python worker ran.
-fn ran_in_python(world: &World) -> Vec<String> {
+pub(super) fn ran_in_python(world: &World) -> Vec<String> {
     let ids = world.redis.command("LRANGE python-ran 0 -1").unwrap();
     ids.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-fn ran_in_rust(world: &World) -> Vec<String> {
+/// Ids of the jobs that have an outcome.
+pub(super) fn ran_in_rust(world: &World) -> Vec<String> {
     let ids = world.sql("SELECT sync_id FROM tradingdb.sync_outcomes");
     ids.lines().map(str::to_owned).collect()
 }
@@ -46,7 +47,10 @@ fn a_queue_shared_by_python_and_rust_loses_no_job_and_runs_none_twice() {
     let answers = answers.as_array().unwrap();
     assert_eq!(answers.len(), 500);
     for (n, answer) in answers.iter().enumerate() {
-        assert_eq!((&answer["status"], &answer["account"]), (&json!("success"), &json!(format!("account-{n}"))));
+        assert_eq!(
+            (&answer["status"], &answer["account"]),
+            (&json!("success"), &json!(format!("account-{n}")))
+        );
     }
     let (theirs, ours) = (ran_in_python(&world), ran_in_rust(&world));
     assert!(theirs.len() > 20 && ours.len() > 20, "both worked: {} and {}", theirs.len(), ours.len());

@@ -3,6 +3,7 @@
 
 mod flower;
 mod hostile;
+mod migration;
 mod mixed;
 mod producing;
 mod tools;

@@ -40,7 +40,11 @@ fn whatever_python_producers_send_is_run_and_answered() {
     assert!((3.5..10.0).contains(&seconds), "{seconds}");
 
     let expired = python.produce(&world, &["expired"]);
-    assert_eq!((&expired["raised"], &expired["text"]), (&json!("TaskRevokedError"), &json!("expired")), "{expired}");
+    assert_eq!(
+        (&expired["raised"], &expired["text"]),
+        (&json!("TaskRevokedError"), &json!("expired")),
+        "{expired}"
+    );
     let wrong = python.produce(&world, &["with_wrong_arguments"]);
     assert_eq!(wrong["raised"], "TypeError");
     assert!(wrong["text"].as_str().unwrap().contains("pseudo_account"), "{wrong}");
@@ -51,16 +55,25 @@ fn whatever_python_producers_send_is_run_and_answered() {
 fn time_limits_states_and_terminations_are_seen_from_python() {
     let Some(python) = Python::new() else { return };
     let (world, _kite) = world(Duration::from_secs(8));
-    let world = world.with("RESULT_TRACK_STARTED", "true").with("RETRY_MAX", "1").with("WORKER_NAME", "rust@host");
+    let world =
+        world.with("RESULT_TRACK_STARTED", "true").with("RETRY_MAX", "1").with("WORKER_NAME", "rust@host");
     let _worker = world.worker(&[]);
     let limited = python.produce(&world, &["with_a_time_limit"]);
     assert_eq!(limited["raised"], "SyncFailed");
     assert!(limited["text"].as_str().unwrap().contains("time limit of 2 s"), "{limited}");
     let started = python.produce(&world, &["started"]);
-    assert_eq!((&started["state"], &started["info"]["hostname"]), (&json!("STARTED"), &json!("rust@host")), "{started}");
+    assert_eq!(
+        (&started["state"], &started["info"]["hostname"]),
+        (&json!("STARTED"), &json!("rust@host")),
+        "{started}"
+    );
     assert_synced(&started["answer"], "slow");
     let revoked = python.produce(&world, &["revoked_while_it_runs"]);
-    assert_eq!((&revoked["raised"], &revoked["text"]), (&json!("TaskRevokedError"), &json!("terminated")), "{revoked}");
+    assert_eq!(
+        (&revoked["raised"], &revoked["text"]),
+        (&json!("TaskRevokedError"), &json!("terminated")),
+        "{revoked}"
+    );
 }
 
 #[test]

@@ -38,7 +38,8 @@ fn celery_inspect_shows_a_rust_worker_as_one_of_its_own() {
     let registered = inspect(&python, &world, "registered");
     assert!(registered.as_array().unwrap().iter().any(|task| task == TASK), "{registered}");
     let queues = inspect(&python, &world, "active_queues");
-    let names: Vec<&str> = queues.as_array().unwrap().iter().filter_map(|queue| queue["name"].as_str()).collect();
+    let names: Vec<&str> =
+        queues.as_array().unwrap().iter().filter_map(|queue| queue["name"].as_str()).collect();
     assert_eq!(names, ["periodic", "adhoc"]);
     python.produce(&world, &["by_position"]);
     let stats = inspect(&python, &world, "stats");
@@ -68,8 +69,12 @@ fn celery_control_changes_a_rust_worker_and_ends_it() {
     let before = concurrency().as_u64().unwrap();
     assert!(control(&python, &world, &["pool_grow", "2"]).contains("pool will grow"));
     wait_until("more slots", PATIENCE, || concurrency() == before + 2);
-    assert!(control(&python, &world, &["cancel_consumer", "adhoc"]).contains("no longer consuming from adhoc"));
-    wait_until("one queue less", PATIENCE, || inspect(&python, &world, "active_queues").as_array().unwrap().len() == 1);
+    assert!(
+        control(&python, &world, &["cancel_consumer", "adhoc"]).contains("no longer consuming from adhoc")
+    );
+    wait_until("one queue less", PATIENCE, || {
+        inspect(&python, &world, "active_queues").as_array().unwrap().len() == 1
+    });
     assert!(control(&python, &world, &["add_consumer", "adhoc"]).contains("add consumer adhoc"));
     for words in [["rate_limit", TASK, "100/s"], ["time_limit", TASK, "50"]] {
         assert!(control(&python, &world, &words).contains("success"), "{words:?}");
