@@ -34,5 +34,5 @@ pub use event::{BATCH_ROUTING_KEY, EVENT_EXCHANGE, Event, HEARTBEAT_SECONDS, Sta
 pub use field::{ENQUEUED_AT, REPLAYED_AT, is_name};
 pub use message::{Embed, Envelope, TaskMessage};
 pub use repr::repr_str;
-pub use sequel::{FollowUp, Sequel, UnsupportedCanvas, Waiting, waiting};
+pub use sequel::{FollowUp, Sequel, UnsupportedCanvas, Waiting, after_failure, waiting};
 pub use time::{epoch_seconds, format_time, parse_time};

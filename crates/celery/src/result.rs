@@ -35,9 +35,12 @@ pub fn key(id: &str) -> String {
     format!("celery-task-meta-{id}")
 }
 
-/// The task returned `result`.
-pub fn success(id: &str, result: Value, now: DateTime<Utc>) -> Value {
-    meta(id, "SUCCESS", result, None, Some(now))
+/// The task returned `result`, and sent the tasks `children` when it had ended.
+pub fn success(id: &str, result: Value, children: &[String], now: DateTime<Utc>) -> Value {
+    let mut meta = meta(id, "SUCCESS", result, None, Some(now));
+    // As Python writes an `AsyncResult`: its id and its parent's, then its members.
+    meta["children"] = children.iter().map(|child| json!([[child, null], null])).collect();
+    meta
 }
 
 /// The task failed for good. Python raises `exc_module.exc_type(*messages)`; of a module it does not know it makes
@@ -107,10 +110,16 @@ mod tests {
     #[test]
     fn a_success_has_every_field_celery_writes() {
         assert_eq!(
-            success("64c0", json!({"org": "org1"}), now()),
+            success("64c0", json!({"org": "org1"}), &[], now()),
             json!({"status": "SUCCESS", "result": {"org": "org1"}, "traceback": null, "children": [],
                    "date_done": "2026-11-22T13:16:42.572247+00:00", "task_id": "64c0"})
         );
+    }
+
+    #[test]
+    fn a_success_names_what_it_was_followed_by() {
+        let followed = success("64c0", json!(1), &["b".to_owned(), "c".to_owned()], now());
+        assert_eq!(followed["children"], json!([[["b", null], null], [["c", null], null]]));
     }
 
     #[test]

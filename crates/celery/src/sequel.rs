@@ -1,12 +1,15 @@
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::signature::{Call, Signature, list, name};
-use crate::{Embed, Encoded, NewTask, TaskMessage, encode, field, parse_time};
+use crate::signature::{Call, Signature, Time, list, name, set_option, time};
+use crate::{Embed, Encoded, NewTask, TaskMessage, encode, field};
 
 /// Most tasks that may follow one: each carries its whole result.
 const FOLLOWERS_LIMIT: usize = 100;
+
+/// How deeply a header that a signature adds may be nested.
+const HEADER_DEPTH_LIMIT: usize = 8;
 
 /// The namespace of the ids of followers that have none.
 const NAMESPACE: Uuid = Uuid::from_u128(0x0b6a_41d5_92c3_4f0e_8d17_2c5e_93f7_aa61);
@@ -22,11 +25,10 @@ impl UnsupportedCanvas {
     }
 }
 
-/// What follows a task, ready to be sent when it has ended.
+/// What follows a task that ends well, ready to be sent then.
 #[derive(Debug, Clone, Default)]
 pub struct Sequel {
     callbacks: Vec<Signature>,
-    errbacks: Vec<Signature>,
     /// The next task of the chain, and those after it, the next one last.
     chain: Option<(Signature, Vec<Value>)>,
 }
@@ -70,20 +72,20 @@ impl Sequel {
             return Err(UnsupportedCanvas::new("chords are not supported"));
         }
         let read_all =
-            |signatures: &[Value]| signatures.iter().map(Signature::read).collect::<Result<_, _>>();
+            |signatures: &[Value]| signatures.iter().map(Signature::read).collect::<Result<Vec<_>, _>>();
         Signature::check_rest(chain)?;
         let chain = match chain.split_last() {
             Some((next, rest)) => Some((Signature::read(next)?, rest.to_vec())),
             None => None,
         };
-        let sequel = Self { callbacks: read_all(callbacks)?, errbacks: read_all(errbacks)?, chain };
-        let followers = sequel.callbacks.iter().chain(&sequel.errbacks);
-        let count: usize =
-            followers.chain(sequel.chain.iter().map(|(next, _)| next)).map(Signature::count).sum();
-        if count > FOLLOWERS_LIMIT {
+        let (callbacks, errbacks) = (read_all(callbacks)?, read_all(errbacks)?);
+        let next = chain.iter().map(|(next, _)| next);
+        let well: usize = callbacks.iter().chain(next).map(Signature::count).sum();
+        let badly: usize = errbacks.iter().map(Signature::count).sum();
+        if well.max(badly) > FOLLOWERS_LIMIT {
             return Err(UnsupportedCanvas::new(format!("more than {FOLLOWERS_LIMIT} tasks follow")));
         }
-        Ok(sequel)
+        Ok(Self { callbacks, chain })
     }
 
     /// What is to be sent after the task returned `result`: its callbacks, and the next task of its chain.
@@ -94,21 +96,26 @@ impl Sequel {
         origin: &str,
         now: DateTime<Utc>,
     ) -> Vec<FollowUp> {
-        let mut sender = Sender::new(task, result, origin, now);
-        self.callbacks.iter().for_each(|callback| sender.send(callback, &[], None));
+        let mut sender = Sender { role: "callback", task, origin, now, sent: Vec::new() };
+        self.callbacks.iter().for_each(|callback| sender.send(callback, Some(result), &[], None));
         if let Some((next, rest)) = &self.chain {
-            sender.send(next, rest, None);
+            sender.send(next, Some(result), rest, None);
         }
         sender.sent
     }
+}
 
-    /// What is to be sent after the task failed for good: its errbacks, which are given its id.
-    pub fn after_failure(&self, task: &TaskMessage, origin: &str, now: DateTime<Utc>) -> Vec<FollowUp> {
-        let id = json!(task.id);
-        let mut sender = Sender::new(task, &id, origin, now);
-        self.errbacks.iter().for_each(|errback| sender.send(errback, &[], None));
-        sender.sent
+/// What is to be sent after a task failed for good: its errbacks, which are given its id. One that cannot be sent does not
+/// keep the others; nor does it, when the task is refused for something else that should have followed.
+pub fn after_failure(task: &TaskMessage, origin: &str, now: DateTime<Utc>) -> Vec<FollowUp> {
+    let id = json!(task.id);
+    let mut sender = Sender { role: "errback", task, origin, now, sent: Vec::new() };
+    for errback in task.embed.errbacks.iter().take(FOLLOWERS_LIMIT) {
+        if let Ok(errback) = Signature::read(errback) {
+            sender.send(&errback, Some(&id), &[], None);
+        }
     }
+    sender.sent
 }
 
 /// Who waits for tasks that are not run when `embed`'s task fails: those of its chain, and the body of its chord.
@@ -124,8 +131,14 @@ fn collect(signature: &Value, all: &mut Vec<Waiting>) {
     if let Some(id) = text("task_id") {
         all.push(Waiting { id, reply_to: text("reply_to") });
     }
-    let nested = [&signature["kwargs"]["tasks"], &options["chain"]].into_iter().filter_map(Value::as_array);
-    nested.flatten().for_each(|task| collect(task, all));
+    // A chord that is a link of a chain has its header and its body as arguments.
+    let (of_group, header) = (&signature["kwargs"]["tasks"], &signature["kwargs"]["header"]);
+    for tasks in [of_group, header, &header["kwargs"]["tasks"], &options["chain"]] {
+        tasks.as_array().into_iter().flatten().for_each(|task| collect(task, all));
+    }
+    if signature["kwargs"]["body"].is_object() {
+        collect(&signature["kwargs"]["body"], all);
+    }
     if options["chord"].is_object() {
         collect(&options["chord"], all);
     }
@@ -143,49 +156,65 @@ impl Signature {
 
 /// Makes the messages of followers.
 struct Sender<'a> {
+    role: &'static str,
     task: &'a TaskMessage,
-    /// What each gets as its first argument.
-    argument: &'a Value,
     origin: &'a str,
     now: DateTime<Utc>,
     sent: Vec<FollowUp>,
 }
 
-impl<'a> Sender<'a> {
-    fn new(task: &'a TaskMessage, argument: &'a Value, origin: &'a str, now: DateTime<Utc>) -> Self {
-        Self { task, argument, origin, now, sent: Vec::new() }
-    }
-
-    fn send(&mut self, signature: &Signature, rest: &[Value], group: Option<(&str, u64)>) {
+impl Sender<'_> {
+    /// Sends a signature with `argument` as its first one, with `rest` after it, as a member of `group`.
+    fn send(
+        &mut self,
+        signature: &Signature,
+        argument: Option<&Value>,
+        rest: &[Value],
+        group: Option<(&str, u64)>,
+    ) {
         match signature {
             Signature::Task(call) => {
-                let follow_up = self.follow_up(call, rest, group);
+                let argument = argument.filter(|_| !call.is_immutable);
+                let follow_up = self.follow_up(call, argument, rest, group);
                 self.sent.push(follow_up);
             }
-            Signature::Chain { first, rest: own, .. } => {
-                let rest: Vec<Value> = rest.iter().chain(own).cloned().collect();
-                self.send(first, &rest, group);
+            Signature::Chain { first, rest: own, is_immutable, .. } => {
+                let mut own = own.clone();
+                // Of a chain it is the last task that is the member.
+                let group = match (group, own.first_mut()) {
+                    (Some((id, index)), Some(last)) => {
+                        set_option(last, "group_id", &json!(id));
+                        set_option(last, "group_index", &json!(index));
+                        None
+                    }
+                    (group, _) => group,
+                };
+                let rest: Vec<Value> = rest.iter().cloned().chain(own).collect();
+                self.send(first, argument.filter(|_| !is_immutable), &rest, group);
             }
-            Signature::Group { id, members } => {
+            Signature::Group { id, members, is_immutable } => {
                 let id = id.clone().unwrap_or_else(|| self.fresh_id("group"));
                 for (member, index) in members.iter().zip(0..) {
-                    self.send(member, &[], Some((&id, index)));
+                    self.send(member, argument.filter(|_| !is_immutable), &[], Some((&id, index)));
                 }
             }
         }
     }
 
-    fn follow_up(&self, call: &Call, rest: &[Value], group: Option<(&str, u64)>) -> FollowUp {
+    fn follow_up(
+        &self,
+        call: &Call,
+        argument: Option<&Value>,
+        rest: &[Value],
+        group: Option<(&str, u64)>,
+    ) -> FollowUp {
         let Call { options, .. } = call;
         let named = |option: &str| name(options, option).ok().flatten();
         let signatures = |option: &str| list(options, option).unwrap_or_default();
         let seconds = |option: &str| field::get(options, option).and_then(Value::as_f64);
         let id = named("task_id").unwrap_or_else(|| self.fresh_id(&call.task));
         let mut new = NewTask::new(&id, &call.task, self.origin);
-        new.args = match call.is_immutable {
-            true => call.args.clone(),
-            false => std::iter::once(self.argument).chain(&call.args).cloned().collect(),
-        };
+        new.args = argument.into_iter().chain(&call.args).cloned().collect();
         new.kwargs = call.kwargs.clone();
         new.eta = self.instant(options, "eta").or_else(|| self.instant(options, "countdown"));
         new.expires = self.instant(options, "expires");
@@ -202,14 +231,19 @@ impl<'a> Sender<'a> {
             chain: rest.iter().cloned().chain(signatures("chain")).collect(),
             chord: field::get(options, "chord").cloned(),
         };
-        new.extra_headers = match field::get(options, "headers") {
-            Some(Value::Object(headers)) => headers.clone(),
-            _ => Map::new(),
-        };
+        new.extra_headers = own_headers(options);
+        let mut encoded = encode(&new);
+        if let Some(Value::Array(names)) = field::get(options, "stamped_headers") {
+            let names = names.iter().filter_map(Value::as_str);
+            let stamps: Map<String, Value> =
+                names.filter_map(|name| Some((name.to_owned(), options.get(name)?.clone()))).collect();
+            encoded.headers.insert("stamped_headers".to_owned(), options["stamped_headers"].clone());
+            encoded.headers.insert("stamps".to_owned(), Value::Object(stamps));
+        }
         FollowUp {
             id,
             task: call.task.clone(),
-            encoded: encode(&new),
+            encoded,
             queue: named("queue"),
             priority: field::index(options, "priority").and_then(|priority| u8::try_from(priority).ok()),
             reply_to: named("reply_to"),
@@ -219,19 +253,37 @@ impl<'a> Sender<'a> {
     /// An id that is the same each time: whoever sends a follower again sends no second one.
     fn fresh_id(&self, what: &str) -> String {
         let place = self.sent.len().to_string();
-        let name = [self.task.id.as_str(), &place, what].join("\u{0}");
+        let name = [self.role, &self.task.id, &place, what].join("\u{0}");
         Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
     }
 
-    /// An instant, or as many seconds from now.
     fn instant(&self, options: &Map<String, Value>, option: &str) -> Option<DateTime<Utc>> {
-        match field::get(options, option)? {
-            Value::String(text) => parse_time(text),
-            value => {
-                let millis = value.as_f64()? * 1000.0;
-                self.now.checked_add_signed(TimeDelta::try_milliseconds(millis as i64)?)
-            }
+        match time(field::get(options, option)?)? {
+            Time::At(instant) => Some(instant),
+            Time::In(delay) => self.now.checked_add_signed(delay),
         }
+    }
+}
+
+/// The headers that a signature adds, without those by which RabbitMQ or a worker would act.
+fn own_headers(options: &Map<String, Value>) -> Map<String, Value> {
+    let acts = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        matches!(name.as_str(), "cc" | "bcc" | "compression" | "x-delay")
+            || name.starts_with("x-death")
+            || name.starts_with("syncfleet-")
+    };
+    let Some(Value::Object(headers)) = field::get(options, "headers") else { return Map::new() };
+    let kept = headers.iter().filter(|(name, value)| !acts(name) && !is_deep(value, HEADER_DEPTH_LIMIT));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn is_deep(value: &Value, limit: usize) -> bool {
+    let below = |inner: &Value| limit == 0 || is_deep(inner, limit - 1);
+    match value {
+        Value::Array(items) => items.iter().any(below),
+        Value::Object(fields) => fields.values().any(below),
+        _ => false,
     }
 }
 

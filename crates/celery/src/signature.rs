@@ -4,9 +4,15 @@ use crate::body::QUOTE_LIMIT;
 use crate::field;
 use crate::repr::{repr, repr_str};
 use crate::sequel::UnsupportedCanvas;
+use crate::time::parse_time;
 
 /// How deeply groups and chains may be nested.
 const DEPTH_LIMIT: usize = 16;
+
+/// What of a chain's options belongs to its last task, whose id is also the chain's.
+const OF_THE_LAST: [&str; 4] = ["task_id", "group_id", "group_index", "chord"];
+/// What of a group's options does not belong to each of its members.
+const OF_THE_GROUP: [&str; 3] = ["task_id", "root_id", "parent_id"];
 
 /// One signature of Celery's canvas, as far as it can be sent: a task, or tasks side by side, or one after the other.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,9 +20,9 @@ pub(crate) enum Signature {
     /// A task, also one of Celery's own such as `celery.map`: whoever has it runs it.
     Task(Box<Call>),
     /// Tasks side by side.
-    Group { id: Option<String>, members: Vec<Signature> },
-    /// One after the other: the first, and the rest as it is.
-    Chain { first: Box<Signature>, rest: Vec<Value>, ends_in_group: bool },
+    Group { id: Option<String>, members: Vec<Signature>, is_immutable: bool },
+    /// One after the other: the first, and the rest as it is, the next one last.
+    Chain { first: Box<Signature>, rest: Vec<Value>, ends_in_group: bool, is_immutable: bool },
 }
 
 /// What to call, with what, and how.
@@ -34,6 +40,22 @@ impl Signature {
     /// Reads one signature.
     pub(crate) fn read(value: &Value) -> Result<Self, UnsupportedCanvas> {
         read(value, 0)
+    }
+
+    /// Whether all of a chain can be sent, whose tasks are `rest`, the next one last.
+    pub(crate) fn check_rest(rest: &[Value]) -> Result<(), UnsupportedCanvas> {
+        match rest.split_last() {
+            Some((next, rest)) => check_chain(&Self::read(next)?, rest, 0).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn is_group(&self) -> bool {
+        match self {
+            Self::Task(_) => false,
+            Self::Group { .. } => true,
+            Self::Chain { ends_in_group, .. } => *ends_in_group,
+        }
     }
 }
 
@@ -53,32 +75,45 @@ fn read(value: &Value, depth: usize) -> Result<Signature, UnsupportedCanvas> {
     };
     check_options(&call.options)?;
     match call.task.as_str() {
-        "celery.group" => group(&call, depth),
-        "celery.chain" => chain(call, depth),
         "celery.chord" => Err(UnsupportedCanvas::new("chords are not supported")),
+        "celery.group" | "celery.chain" if !call.args.is_empty() => {
+            Err(UnsupportedCanvas::new("arguments of a group or chain as a whole are not supported"))
+        }
+        "celery.group" => group(call, depth),
+        "celery.chain" => chain(call, depth),
         _ => Ok(Signature::Task(Box::new(call))),
     }
 }
 
-fn group(call: &Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
+fn group(call: Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
     if has_any(&call.options, &["link", "link_error", "chain", "chord"]) {
         return Err(UnsupportedCanvas::new(
             "what follows a group as a whole is a chord, which is not supported",
         ));
     }
-    let members = list(&call.kwargs, "tasks")?;
-    let members = members.iter().map(|member| read(member, depth + 1)).collect::<Result<_, _>>()?;
-    Ok(Signature::Group { id: name(&call.options, "task_id")?, members })
+    let mut members = list(&call.kwargs, "tasks")?;
+    for (option, value) in call.options.iter().filter(|(option, _)| !OF_THE_GROUP.contains(&option.as_str()))
+    {
+        members.iter_mut().for_each(|member| set_option(member, option, value));
+    }
+    Ok(Signature::Group {
+        id: name(&call.options, "task_id")?,
+        members: members.iter().map(|member| read(member, depth + 1)).collect::<Result<_, _>>()?,
+        is_immutable: call.is_immutable,
+    })
 }
 
-/// What follows a chain as a whole follows its last task, whose id is also the chain's.
+/// Of a chain's options some belong to its last task, errbacks to each, and the others to its first.
 fn chain(call: Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
     let mut tasks = list(&call.kwargs, "tasks")?;
-    for (option, value) in call.options.into_iter().filter(|(_, value)| !value.is_null()) {
-        let last = tasks.last_mut().and_then(Value::as_object_mut);
-        let options = last.map(|last| last.entry("options").or_insert_with(|| json!({})));
-        if let Some(Value::Object(options)) = options {
-            options.entry(option).or_insert(value);
+    for (option, value) in call.options.iter().filter(|(_, value)| !value.is_null()) {
+        match option.as_str() {
+            "link" => tasks.iter_mut().next_back().into_iter().for_each(|last| append(last, option, value)),
+            "link_error" => tasks.iter_mut().for_each(|task| append(task, option, value)),
+            last if OF_THE_LAST.contains(&last) => {
+                tasks.iter_mut().next_back().into_iter().for_each(|last| set_option(last, option, value));
+            }
+            _ => tasks.iter_mut().next().into_iter().for_each(|first| set_option(first, option, value)),
         }
     }
     // The next task of what is passed on is its last element.
@@ -86,7 +121,7 @@ fn chain(call: Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
     let first = tasks.pop().ok_or_else(|| UnsupportedCanvas::new("a chain has no tasks"))?;
     let first = Box::new(read(&first, depth + 1)?);
     let ends_in_group = check_chain(&first, &tasks, depth)?;
-    Ok(Signature::Chain { first, rest: tasks, ends_in_group })
+    Ok(Signature::Chain { first, rest: tasks, ends_in_group, is_immutable: call.is_immutable })
 }
 
 /// Whether all of a chain can be sent, one task after the other; returns whether its last one is a group.
@@ -101,28 +136,23 @@ fn check_chain(first: &Signature, rest: &[Value], depth: usize) -> Result<bool, 
     Ok(before)
 }
 
-impl Signature {
-    fn is_group(&self) -> bool {
-        match self {
-            Self::Task(_) => false,
-            Self::Group { .. } => true,
-            Self::Chain { ends_in_group, .. } => *ends_in_group,
-        }
-    }
-
-    /// As [`check_chain`], of a chain whose tasks are `rest`, the next one last.
-    pub(crate) fn check_rest(rest: &[Value]) -> Result<(), UnsupportedCanvas> {
-        match rest.split_last() {
-            Some((next, rest)) => check_chain(&Self::read(next)?, rest, 0).map(drop),
-            None => Ok(()),
-        }
-    }
-}
-
 /// What cannot be honoured is refused, not forgotten.
 fn check_options(options: &Map<String, Value>) -> Result<(), UnsupportedCanvas> {
-    for option in ["queue", "task_id", "reply_to", "group_id", "shadow"] {
+    for option in ["task_id", "group_id", "shadow"] {
         name(options, option)?;
+    }
+    for option in ["queue", "reply_to"] {
+        // To RabbitMQ's own queues only their owners may send: it would close the channel.
+        if let Some(queue) = name(options, option)?.filter(|queue| queue.starts_with("amq.")) {
+            return Err(UnsupportedCanvas::new(format!("{option} is {}", repr_str(&queue, QUOTE_LIMIT))));
+        }
+    }
+    for option in ["eta", "expires", "countdown"] {
+        if let Some(value) = field::get(options, option)
+            && time(value).is_none()
+        {
+            return Err(UnsupportedCanvas::new(format!("{option} is {}", repr(value, QUOTE_LIMIT))));
+        }
     }
     if let Some(serializer) = field::get(options, "serializer")
         && serializer != "json"
@@ -133,6 +163,42 @@ fn check_options(options: &Map<String, Value>) -> Result<(), UnsupportedCanvas> 
         return Err(UnsupportedCanvas::new("a signature must name a queue, not an exchange or routing key"));
     }
     Ok(())
+}
+
+/// An instant, or how long from when it is sent.
+pub(crate) enum Time {
+    At(chrono::DateTime<chrono::Utc>),
+    In(chrono::TimeDelta),
+}
+
+/// As an option tells it: seconds, text, or kombu's JSON of a Python `datetime`.
+pub(crate) fn time(value: &Value) -> Option<Time> {
+    match value {
+        Value::String(text) => parse_time(text).map(Time::At),
+        Value::Object(fields) if fields.get("__type__")? == "datetime" => {
+            parse_time(fields.get("__value__")?.as_str()?).map(Time::At)
+        }
+        value => chrono::TimeDelta::try_milliseconds((value.as_f64()? * 1000.0) as i64).map(Time::In),
+    }
+}
+
+/// Sets an option of a signature that is not read yet.
+pub(crate) fn set_option(signature: &mut Value, option: &str, value: &Value) {
+    if let Value::Object(fields) = signature
+        && let Value::Object(options) = fields.entry("options").or_insert_with(|| json!({}))
+    {
+        options.insert(option.to_owned(), value.clone());
+    }
+}
+
+/// Adds to an option that is a list of signatures.
+fn append(signature: &mut Value, option: &str, value: &Value) {
+    let more = Map::from_iter([(option.to_owned(), value.clone())]);
+    let own = signature.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
+    if let (Ok(mut own), Ok(more)) = (list(&own, option), list(&more, option)) {
+        own.extend(more);
+        set_option(signature, option, &Value::Array(own));
+    }
 }
 
 fn has_any(options: &Map<String, Value>, names: &[&str]) -> bool {

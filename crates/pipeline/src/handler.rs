@@ -77,31 +77,24 @@ impl Handler for Pipeline {
 
     async fn conclude(&self, attempt: &Attempt, end: End) -> Result<End, String> {
         let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
-        if let Some(job) = &job
-            && let Ok(Some(outcome)) = self.storage.outcome(&job.id, &job.account).await
-            && job.replayed_at.is_none_or(|replayed| outcome.finished_at > replayed)
-        {
+        let Some(job) = job else { return Ok(end) };
+        let has_letter = matches!(end, End::Dead { .. });
+        match self.storage.outcome(&job.id, &job.account).await {
             // A duplicate of a job that ended: what was told stands.
-            return Ok(end_of(outcome));
+            Ok(Some(outcome)) if job.replayed_at.is_none_or(|replayed| outcome.finished_at > replayed) => {
+                return Ok(end_of(outcome));
+            }
+            // Before anybody is told: it would be told again.
+            Err(error) if !has_letter => return Err(not_stored(&error)),
+            _ => {}
         }
-        let Some(job) = &job else { return Ok(end) };
-        match &end {
-            End::Finished(_) => {}
-            End::Expired => self.record_end(job, "expired", "expired", None).await,
-            End::Revoked { is_terminated } => {
-                let reason = if *is_terminated { "terminated" } else { "revoked" };
-                self.record_end(job, "revoked", reason, None).await;
+        match self.write_end(&job, &end).await {
+            Err(EndError::Stored(error)) if has_letter => {
+                warn!(account = %job.account, "{}: the dead letter says it all", not_stored(&error));
             }
-            End::Dead { reason, error, report } => {
-                let (sequence, notification) = match report {
-                    Some(report) => (report["sequence"].as_i64(), report["notification"].clone()),
-                    None => (None, failed_notification(job, error)),
-                };
-                notification::notify_failure(self, job, sequence, &notification)
-                    .await
-                    .map_err(|error| format!("Notification failed: {}", chain(&error)))?;
-                self.record_end(job, "failed", reason, Some(&notification["full_results"])).await;
-            }
+            Err(EndError::Stored(error)) => return Err(not_stored(&error)),
+            Err(EndError::Told(error)) => return Err(format!("Notification failed: {error}")),
+            Ok(()) => {}
         }
         Ok(end)
     }
@@ -203,8 +196,29 @@ impl Pipeline {
         }
     }
 
-    /// Writes down how a job ended. When PostgreSQL is away the dead letter is all that stays.
-    async fn record_end(&self, job: &SyncJob, status: &str, reason: &str, report: Option<&Value>) {
+    /// Tells that a job failed, where it did, and writes down how it ended.
+    async fn write_end(&self, job: &SyncJob, end: &End) -> Result<(), EndError> {
+        let (status, reason) = match end {
+            End::Finished(_) => return Ok(()),
+            End::Expired => ("expired", "expired"),
+            End::Revoked { is_terminated: true } => ("revoked", "terminated"),
+            End::Revoked { is_terminated: false } => ("revoked", "revoked"),
+            End::FailedAndExpired { .. } => ("failed", "expired"),
+            End::Dead { reason, .. } => ("failed", reason.as_str()),
+        };
+        let (sequence, notification) = match end {
+            End::Dead { report: Some(report), .. } => {
+                (report["sequence"].as_i64(), report["notification"].clone())
+            }
+            End::Dead { error, .. } | End::FailedAndExpired { error } => {
+                (None, failed_notification(job, error))
+            }
+            End::Finished(_) | End::Expired | End::Revoked { .. } => (None, Value::Null),
+        };
+        if !notification.is_null() {
+            let told = notification::notify_failure(self, job, sequence, &notification).await;
+            told.map_err(|error| EndError::Told(chain(&error)))?;
+        }
         let ended = EndedJob {
             sync_id: &job.id,
             account: &job.account,
@@ -212,12 +226,22 @@ impl Pipeline {
             reason: Some(reason),
             worker: &self.settings.worker,
             retries: job.retries,
-            report,
+            report: notification.get("full_results"),
         };
-        if let Err(error) = self.storage.record_end(&ended).await {
-            warn!(account = %job.account, "outcome not stored: {}", chain(&error));
-        }
+        self.storage.record_end(&ended).await.map_err(EndError::Stored)
     }
+}
+
+/// Why an end is not written down.
+enum EndError {
+    /// It could not be told.
+    Told(String),
+    /// PostgreSQL did not take it.
+    Stored(StorageError),
+}
+
+fn not_stored(error: &StorageError) -> String {
+    format!("outcome not stored: {}", chain(error))
 }
 
 /// From one second to four.

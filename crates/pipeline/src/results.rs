@@ -4,6 +4,7 @@ use cache::Cache;
 use celery::Waiting;
 use queue::{Message, Publisher};
 use serde_json::Value;
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::chain;
@@ -38,8 +39,10 @@ impl ResultBackend {
             Self::Rpc(publisher) => match &waiting.reply_to {
                 Some(waits_in) => {
                     let answer = Message::answer(waits_in, &waiting.id, result);
-                    let published = publisher.publish_patiently(vec![answer], PUBLISH_LIMIT).await;
-                    published.map_err(|error| chain(&error))
+                    match timeout(PUBLISH_LIMIT, publisher.publish(answer)).await {
+                        Ok(published) => published.map_err(|error| chain(&error)),
+                        Err(_) => Err(format!("RabbitMQ did not take it within {PUBLISH_LIMIT:?}")),
+                    }
                 }
                 None => Ok(()),
             },

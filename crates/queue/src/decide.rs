@@ -24,8 +24,10 @@ pub enum Event {
         /// It was running.
         is_terminated: bool,
     },
-    /// The handler is done with it: it ran, was done before, or another run did its work.
+    /// It is done: it ran to its end, now or before, or another run did its work.
     Finished,
+    /// It had ended before, and not well: nothing is to be done but what may be missing of that end.
+    EndedBefore,
     /// Another live run holds what it needs.
     Held,
     /// The worker that ran it before died: it was not run this time.
@@ -136,7 +138,7 @@ pub fn decide(event: &Event, facts: &Facts) -> Disposition {
         Event::Expired if facts.retries > 0 => Disposition::FailExpired,
         Event::Expired => Disposition::Expire,
         Event::Revoked { is_terminated } => Disposition::Revoke { is_terminated: *is_terminated },
-        Event::Finished => Disposition::Ack,
+        Event::Finished | Event::EndedBefore => Disposition::Ack,
         Event::Held => Disposition::Park { delay: facts.hold_delay, due: None },
         Event::Crashed { crashes } if *crashes > facts.crash_limit => Disposition::Dead {
             reason: "crash_loop".to_owned(),

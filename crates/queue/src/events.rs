@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::mpsc::{self, Sender};
 
-use crate::decide::Disposition;
+use crate::decide::{self, Disposition};
 use crate::results::FAILURE;
 
 /// Events that wait for their way to RabbitMQ; beyond that, while it does not take them, they are dropped.
@@ -53,11 +53,13 @@ impl Events {
 pub(crate) fn tell_end(
     events: &Events,
     id: &str,
+    event: &decide::Event,
     disposition: &Disposition,
     result: Option<&Value>,
     runtime: Duration,
 ) {
     events.tell_some(|| match disposition {
+        Disposition::Ack if *event == decide::Event::EndedBefore => None,
         Disposition::Ack => Some(Event::succeeded(id, result.unwrap_or(&Value::Null), runtime.as_secs_f64())),
         Disposition::Expire => Some(Event::revoked(id, false, true)),
         Disposition::Revoke { is_terminated } => Some(Event::revoked(id, *is_terminated, false)),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use celery::{Envelope, Reason, Sequel, TaskMessage, Waiting};
 use chrono::{DateTime, Utc};
+use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use lapin::types::ShortString;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const CONCLUDE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a queue that refused a copy is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// How often a queue that is not ours may refuse one.
+const FOREIGN_REFUSALS_MAX: usize = 3;
 /// A job waits in its slot for a place under a rate limit when that is no longer off; else it is parked.
 const RATE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a job waits whose account is held by another run.
@@ -122,7 +124,8 @@ impl<H: Handler> Executor<H> {
         telemetry::count(queue, &handled.event, &disposition);
         if let Some(attempt) = &handled.attempt {
             let result = handled.report.as_ref();
-            events::tell_end(&self.events, &attempt.task.id, &disposition, result, begun.elapsed());
+            let (id, event) = (&attempt.task.id, &handled.event);
+            events::tell_end(&self.events, id, event, &disposition, result, begun.elapsed());
         }
         self.dispose(&delivery, queue, handled, disposition, session).await;
     }
@@ -131,9 +134,6 @@ impl<H: Handler> Executor<H> {
     fn receive(&self, delivery: &Delivery, queue: WorkQueue, now: DateTime<Utc>) -> Result<Attempt, Handled> {
         let properties = &delivery.properties;
         let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
-        let text = |value: &Option<ShortString>| {
-            value.as_ref().map(|text| text.to_string()).filter(|text| !text.is_empty())
-        };
         let envelope = Envelope {
             content_type: properties.content_type().as_ref().map(|text| text.as_str()),
             content_encoding: properties.content_encoding().as_ref().map(|text| text.as_str()),
@@ -144,11 +144,11 @@ impl<H: Handler> Executor<H> {
         let task = celery::decode(&envelope).map_err(|error| {
             let reason = error.reason.as_str().to_owned();
             let event = Event::Refused { reason, error: error.to_string() };
-            let waiting = error.id.map(|id| Waiting { id, reply_to: text(properties.reply_to()) });
+            let waiting = error.id.map(|id| Waiting { id, reply_to: waits_in(properties) });
             Handled { waiting, ..Handled::of_bare(event) }
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
-        let reply_to = text(properties.reply_to());
+        let reply_to = waits_in(properties);
         let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error, reply_to };
         match self.not_now(&attempt.task, now) {
             Some(event) => Err(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }),
@@ -189,11 +189,12 @@ impl<H: Handler> Executor<H> {
             return (Event::Waiting { delay }, None);
         }
         let most = self.roster.time_limit(&attempt.task.task).unwrap_or(self.time_limit);
-        let limit = attempt.task.time_limit.map_or(most, |asked| asked.min(most));
+        let asked = [attempt.task.time_limit, attempt.task.soft_time_limit];
+        let limit = asked.into_iter().flatten().fold(most, Duration::min);
         let run = self.roster.begin(attempt, Utc::now());
         self.events.tell(|| celery::Event::received(&attempt.task));
         self.events.tell(|| celery::Event::started(&attempt.task.id));
-        self.tell_start(attempt).await;
+        self.tell_start(attempt, session).await;
         let stop = session.lost.child_token();
         let (handler, job, token) = (Arc::clone(&self.handler), Arc::clone(attempt), stop.clone());
         // Boxed, so that the types of everything a job does end here.
@@ -233,8 +234,8 @@ impl<H: Handler> Executor<H> {
             }
         };
         match ended {
-            Ok(Ending::Finished(returned)) => self.finish(attempt, End::Finished(returned), session).await,
-            Ok(Ending::EndedBefore(end)) => self.finish(attempt, end, session).await,
+            Ok(Ending::Finished(returned)) => self.finish(attempt, returned, session).await,
+            Ok(Ending::EndedBefore(end)) => self.finish_again(attempt, end, session).await,
             Ok(Ending::Held) => (Event::Held, None),
             Ok(Ending::Crashed { crashes }) => (Event::Crashed { crashes }, None),
             Ok(Ending::Waiting { delay }) => (Event::Waiting { delay }, None),
@@ -285,8 +286,7 @@ impl<H: Handler> Executor<H> {
                 let error = (handled.attempt.as_ref().and_then(|attempt| attempt.last_error.clone()))
                     .unwrap_or_else(|| "expired between retries".to_owned());
                 warn!(id, error, "expired between retries: {error}");
-                let end = End::Dead { reason: "expired".to_owned(), error, report: None };
-                self.conclude(&handled, end, session).await
+                self.give_up(&handled, End::FailedAndExpired { error }, session).await
             }
             Disposition::Revoke { is_terminated } => {
                 info!(id, is_terminated, "revoked");
@@ -306,7 +306,7 @@ impl<H: Handler> Executor<H> {
                 let copy = copy::delayed(delivery, queue, DelayStep::towards(delay), &again);
                 let published = self.publish(copy, session).await;
                 if let (Ok(()), Some(attempt)) = (&published, &handled.attempt) {
-                    self.tell_retry(attempt, &error).await;
+                    self.tell_retry(attempt, &error, session).await;
                 }
                 published.map_err(|error| error.to_string())
             }
@@ -356,39 +356,41 @@ impl<H: Handler> Executor<H> {
         let attempts = handled.attempt.as_ref().map_or(0, |attempt| attempt.task.retries.saturating_add(1));
         let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, Utc::now());
         self.publish_copy(letter, session).await?;
+        let report = handled.report.take();
+        self.give_up(&handled, End::Dead { reason, error, report }, session).await
+    }
+
+    async fn give_up(&self, handled: &Handled, end: End, session: &Session) -> Result<(), String> {
         if let Some(attempt) = &handled.attempt {
             self.send_errbacks(attempt, session).await.map_err(|error| error.to_string())?;
         }
-        let report = handled.report.take();
-        self.conclude(&handled, End::Dead { reason, error, report }, session).await
+        self.conclude(handled, end, session).await
     }
 
     /// Writes down and tells how a job ended without finishing.
     async fn conclude(&self, handled: &Handled, end: End, session: &Session) -> Result<(), String> {
         if let Some(waiting) = &handled.waiting {
-            self.tell_refusal(waiting, &end).await;
+            self.tell_refusal(waiting, &end, session).await;
         }
         let Some(attempt) = &handled.attempt else { return Ok(()) };
-        let concluded = async {
-            let stands = self.handler.conclude(attempt, end.clone()).await?;
-            self.tell_ends(attempt, &end, &stands).await;
-            Ok(())
-        };
-        tokio::select! {
-            concluded = concluded => concluded,
+        let stands = tokio::select! {
+            concluded = self.handler.conclude(attempt, end.clone()) => concluded?,
             () = tokio::time::sleep(CONCLUDE_LIMIT) => {
-                Err(format!("its end could not be told within {} s", CONCLUDE_LIMIT.as_secs()))
+                return Err(format!("its end could not be told within {} s", CONCLUDE_LIMIT.as_secs()));
             }
-            () = session.lost.cancelled() => Err(Unpublished::Lost.to_string()),
-        }
+            () = session.lost.cancelled() => return Err(Unpublished::Lost.to_string()),
+        };
+        self.tell_end(attempt, &end, &stands, session).await;
+        Ok(())
     }
 
     async fn publish_copy(&self, copy: crate::Message, session: &Session) -> Result<(), String> {
         self.publish(copy, session).await.map_err(|error| error.to_string())
     }
 
-    /// Publishes and waits for the confirm, for as long as the delivery is ours. A queue that refuses (it is full, or
-    /// has no majority) is asked again, since giving the job back would only bring it here again at once.
+    /// Publishes and waits for the confirm, for as long as the delivery is ours. A queue of ours that refuses (it is full, or
+    /// has no majority) is asked again, since giving the job back would only bring it here again at once; somebody else's is
+    /// not waited for that long.
     pub(crate) async fn publish(
         &self,
         message: crate::Message,
@@ -396,14 +398,16 @@ impl<H: Handler> Executor<H> {
     ) -> Result<(), Unpublished> {
         let message = Arc::new(message);
         let publish = async {
-            let mut refused = false;
+            let mut refusals = 0;
             loop {
                 match self.publisher.publish(Arc::clone(&message)).await {
-                    Err(error @ PublishError::Nacked) => {
-                        if !refused {
+                    Err(error @ PublishError::Nacked)
+                        if message.destination.is_ours() || refusals < FOREIGN_REFUSALS_MAX =>
+                    {
+                        if refusals == 0 {
                             warn!(id = message.message_id, "not taken, offered again each second: {error}");
                         }
-                        refused = true;
+                        refusals += 1;
                         tokio::time::sleep(REFUSED_PAUSE).await;
                     }
                     published => return published.map_err(Unpublished::Failed),
@@ -452,6 +456,12 @@ impl Handled {
     fn of_bare(event: Event) -> Self {
         Self { attempt: None, waiting: None, event, report: None }
     }
+}
+
+/// The queue in which whoever sent it waits for results. To RabbitMQ's own queues only their owners may send.
+fn waits_in(properties: &BasicProperties) -> Option<String> {
+    let reply_to = properties.reply_to().as_ref()?.to_string();
+    Some(reply_to).filter(|queue| !queue.is_empty() && !queue.starts_with("amq."))
 }
 
 fn panic_text(join: tokio::task::JoinError) -> String {

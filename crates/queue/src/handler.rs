@@ -77,12 +77,17 @@ pub enum End {
     Finished(Value),
     /// It was too late to run it.
     Expired,
+    /// It had failed, and its time ran out between retries. There is no dead letter of it.
+    FailedAndExpired {
+        /// The error of its last attempt.
+        error: String,
+    },
     /// Somebody said that it must not run.
     Revoked {
         /// It was running, and was ended.
         is_terminated: bool,
     },
-    /// It is given up.
+    /// It is given up: there is a dead letter.
     Dead {
         /// A stable word, such as `retries_exhausted`.
         reason: String,
@@ -103,7 +108,7 @@ pub trait Handler: Send + Sync + 'static {
     fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> impl Future<Output = Ending> + Send;
 
     /// Writes down and tells how a job ended without finishing. Returns the end that stands: another one where the job had
-    /// ended before.
+    /// ended before. Where a dead letter says it as well, it need not be written down.
     ///
     /// # Errors
     /// Text for the log; the job then goes back to its queue and ends another time.

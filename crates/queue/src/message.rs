@@ -50,6 +50,11 @@ impl Destination {
         !matches!(self, Self::Notification { .. } | Self::Answer(_))
     }
 
+    /// Whether its queue is one that we declare.
+    pub(crate) fn is_ours(&self) -> bool {
+        !matches!(self, Self::Queue(_) | Self::Answer(_))
+    }
+
     /// AMQP's delivery mode: 2 is kept on disk.
     pub(crate) fn delivery_mode(&self) -> u8 {
         if matches!(self, Self::Answer(_)) { 1 } else { 2 }

@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
 const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
 
+/// Channels that RabbitMQ may close over a message.
+const CLOSINGS_MAX: u32 = 3;
+
 /// A session in which a queue has refused messages for so long is built anew: RabbitMQ tells a channel of a limit that is
 /// reached, and of messages that are gone since, but not of a limit that was lifted (3.10, quorum queues).
 const REFUSED_LIMIT: Duration = Duration::from_secs(10);
@@ -44,6 +47,8 @@ pub struct Publisher {
 struct Request {
     message: Arc<Message>,
     answer: oneshot::Sender<Result<(), PublishError>>,
+    /// How often RabbitMQ has closed a channel on which this one, and perhaps others with it, was published.
+    closings: u32,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -111,7 +116,10 @@ impl Publisher {
     pub async fn publish(&self, message: impl Into<Arc<Message>>) -> Result<(), PublishError> {
         let message = message.into();
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { message, answer }).await.map_err(|_| PublishError::Closed)?;
+        self.requests
+            .send(Request { message, answer, closings: 0 })
+            .await
+            .map_err(|_| PublishError::Closed)?;
         answered.await.unwrap_or(Err(PublishError::Closed))
     }
 
@@ -235,15 +243,37 @@ async fn work(
             }
         }
         waiting.retain(|request| !request.answer.is_closed());
-        let messages: Vec<&Message> = waiting.iter().map(|request| &*request.message).collect();
-        let outcomes = publish_batch(link, channel, &messages).await?;
-        let is_refused = outcomes.iter().any(|outcome| matches!(outcome, Err(PublishError::Nacked)));
-        for (request, outcome) in waiting.drain(..).zip(outcomes) {
+        // One of them may be what RabbitMQ closes channels over: then each goes alone.
+        let count = if waiting.iter().any(|request| request.closings > 0) { 1 } else { waiting.len() };
+        let messages: Vec<&Message> = waiting[..count].iter().map(|request| &*request.message).collect();
+        let outcomes = match publish_batch(link, channel, &messages).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                if link.is_connected() && !channel.status().connected() {
+                    blame(waiting, count, &error);
+                }
+                return Err(error);
+            }
+        };
+        let is_refused = messages.iter().zip(&outcomes).any(|(message, outcome)| {
+            message.destination.is_ours() && matches!(outcome, Err(PublishError::Nacked))
+        });
+        for (request, outcome) in waiting.drain(..count).zip(outcomes) {
             let _ = request.answer.send(outcome);
         }
         if is_refused && refused_since.get_or_insert_with(Instant::now).elapsed() > REFUSED_LIMIT {
             return Err(format!("messages are refused for {REFUSED_LIMIT:?}"));
         }
+    }
+}
+
+/// RabbitMQ has closed the channel alone, over one of the first `count`: that one would be published, and close it, for ever.
+fn blame(waiting: &mut Vec<Request>, count: usize, error: &str) {
+    waiting[..count].iter_mut().for_each(|request| request.closings += 1);
+    if count == 1 && waiting[0].closings >= CLOSINGS_MAX {
+        let request = waiting.remove(0);
+        let why = format!("RabbitMQ closes the channel over it: {error}");
+        let _ = request.answer.send(Err(PublishError::Unsendable(why)));
     }
 }
 

@@ -12,10 +12,11 @@ pub(crate) const FAILURE: (&str, &str) = ("SyncFailed", "syncfleet");
 /// The result that tells an end.
 pub(crate) fn of(id: &str, end: &End, now: DateTime<Utc>) -> Value {
     match end {
-        End::Finished(returned) => result::success(id, returned.clone(), now),
+        End::Finished(returned) => result::success(id, returned.clone(), &[], now),
         End::Expired => result::revoked(id, Revocation::Expired, now),
         End::Revoked { is_terminated: true } => result::revoked(id, Revocation::Terminated, now),
         End::Revoked { is_terminated: false } => result::revoked(id, Revocation::Revoked, now),
+        End::FailedAndExpired { error } => result::failure(id, FAILURE.0, FAILURE.1, &[error], None, now),
         End::Dead { reason, error, .. } => {
             let (kind, module) = match reason.as_str() {
                 "unknown_task" => ("NotRegistered", "celery.exceptions"),
@@ -50,6 +51,7 @@ mod tests {
             (End::Expired, "REVOKED", json!(["TaskRevokedError", "expired"])),
             (End::Revoked { is_terminated: false }, "REVOKED", json!(["TaskRevokedError", "revoked"])),
             (End::Revoked { is_terminated: true }, "REVOKED", json!(["TaskRevokedError", "terminated"])),
+            (End::FailedAndExpired { error: "boom".into() }, "FAILURE", json!(["SyncFailed", "boom"])),
             (dead("unknown_task"), "FAILURE", json!(["NotRegistered", "boom"])),
             (dead("bad_arguments"), "FAILURE", json!(["TypeError", "boom"])),
             (dead("retries_exhausted"), "FAILURE", json!(["SyncFailed", "boom"])),

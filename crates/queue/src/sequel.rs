@@ -1,5 +1,7 @@
 //! What comes after a job's end: the tasks that follow it, and what those who wait are told.
 
+use std::time::Duration;
+
 use celery::{FollowUp, Sequel, Waiting, result};
 use chrono::Utc;
 use serde_json::Value;
@@ -14,54 +16,74 @@ use crate::{Destination, Message, results};
 const UNROUTABLE: &str = "unroutable_callback";
 /// Where Celery sends a task that names no queue.
 const CELERY_QUEUE: &str = "celery";
-/// Most who are told that what they wait for will not run.
+/// Most who are told that what they wait for will not run, and how long that may take.
 const WAITING_MAX: usize = 1000;
+const TELL_LIMIT: Duration = Duration::from_secs(20);
 
 impl<H: Handler> Executor<H> {
-    /// Sends what follows a job that has ended, if it ended well, and tells its result.
+    /// Sends what follows a job that has run to its end, then tells its result.
     pub(crate) async fn finish(
+        &self,
+        attempt: &Attempt,
+        returned: Value,
+        session: &Session,
+    ) -> (Event, Option<Value>) {
+        let followers = match self.send_followers(attempt, &returned, session).await {
+            Ok(followers) => followers,
+            Err(event) => return (event, None),
+        };
+        if let Some(waiting) = attempt.waiting() {
+            let result = result::success(&waiting.id, returned.clone(), &followers, Utc::now());
+            self.tell(&waiting, result, session).await;
+        }
+        (Event::Finished, Some(returned))
+    }
+
+    /// Makes up for what a worker that died may have left undone after a job's end.
+    pub(crate) async fn finish_again(
         &self,
         attempt: &Attempt,
         end: End,
         session: &Session,
     ) -> (Event, Option<Value>) {
-        if let End::Finished(returned) = &end
-            && let Err(event) = self.send_followers(attempt, returned, session).await
-        {
-            return (event, None);
+        match end {
+            End::Finished(returned) => self.finish(attempt, returned, session).await,
+            end => {
+                self.tell_end(attempt, &end, &end, session).await;
+                (Event::EndedBefore, None)
+            }
         }
-        self.tell_end(attempt, &end).await;
-        let returned = if let End::Finished(returned) = end { Some(returned) } else { None };
-        (Event::Finished, returned)
     }
 
-    /// Its callbacks and the rest of its chain. They are confirmed before the job is acked, and have the same ids when a
-    /// worker dies in between and they are sent again.
+    /// Its callbacks and the rest of its chain; returns their ids. They are confirmed before the job is acked, and have the
+    /// same ids when a worker dies in between and they are sent again.
     async fn send_followers(
         &self,
         attempt: &Attempt,
         returned: &Value,
         session: &Session,
-    ) -> Result<(), Event> {
+    ) -> Result<Vec<String>, Event> {
         if attempt.task.embed.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let refused = |error| Event::Refused { reason: UNROUTABLE.to_owned(), error };
         let sequel = Sequel::of(&attempt.task).map_err(|error| refused(error.to_string()))?;
+        let mut ids = Vec::new();
         for next in sequel.after_success(&attempt.task, returned, &self.worker, Utc::now()) {
-            let what =
-                format!("{} ({}) for {}", next.task, next.id, self.destination(&next, attempt).routing_key());
+            let queue = self.destination(&next, attempt).routing_key().to_owned();
+            let what = format!("{} ({}) for {queue}", next.task, next.id);
+            ids.push(next.id.clone());
             match self.send(next, attempt, session).await {
                 Ok(()) => {}
                 Err(Unpublished::Lost) => return Err(Event::Interrupted),
                 Err(Unpublished::Failed(error)) => {
                     return Err(refused(format!(
-                        "it is done, but what follows it was not sent: {what}: {error}; declare that queue, then replay this job"
+                        "it is done, but what follows it was not sent: {what}: {error}; see to that queue, then replay this job"
                     )));
                 }
             }
         }
-        Ok(())
+        Ok(ids)
     }
 
     /// Sends what follows a job that failed for good: one that cannot be sent does not keep the others.
@@ -70,8 +92,7 @@ impl<H: Handler> Executor<H> {
         attempt: &Attempt,
         session: &Session,
     ) -> Result<(), Unpublished> {
-        let Ok(sequel) = Sequel::of(&attempt.task) else { return Ok(()) };
-        for next in sequel.after_failure(&attempt.task, &self.worker, Utc::now()) {
+        for next in celery::after_failure(&attempt.task, &self.worker, Utc::now()) {
             let (id, task) = (next.id.clone(), next.task.clone());
             match self.send(next, attempt, session).await {
                 Err(Unpublished::Failed(why)) => {
@@ -98,33 +119,28 @@ impl<H: Handler> Executor<H> {
     }
 
     /// Tells that a job runs, where that is wanted.
-    pub(crate) async fn tell_start(&self, attempt: &Attempt) {
+    pub(crate) async fn tell_start(&self, attempt: &Attempt, session: &Session) {
         if self.tracks_started
             && let Some(waiting) = attempt.waiting()
         {
             let started = result::started(&waiting.id, std::process::id(), &self.worker);
-            self.handler.tell_result(&waiting, started).await;
+            self.tell(&waiting, started, session).await;
         }
     }
 
     /// Tells that a job failed and comes back.
-    pub(crate) async fn tell_retry(&self, attempt: &Attempt, error: &str) {
+    pub(crate) async fn tell_retry(&self, attempt: &Attempt, error: &str, session: &Session) {
         if let Some(waiting) = attempt.waiting() {
-            self.handler.tell_result(&waiting, results::of_retry(&waiting.id, error)).await;
-        }
-    }
-
-    /// Tells how a job ended.
-    async fn tell_end(&self, attempt: &Attempt, end: &End) {
-        if let Some(waiting) = attempt.waiting() {
-            self.handler.tell_result(&waiting, results::of(&waiting.id, end, Utc::now())).await;
+            self.tell(&waiting, results::of_retry(&waiting.id, error), session).await;
         }
     }
 
     /// Tells how a job ended that did not finish, also to those who wait for what should have followed it. `stands` is how
     /// it had ended before, if it had.
-    pub(crate) async fn tell_ends(&self, attempt: &Attempt, end: &End, stands: &End) {
-        self.tell_end(attempt, stands).await;
+    pub(crate) async fn tell_end(&self, attempt: &Attempt, end: &End, stands: &End, session: &Session) {
+        if let Some(waiting) = attempt.waiting() {
+            self.tell(&waiting, results::of(&waiting.id, stands, Utc::now()), session).await;
+        }
         let unreached = match (end, stands) {
             (End::Dead { reason, .. }, _) if reason == UNROUTABLE => end,
             // It is a duplicate: what follows was sent.
@@ -132,16 +148,30 @@ impl<H: Handler> Executor<H> {
             _ => stands,
         };
         let waiting = celery::waiting(&attempt.task.embed);
-        if waiting.len() > WAITING_MAX {
-            warn!(id = attempt.task.id, "{} wait for what follows, {WAITING_MAX} are told", waiting.len());
-        }
-        for waiting in waiting.iter().take(WAITING_MAX) {
-            self.handler.tell_result(waiting, results::of(&waiting.id, unreached, Utc::now())).await;
+        let told = async {
+            for waiting in waiting.iter().take(WAITING_MAX) {
+                self.tell(waiting, results::of(&waiting.id, unreached, Utc::now()), session).await;
+            }
+        };
+        if tokio::time::timeout(TELL_LIMIT, told).await.is_err() || waiting.len() > WAITING_MAX {
+            warn!(
+                id = attempt.task.id,
+                "{} wait for what should have followed: not all were told",
+                waiting.len()
+            );
         }
     }
 
     /// Tells whoever sent what could not be decoded.
-    pub(crate) async fn tell_refusal(&self, waiting: &Waiting, end: &End) {
-        self.handler.tell_result(waiting, results::of(&waiting.id, end, Utc::now())).await;
+    pub(crate) async fn tell_refusal(&self, waiting: &Waiting, end: &End, session: &Session) {
+        self.tell(waiting, results::of(&waiting.id, end, Utc::now()), session).await;
+    }
+
+    /// For as long as the delivery is ours.
+    async fn tell(&self, waiting: &Waiting, result: Value, session: &Session) {
+        tokio::select! {
+            () = self.handler.tell_result(waiting, result) => {}
+            () = session.lost.cancelled() => {}
+        }
     }
 }

@@ -70,6 +70,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Expired => "expired",
         Event::Revoked { .. } => "revoked",
         Event::Finished => "finished",
+        Event::EndedBefore => "ended_before",
         Event::Held => "held",
         Event::Crashed { .. } => "crashed",
         Event::Returned { .. } => "returned",

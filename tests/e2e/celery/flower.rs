@@ -41,7 +41,7 @@ impl Flower {
 #[test]
 fn flower_lists_a_rust_worker_with_its_tasks_and_revokes_one() {
     let Some(python) = Python::new() else { return };
-    let (world, _kite) = world(Duration::from_secs(30));
+    let (world, _kite) = world(Duration::from_secs(6));
     let world = world.with("WORKER_NAME", NAME);
     let _worker = world.worker(&[]);
     until_answered(&world, NAME);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{Python, World};
 use serde_json::json;
-use testbed::{Process, wait_until};
+use testbed::{FakeKite, Process, wait_until};
 
 use super::mixed::{ran_in_python, ran_in_rust};
 use super::{PATIENCE, until_answered, world};
@@ -16,14 +16,15 @@ const ACCOUNTS: usize = 3;
 const NAME: &str = "rust@host";
 
 /// The world of a Celery system: its queue is a classic one, which Celery declared.
-fn celery_system() -> World {
-    let (world, _) = world(Duration::ZERO);
-    world
+fn celery_system() -> (World, FakeKite) {
+    let (world, kite) = world(Duration::ZERO);
+    let world = world
         .with("QUEUE_TYPE", "classic")
         .with("ACCOUNTS", "account-0,account-1,slow")
         .with("BEAT_SECONDS", &INTERVAL.to_string())
         .with("SYNC_INTERVAL_SECONDS", &INTERVAL.to_string())
-        .with("WORKER_NAME", NAME)
+        .with("WORKER_NAME", NAME);
+    (world, kite)
 }
 
 fn celery_beat(python: &Python, world: &World) -> Process {
@@ -54,7 +55,7 @@ fn stop(process: Process) {
 #[test]
 fn a_celery_system_moves_over_one_process_at_a_time_and_back() {
     let Some(python) = Python::new() else { return };
-    let world = celery_system();
+    let (world, _kite) = celery_system();
     // What there is: a worker and a beat.
     let theirs = python.worker(&world, "py@host", "periodic");
     let their_beat = celery_beat(&python, &world);
@@ -72,15 +73,17 @@ fn a_celery_system_moves_over_one_process_at_a_time_and_back() {
 
     // 4. The beat: Celery's is stopped, ours begins, and no interval goes by without a tick.
     stop(their_beat);
+    let of_ticks = "SELECT count(*) FROM tradingdb.sync_outcomes WHERE substr(sync_id, 15, 1) = '5'";
+    let per_account = format!("{of_ticks} AND pseudo_account = 'account-0'");
+    wait_until("an empty queue", PATIENCE, || world.vhost.queue_depth("periodic").unwrap() == (0, 0));
+    let before = world.count(&per_account);
     let beat = world.beat(&[]);
     let until_ours = until_more(&world, ACCOUNTS);
     assert!(until_ours < Duration::from_secs(2 * INTERVAL), "{until_ours:?} without a tick");
     let ticks = "SELECT count(*) FROM tradingdb.ticks WHERE published_at IS NOT NULL";
     wait_until("ticks of ours", PATIENCE, || world.count(ticks) >= 3);
-    let of_ticks = "SELECT count(*) FROM tradingdb.sync_outcomes WHERE substr(sync_id, 15, 1) = '5'";
-    let per_account = format!("{of_ticks} AND pseudo_account = 'account-0'");
-    wait_until("a job of each tick", PATIENCE, || world.count(&per_account) >= 3);
-    assert!(world.count(&per_account) <= world.count(ticks), "no tick is doubled");
+    wait_until("a job of each tick", PATIENCE, || world.count(&per_account) >= before + 3);
+    assert!(world.count(&per_account) <= before + world.count(ticks), "no tick is doubled");
 
     // 5. The queue becomes a quorum queue, while nothing runs and nothing waits.
     stop(beat);
@@ -99,8 +102,15 @@ fn a_celery_system_moves_over_one_process_at_a_time_and_back() {
     // And back: Python takes over what there is, the queue stays as it is.
     let theirs = python.worker(&world, "py@host", "periodic");
     stop(worker);
+    // It remembers when it sent last; without that it begins with an interval.
+    let remembered = std::fs::read_dir(world.folder()).unwrap().map(|file| file.unwrap());
+    for file in remembered.filter(|file| file.file_name().to_string_lossy().starts_with("beat")) {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    let (begun, before) = (Instant::now(), ran_in_python(&world).len());
     let their_beat = celery_beat(&python, &world);
-    let before = ran_in_python(&world).len();
+    wait_until("a tick of Celery's", PATIENCE, || ran_in_python(&world).len() > before);
+    assert!(begun.elapsed() > Duration::from_secs(INTERVAL - 1), "a tick at once: {:?}", begun.elapsed());
     wait_until("Python runs all", PATIENCE, || ran_in_python(&world).len() >= before + ACCOUNTS);
     assert_eq!(world.vhost.queue_depth("periodic.dead").unwrap(), (0, 0));
     for process in [theirs, their_beat] {

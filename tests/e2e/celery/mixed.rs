@@ -7,13 +7,12 @@ use e2e::{Python, World};
 use serde_json::json;
 use testbed::wait_until;
 
-use super::{PATIENCE, world};
+use super::{PATIENCE, list, world};
 use crate::workers::accounts;
 
 /// Ids of the jobs that the Python worker ran.
 pub(super) fn ran_in_python(world: &World) -> Vec<String> {
-    let ids = world.redis.command("LRANGE python-ran 0 -1").unwrap();
-    ids.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    list(world, "python-ran")
 }
 
 /// Ids of the jobs that have an outcome.

@@ -34,3 +34,10 @@ fn world(slow: Duration) -> (World, FakeKite) {
 fn until_answered(world: &World, name: &str) {
     wait_until("an answer", PATIENCE, || world.syncfleet(&["worker", "ping", name]).code == Some(0));
 }
+
+/// The elements of a list in the world's Redis.
+fn list(world: &World, key: &str) -> Vec<String> {
+    let answer = world.redis.command(&format!("LRANGE {key} 0 -1")).unwrap();
+    // As they come over the wire: how many there are, then the length of each before it.
+    answer.lines().skip(2).step_by(2).map(str::to_owned).collect()
+}

@@ -6,7 +6,7 @@ use e2e::{Python, World};
 use serde_json::{Value, json};
 use testbed::wait_until;
 
-use super::{PATIENCE, world};
+use super::{PATIENCE, list, world};
 use crate::workers::accounts;
 
 #[track_caller]
@@ -16,8 +16,7 @@ fn assert_synced(answer: &Value, account: &str) {
 
 /// What the Python worker's `team.note` was called with, as Python shows it.
 fn noted(world: &World) -> Vec<String> {
-    let notes = world.redis.command("LRANGE noted 0 -1").unwrap();
-    notes.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    list(world, "noted")
 }
 
 #[test]
@@ -67,7 +66,7 @@ fn time_limits_states_and_terminations_are_seen_from_python() {
         (&json!("STARTED"), &json!("rust@host")),
         "{started}"
     );
-    assert_synced(&started["answer"], "slow");
+    assert_eq!(started["answer"]["account"], "slow", "{started}");
     let revoked = python.produce(&world, &["revoked_while_it_runs"]);
     assert_eq!(
         (&revoked["raised"], &revoked["text"]),
@@ -124,5 +123,5 @@ fn answers_come_through_rabbitmq_where_celery_has_no_redis() {
     let rpc = [("BACKEND", "rpc://")];
     assert_synced(&python.produce_with(&world, &["by_position"], &rpc), "account-0");
     assert_eq!(python.produce_with(&world, &["with_wrong_arguments"], &rpc)["raised"], "TypeError");
-    assert_eq!(world.redis.command("KEYS celery-task-meta-*").unwrap().trim(), "");
+    assert_eq!(world.redis.command("KEYS celery-task-meta-*").unwrap().trim(), "*0");
 }

@@ -14,21 +14,21 @@ const TASK: &str = "app.tasks.comprehensive_sync_task.comprehensive_account_sync
 /// What `celery inspect … --json` shows of the Rust worker.
 #[track_caller]
 fn inspect(python: &Python, world: &World, what: &str) -> Value {
-    let answer = python.celery(world, &["inspect", what, "--json", "-t", "5"]).expect(0).json();
+    let answer = python.celery(world, &["inspect", what, "--json", "-d", NAME, "-t", "20"]).expect(0).json();
     assert_eq!(answer.as_object().unwrap().len(), 1, "{answer}");
     answer[NAME].clone()
 }
 
 #[track_caller]
 fn control(python: &Python, world: &World, words: &[&str]) -> String {
-    let words: Vec<&str> = ["control", "-t", "5"].iter().chain(words).copied().collect();
+    let words: Vec<&str> = ["control", "-d", NAME, "-t", "20"].iter().chain(words).copied().collect();
     python.celery(world, &words).expect(0).out
 }
 
 #[test]
 fn celery_inspect_shows_a_rust_worker_as_one_of_its_own() {
     let Some(python) = Python::new() else { return };
-    let (world, _kite) = world(Duration::from_secs(20));
+    let (world, _kite) = world(Duration::from_secs(6));
     let world = world.with("WORKER_NAME", NAME);
     let _worker = world.worker(&[("WORKER_CONCURRENCY", "3")]);
     until_answered(&world, NAME);
@@ -46,8 +46,11 @@ fn celery_inspect_shows_a_rust_worker_as_one_of_its_own() {
     assert_eq!((&stats["total"][TASK], stats["broker"].is_object()), (&Value::from(1), true), "{stats}");
 
     world.syncfleet(&["sync", "slow"]).expect(0);
-    wait_until("an active job", PATIENCE, || inspect(&python, &world, "active")[0].is_object());
-    let active = inspect(&python, &world, "active")[0].clone();
+    let mut active = Value::Null;
+    wait_until("an active job", PATIENCE, || {
+        active = inspect(&python, &world, "active")[0].clone();
+        active.is_object()
+    });
     assert_eq!((&active["name"], &active["args"][1]), (&Value::from(TASK), &Value::from("slow")), "{active}");
     for empty in ["reserved", "scheduled", "revoked"] {
         assert_eq!(inspect(&python, &world, empty), Value::Array(Vec::new()), "{empty}");
@@ -90,13 +93,13 @@ fn celery_events_shows_what_a_rust_worker_does() {
     let world = world.with("WORKER_NAME", NAME);
     let worker = world.worker(&[]);
     until_answered(&world, NAME);
-    let dump = python.start(&world, &["events", "--dump"], "worker-heartbeat");
+    let dump = python.start(&world, &["events", "--dump"], "heartbeat");
     assert!(control(&python, &world, &["enable_events"]).contains("task events enabled"));
     python.produce(&world, &["by_position"]);
-    for event in ["task-received", "task-started", "task-succeeded"] {
+    for event in ["task received", "task started", "task succeeded"] {
         let line = dump.wait_for_line(event, PATIENCE).unwrap();
         assert!(line.contains(NAME), "{line}");
     }
     worker.terminate().unwrap();
-    dump.wait_for_line("worker-offline", PATIENCE).unwrap();
+    dump.wait_for_line("shutdown", PATIENCE).unwrap();
 }

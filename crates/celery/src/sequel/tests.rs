@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{Envelope, decode};
+use crate::{Envelope, decode, parse_time};
 
 fn now() -> DateTime<Utc> {
     parse_time("2026-11-22T13:14:58Z").unwrap()
@@ -80,7 +80,9 @@ fn captured_callbacks_get_the_result_and_errbacks_the_id() {
     assert_eq!(body(&sent[0])[0], json!([{"status": "success"}, 10]));
     assert_eq!((sent.len(), sent[0].task.as_str(), &sent[0].queue), (1, "app.tasks.add", &None));
     let task = task(&embed);
-    let sent = Sequel::of(&task).unwrap().after_failure(&task, "syncfleet@h", now());
+    let failed = super::after_failure(&task, "syncfleet@h", now());
+    assert_ne!(failed[0].id, sent[0].id, "each has an id of its own");
+    let sent = failed;
     assert_eq!(
         (sent.len(), sent[0].task.as_str(), body(&sent[0])[0].clone()),
         (1, "app.tasks.onerr", json!(["job-1"]))
@@ -129,51 +131,90 @@ fn options_become_headers_and_properties() {
     assert_eq!(embed["chord"]["task"], "d");
 }
 
+fn of(kind: &str, tasks: &[Value], options: Value) -> Value {
+    let mut signature = signature(kind, options);
+    signature["kwargs"] = json!({ "tasks": tasks });
+    signature
+}
+
 #[test]
-fn a_group_is_sent_member_by_member_and_a_chain_from_its_first() {
-    let mut chain = signature("celery.chain", json!({"task_id": "last", "queue": "q"}));
-    chain["kwargs"] = json!({"tasks": [signature("b", json!({})), signature("c", json!({}))]});
-    let mut group = signature("celery.group", json!({"task_id": "group-1"}));
-    group["kwargs"] = json!({"tasks": [signature("a", json!({"task_id": "a-1"})), chain]});
+fn a_group_is_sent_member_by_member_with_its_options_and_of_a_chain_the_last_is_the_member() {
+    let chain = of("celery.chain", &[signature("b", json!({})), signature("c", json!({}))], json!({}));
+    let members = [signature("a", json!({"task_id": "a-1"})), chain];
+    let group = of("celery.group", &members, json!({"task_id": "group-1", "queue": "q"}));
     let sent = after_success(&json!({"chain": [group]}));
-    let shown: Vec<_> = sent
-        .iter()
-        .map(|follow_up| (follow_up.task.as_str(), follow_up.encoded.headers["group_index"].clone()))
-        .collect();
-    assert_eq!(shown, [("a", json!(0)), ("b", json!(1))]);
-    assert!(sent.iter().all(|follow_up| follow_up.encoded.headers["group"] == "group-1"));
-    let rest = &body(&sent[1])[2]["chain"];
+    let header = |n: usize, name: &str| sent[n].encoded.headers[name].clone();
+    assert_eq!((sent[0].id.as_str(), sent[0].task.as_str(), sent[1].task.as_str()), ("a-1", "a", "b"));
+    assert_eq!((header(0, "group"), header(0, "group_index")), (json!("group-1"), json!(0)));
+    assert_eq!((header(1, "group"), header(1, "group_index")), (Value::Null, Value::Null));
+    assert_eq!((sent[0].queue.as_deref(), sent[1].queue.as_deref()), (Some("q"), Some("q")));
+    let last = &body(&sent[1])[2]["chain"][0];
     assert_eq!(
-        (rest[0]["task"].as_str(), &rest[0]["options"]),
-        (Some("c"), &json!({"task_id": "last", "queue": "q"}))
+        (&last["task"], &last["options"]),
+        (&json!("c"), &json!({"group_id": "group-1", "group_index": 1}))
     );
 }
 
 #[test]
+fn options_of_a_chain_are_its_firsts_but_for_what_its_end_means() {
+    let tasks = [signature("b", json!({})), signature("c", json!({"link": [signature("own", json!({}))]}))];
+    let options = json!({"queue": "q", "countdown": 9, "task_id": "last", "link": [signature("more", json!({}))],
+                         "link_error": [signature("oops", json!({}))]});
+    let mut chain = of("celery.chain", &tasks, options);
+    chain["immutable"] = json!(true);
+    let sent = after_success(&json!({"callbacks": [chain]}));
+    assert_eq!((sent[0].queue.as_deref(), body(&sent[0])[0].clone()), (Some("q"), json!([])));
+    assert_eq!(sent[0].encoded.headers["eta"], "2026-11-22T13:15:07+00:00");
+    let embed = &body(&sent[0])[2];
+    assert_eq!(embed["errbacks"][0]["task"], "oops");
+    let options = &embed["chain"][0]["options"];
+    let links: Vec<&str> =
+        options["link"].as_array().unwrap().iter().filter_map(|link| link["task"].as_str()).collect();
+    assert_eq!((links, &options["task_id"]), (vec!["own", "more"], &json!("last")));
+    assert_eq!(options["link_error"][0]["task"], "oops");
+}
+
+#[test]
+fn datetimes_and_stamps_are_understood_and_headers_that_act_are_left_out() {
+    let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
+    let options = json!({"eta": {"__type__": "datetime", "__value__": "2027-01-01T00:00:00+00:00"},
+                         "stamped_headers": ["x"], "x": ["a"],
+                         "headers": {"CC": 1, "bcc": ["periodic"], "compression": "zlib", "syncfleet-reason": "x",
+                                     "x-death": [], "deep": deep, "x-tenant": "t"}});
+    let sent = after_success(&json!({"callbacks": [signature("a", options)]}));
+    let headers = &sent[0].encoded.headers;
+    assert_eq!(headers["eta"], "2027-01-01T00:00:00+00:00");
+    assert_eq!((&headers["stamped_headers"], &headers["stamps"]), (&json!(["x"]), &json!({"x": ["a"]})));
+    assert_eq!(headers["x-tenant"], "t");
+    for dropped in ["CC", "bcc", "compression", "syncfleet-reason", "x-death", "deep"] {
+        assert!(!headers.contains_key(dropped), "{dropped}");
+    }
+}
+
+#[test]
 fn what_cannot_be_sent_is_refused_before_the_task_runs() {
-    let group = |options| {
-        let mut group = signature("celery.group", options);
-        group["kwargs"] = json!({"tasks": [signature("a", json!({}))]});
-        group
-    };
-    let deep = (0..40).fold(signature("a", json!({})), |inner, _| {
-        let mut group = group(json!({}));
-        group["kwargs"]["tasks"] = json!([inner]);
-        group
-    });
+    let group = |options| of("celery.group", &[signature("a", json!({}))], options);
+    let mut with_arguments = group(json!({}));
+    with_arguments["args"] = json!([7]);
+    let deep = (0..40).fold(signature("a", json!({})), |inner, _| of("celery.group", &[inner], json!({})));
     for (embed, word) in [
         (captured("chord[0]"), "chord"),
-        (json!({"callbacks": [signature("celery.chord", json!({}))]}), "chord"),
+        (json!({"callbacks": [of("celery.chord", &[], json!({}))]}), "chord"),
         // The next one is the last of the list.
         (json!({"chain": [signature("after", json!({})), group(json!({}))]}), "chord"),
         (json!({"callbacks": [group(json!({"link": [signature("a", json!({}))]}))]}), "chord"),
         (json!({"errbacks": [signature("a", json!({"exchange": "e"}))]}), "queue"),
         (json!({"errbacks": [signature("a", json!({"queue": {"name": "q"}}))]}), "queue is {"),
+        (json!({"callbacks": [signature("a", json!({"queue": "amq.rabbitmq.reply-to"}))]}), "queue is"),
+        (json!({"callbacks": [signature("a", json!({"reply_to": "amq.rabbitmq.reply-to"}))]}), "reply_to is"),
+        (json!({"callbacks": [signature("a", json!({"eta": "soon"}))]}), "eta is"),
+        (json!({"callbacks": [signature("a", json!({"countdown": []}))]}), "countdown is"),
         (json!({"callbacks": [signature("a", json!({"serializer": "pickle"}))]}), "pickle"),
         (json!({"callbacks": [7]}), "signature is 7"),
         (json!({"callbacks": [{}]}), "no task"),
         (json!({"callbacks": vec![signature("a", json!({})); 101]}), "more than 100"),
-        (json!({"chain": [signature("celery.chain", json!({}))]}), "no tasks"),
+        (json!({"chain": [of("celery.chain", &[], json!({}))]}), "no tasks"),
+        (json!({"callbacks": [with_arguments]}), "as a whole"),
         (json!({"chain": [deep]}), "too deeply"),
     ] {
         let error = refusal(&embed);
@@ -183,6 +224,13 @@ fn what_cannot_be_sent_is_refused_before_the_task_runs() {
 
 #[test]
 fn who_waits_for_the_body_of_a_chord_is_known() {
+    // As `sync | group(a, b) | c` is written, whose caller waits for the body.
+    let body = signature("c", json!({"task_id": "body"}));
+    let mut chord = signature("celery.chord", json!({"task_id": "header"}));
+    chord["kwargs"] = json!({"header": of("celery.group", &[signature("a", json!({"task_id": "a-1"}))], json!({})), "body": body});
+    let ids: Vec<String> =
+        waiting(&task(&json!({"chain": [chord]})).embed).into_iter().map(|waiting| waiting.id).collect();
+    assert_eq!(ids, ["header", "a-1", "body"]);
     let ids = waiting(&task(&captured("chord[0]")).embed);
     let reply_to = Some("d55e3a9a-f82e-38f1-8954-2e7db8899b90".to_owned());
     assert_eq!(ids, [Waiting { id: "22d800a3-5737-436d-96b0-7b36341b557f".to_owned(), reply_to }]);

@@ -95,7 +95,7 @@ impl Control {
 
     fn revoke(&self, arguments: &Arguments) -> Result<Value, String> {
         let ids = ids(arguments)?;
-        if arguments.get("terminate").and_then(Value::as_bool) == Some(true) {
+        if arguments.get("terminate").is_some_and(is_true) {
             return self.end(&ids);
         }
         self.roster.revoke(ids.iter().map(String::as_str));
@@ -257,6 +257,15 @@ fn ok(text: &str) -> Result<Value, String> {
 
 fn missing(argument: &str) -> String {
     format!("TypeError('missing or wrong argument: {argument}')")
+}
+
+/// As Python sees it: Flower sends 1.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        _ => false,
+    }
 }
 
 /// A text as Python shows it.

@@ -247,7 +247,7 @@ async fn a_job_that_expires_between_retries_is_told_as_failed_and_is_no_dead_let
     testbed::wait_until("its end is told", crate::support::SOON, || !worker.script.concluded().is_empty());
     let script = bed.done(worker).await;
     assert_eq!(script.runs().len(), 1);
-    let expected = json!([{"id": "a", "end": "dead", "reason": "expired", "error": "boom", "report": null}]);
+    let expected = json!([{"id": "a", "end": "failed and expired", "error": "boom"}]);
     assert_eq!(json!(script.concluded()), expected);
     assert!(bed.dead_letters(0).is_empty());
 }

@@ -261,6 +261,9 @@ impl Handler for Script {
         let shown = match end.clone() {
             End::Finished(_) => panic!("it is concluded though it finished"),
             End::Expired => json!({"id": attempt.task.id, "end": "expired"}),
+            End::FailedAndExpired { error } => {
+                json!({"id": attempt.task.id, "end": "failed and expired", "error": error})
+            }
             End::Revoked { is_terminated } => {
                 json!({"id": attempt.task.id, "end": "revoked", "terminated": is_terminated})
             }
