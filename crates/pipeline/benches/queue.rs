@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
+    // As a worker's `main` does, for the HTTP client.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let fleet = Fleet::start().await;
     let (mut bare, mut told, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -159,6 +161,9 @@ impl Fleet {
             queue::ask_workers(&self.urls, "bench", method, &json!({}), None, Duration::from_millis(500))
                 .await;
         drop(answers.unwrap());
+        // The last events of the round before.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        self.vhost.get("monitor", 50_000).unwrap();
         let jobs = (0..ACCOUNTS).map(|account| job(round, account, is_told)).collect();
         let begun = Instant::now();
         self.publisher.publish_all(jobs).await.unwrap();
