@@ -111,7 +111,9 @@ pub fn after_failure(task: &TaskMessage, origin: &str, now: DateTime<Utc>) -> Ve
     let id = json!(task.id);
     let mut sender = Sender { role: "errback", task, origin, now, sent: Vec::new() };
     for errback in task.embed.errbacks.iter().take(FOLLOWERS_LIMIT) {
-        if let Ok(errback) = Signature::read(errback) {
+        if let Ok(errback) = Signature::read(errback)
+            && sender.sent.len() + errback.count() <= FOLLOWERS_LIMIT
+        {
             sender.send(&errback, Some(&id), &[], None);
         }
     }

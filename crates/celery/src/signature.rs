@@ -8,6 +8,8 @@ use crate::time::parse_time;
 
 /// How deeply groups and chains may be nested.
 const DEPTH_LIMIT: usize = 16;
+/// Bytes of options that are copied from groups and chains to their tasks, at most.
+const COPIES_LIMIT: usize = 1 << 20;
 
 /// What of a chain's options belongs to its last task, whose id is also the chain's.
 const OF_THE_LAST: [&str; 4] = ["task_id", "group_id", "group_index", "chord"];
@@ -39,13 +41,15 @@ pub(crate) struct Call {
 impl Signature {
     /// Reads one signature.
     pub(crate) fn read(value: &Value) -> Result<Self, UnsupportedCanvas> {
-        read(value, 0)
+        read(value, 0, &mut Budget(COPIES_LIMIT))
     }
 
     /// Whether all of a chain can be sent, whose tasks are `rest`, the next one last.
     pub(crate) fn check_rest(rest: &[Value]) -> Result<(), UnsupportedCanvas> {
         match rest.split_last() {
-            Some((next, rest)) => check_chain(&Self::read(next)?, rest, 0).map(drop),
+            Some((next, rest)) => {
+                check_chain(&Self::read(next)?, rest, 0, &mut Budget(COPIES_LIMIT)).map(drop)
+            }
             None => Ok(()),
         }
     }
@@ -59,7 +63,20 @@ impl Signature {
     }
 }
 
-fn read(value: &Value, depth: usize) -> Result<Signature, UnsupportedCanvas> {
+/// Bytes that may still be copied from a group or chain to its tasks.
+struct Budget(usize);
+
+impl Budget {
+    fn spend(&mut self, value: &Value, times: usize) -> Result<(), UnsupportedCanvas> {
+        let left = self.0.checked_sub(value.to_string().len().saturating_mul(times));
+        self.0 = left.ok_or_else(|| {
+            UnsupportedCanvas::new("options of a group or chain are too large for so many tasks")
+        })?;
+        Ok(())
+    }
+}
+
+fn read(value: &Value, depth: usize, budget: &mut Budget) -> Result<Signature, UnsupportedCanvas> {
     if depth > DEPTH_LIMIT {
         return Err(UnsupportedCanvas::new("signatures are nested too deeply"));
     }
@@ -79,13 +96,13 @@ fn read(value: &Value, depth: usize) -> Result<Signature, UnsupportedCanvas> {
         "celery.group" | "celery.chain" if !call.args.is_empty() => {
             Err(UnsupportedCanvas::new("arguments of a group or chain as a whole are not supported"))
         }
-        "celery.group" => group(call, depth),
-        "celery.chain" => chain(call, depth),
+        "celery.group" => group(call, depth, budget),
+        "celery.chain" => chain(call, depth, budget),
         _ => Ok(Signature::Task(Box::new(call))),
     }
 }
 
-fn group(call: Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
+fn group(call: Call, depth: usize, budget: &mut Budget) -> Result<Signature, UnsupportedCanvas> {
     if has_any(&call.options, &["link", "link_error", "chain", "chord"]) {
         return Err(UnsupportedCanvas::new(
             "what follows a group as a whole is a chord, which is not supported",
@@ -94,44 +111,53 @@ fn group(call: Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
     let mut members = list(&call.kwargs, "tasks")?;
     for (option, value) in call.options.iter().filter(|(option, _)| !OF_THE_GROUP.contains(&option.as_str()))
     {
-        members.iter_mut().for_each(|member| set_option(member, option, value));
+        budget.spend(value, members.len())?;
+        members.iter_mut().for_each(|member| give_option(member, option, value));
     }
     Ok(Signature::Group {
         id: name(&call.options, "task_id")?,
-        members: members.iter().map(|member| read(member, depth + 1)).collect::<Result<_, _>>()?,
+        members: members.iter().map(|member| read(member, depth + 1, budget)).collect::<Result<_, _>>()?,
         is_immutable: call.is_immutable,
     })
 }
 
 /// Of a chain's options some belong to its last task, errbacks to each, and the others to its first.
-fn chain(call: Call, depth: usize) -> Result<Signature, UnsupportedCanvas> {
+fn chain(call: Call, depth: usize, budget: &mut Budget) -> Result<Signature, UnsupportedCanvas> {
     let mut tasks = list(&call.kwargs, "tasks")?;
     for (option, value) in call.options.iter().filter(|(_, value)| !value.is_null()) {
         match option.as_str() {
-            "link" => tasks.iter_mut().next_back().into_iter().for_each(|last| append(last, option, value)),
-            "link_error" => tasks.iter_mut().for_each(|task| append(task, option, value)),
-            last if OF_THE_LAST.contains(&last) => {
-                tasks.iter_mut().next_back().into_iter().for_each(|last| set_option(last, option, value));
+            "link" => tasks.last_mut().map_or(Ok(()), |last| append(last, option, value))?,
+            "link_error" => {
+                budget.spend(value, tasks.len())?;
+                tasks.iter_mut().try_for_each(|task| append(task, option, value))?;
             }
-            _ => tasks.iter_mut().next().into_iter().for_each(|first| set_option(first, option, value)),
+            last if OF_THE_LAST.contains(&last) => {
+                tasks.iter_mut().next_back().into_iter().for_each(|last| give_option(last, option, value));
+            }
+            _ => tasks.iter_mut().next().into_iter().for_each(|first| give_option(first, option, value)),
         }
     }
     // The next task of what is passed on is its last element.
     tasks.reverse();
     let first = tasks.pop().ok_or_else(|| UnsupportedCanvas::new("a chain has no tasks"))?;
-    let first = Box::new(read(&first, depth + 1)?);
-    let ends_in_group = check_chain(&first, &tasks, depth)?;
+    let first = Box::new(read(&first, depth + 1, budget)?);
+    let ends_in_group = check_chain(&first, &tasks, depth, budget)?;
     Ok(Signature::Chain { first, rest: tasks, ends_in_group, is_immutable: call.is_immutable })
 }
 
 /// Whether all of a chain can be sent, one task after the other; returns whether its last one is a group.
-fn check_chain(first: &Signature, rest: &[Value], depth: usize) -> Result<bool, UnsupportedCanvas> {
+fn check_chain(
+    first: &Signature,
+    rest: &[Value],
+    depth: usize,
+    budget: &mut Budget,
+) -> Result<bool, UnsupportedCanvas> {
     let mut before = first.is_group();
     for next in rest.iter().rev() {
         if before {
             return Err(UnsupportedCanvas::new("a group within a chain is a chord, which is not supported"));
         }
-        before = read(next, depth + 1)?.is_group();
+        before = read(next, depth + 1, budget)?.is_group();
     }
     Ok(before)
 }
@@ -146,6 +172,9 @@ fn check_options(options: &Map<String, Value>) -> Result<(), UnsupportedCanvas> 
         if let Some(queue) = name(options, option)?.filter(|queue| queue.starts_with("amq.")) {
             return Err(UnsupportedCanvas::new(format!("{option} is {}", repr_str(&queue, QUOTE_LIMIT))));
         }
+    }
+    for option in ["link", "link_error", "chain"] {
+        list(options, option)?;
     }
     for option in ["eta", "expires", "countdown"] {
         if let Some(value) = field::get(options, option)
@@ -191,14 +220,22 @@ pub(crate) fn set_option(signature: &mut Value, option: &str, value: &Value) {
     }
 }
 
+/// As [`set_option`], but what a task says of its own group and stamps stands.
+fn give_option(signature: &mut Value, option: &str, value: &Value) {
+    let is_own = matches!(option, "group_id" | "stamped_headers") && !signature["options"][option].is_null();
+    if !is_own {
+        set_option(signature, option, value);
+    }
+}
+
 /// Adds to an option that is a list of signatures.
-fn append(signature: &mut Value, option: &str, value: &Value) {
+fn append(signature: &mut Value, option: &str, value: &Value) -> Result<(), UnsupportedCanvas> {
     let more = Map::from_iter([(option.to_owned(), value.clone())]);
     let own = signature.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
-    if let (Ok(mut own), Ok(more)) = (list(&own, option), list(&more, option)) {
-        own.extend(more);
-        set_option(signature, option, &Value::Array(own));
-    }
+    let mut all = list(&own, option)?;
+    all.extend(list(&more, option)?);
+    set_option(signature, option, &Value::Array(all));
+    Ok(())
 }
 
 fn has_any(options: &Map<String, Value>, names: &[&str]) -> bool {

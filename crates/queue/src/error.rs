@@ -64,7 +64,7 @@ pub enum PublishError {
     /// The queue refused it (full, or no majority): wait and try again.
     #[error("RabbitMQ refused the message")]
     Nacked,
-    /// A routing key or header is beyond what AMQP can carry.
+    /// A routing key or header is beyond what AMQP can carry, or RabbitMQ closes the channel over it.
     #[error("the message cannot be sent: {0}")]
     Unsendable(String),
     /// Not confirmed in time: it may or may not have arrived.

@@ -27,8 +27,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const CONCLUDE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a queue that refused a copy is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-/// How often a queue that is not ours may refuse one.
+/// How often a message is offered again to a queue that is not ours.
 const FOREIGN_REFUSALS_MAX: usize = 3;
+/// How long an end waits that nobody could write down.
+const END_PAUSE: Duration = Duration::from_secs(8);
 /// A job waits in its slot for a place under a rate limit when that is no longer off; else it is parked.
 const RATE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a job waits whose account is held by another run.
@@ -272,6 +274,10 @@ impl<H: Handler> Executor<H> {
         session: &Session,
     ) {
         let id = handled.attempt.as_ref().map(|attempt| attempt.task.id.clone());
+        let has_no_letter = matches!(
+            disposition,
+            Disposition::Expire | Disposition::FailExpired | Disposition::Revoke { .. }
+        );
         let ready = match disposition {
             Disposition::Ack => Ok(()),
             Disposition::Requeue => {
@@ -286,7 +292,7 @@ impl<H: Handler> Executor<H> {
                 let error = (handled.attempt.as_ref().and_then(|attempt| attempt.last_error.clone()))
                     .unwrap_or_else(|| "expired between retries".to_owned());
                 warn!(id, error, "expired between retries: {error}");
-                self.give_up(&handled, End::FailedAndExpired { error }, session).await
+                self.conclude(&handled, End::FailedAndExpired { error }, session).await
             }
             Disposition::Revoke { is_terminated } => {
                 info!(id, is_terminated, "revoked");
@@ -333,6 +339,14 @@ impl<H: Handler> Executor<H> {
         };
         match ready {
             Ok(()) => self.ack(delivery, session).await,
+            Err(error) if has_no_letter && !session.lost.is_cancelled() => {
+                warn!(id, error, "its end cannot be written down, it waits for {END_PAUSE:?}: {error}");
+                let again = copy::delayed(delivery, queue, DelayStep::towards(END_PAUSE), &Again::Unchanged);
+                match self.publish_copy(again, session).await {
+                    Ok(()) => self.ack(delivery, session).await,
+                    Err(_) => self.give_back(delivery, session).await,
+                }
+            }
             Err(error) => {
                 error!(id, error, "disposition failed, given back to {}: {error}", queue.name());
                 // It comes here again at once, so the pause is ours to make.
@@ -357,14 +371,7 @@ impl<H: Handler> Executor<H> {
         let letter = copy::dead(delivery, queue, &reason, &error, attempts, &self.worker, Utc::now());
         self.publish_copy(letter, session).await?;
         let report = handled.report.take();
-        self.give_up(&handled, End::Dead { reason, error, report }, session).await
-    }
-
-    async fn give_up(&self, handled: &Handled, end: End, session: &Session) -> Result<(), String> {
-        if let Some(attempt) = &handled.attempt {
-            self.send_errbacks(attempt, session).await.map_err(|error| error.to_string())?;
-        }
-        self.conclude(handled, end, session).await
+        self.conclude(&handled, End::Dead { reason, error, report }, session).await
     }
 
     /// Writes down and tells how a job ended without finishing.
@@ -380,8 +387,8 @@ impl<H: Handler> Executor<H> {
             }
             () = session.lost.cancelled() => return Err(Unpublished::Lost.to_string()),
         };
-        self.tell_end(attempt, &end, &stands, session).await;
-        Ok(())
+        let followed = self.follow_end(attempt, &end, &stands, session).await;
+        followed.map_err(|error| error.to_string())
     }
 
     async fn publish_copy(&self, copy: crate::Message, session: &Session) -> Result<(), String> {

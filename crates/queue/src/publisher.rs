@@ -24,8 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
 const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
 
-/// Channels that RabbitMQ may close over a message.
-const CLOSINGS_MAX: u32 = 3;
+/// Channels that RabbitMQ may close over a message: one of a whole batch, then three on which it was alone.
+const CLOSINGS_MAX: u32 = 4;
 
 /// A session in which a queue has refused messages for so long is built anew: RabbitMQ tells a channel of a limit that is
 /// reached, and of messages that are gone since, but not of a limit that was lifted (3.10, quorum queues).
@@ -269,8 +269,11 @@ async fn work(
 
 /// RabbitMQ has closed the channel alone, over one of the first `count`: that one would be published, and close it, for ever.
 fn blame(waiting: &mut Vec<Request>, count: usize, error: &str) {
-    waiting[..count].iter_mut().for_each(|request| request.closings += 1);
-    if count == 1 && waiting[0].closings >= CLOSINGS_MAX {
+    let alone = count == 1;
+    for request in &mut waiting[..count] {
+        request.closings = if alone { request.closings + 1 } else { request.closings.max(1) };
+    }
+    if alone && waiting[0].closings >= CLOSINGS_MAX {
         let request = waiting.remove(0);
         let why = format!("RabbitMQ closes the channel over it: {error}");
         let _ = request.answer.send(Err(PublishError::Unsendable(why)));

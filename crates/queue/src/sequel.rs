@@ -19,6 +19,8 @@ const CELERY_QUEUE: &str = "celery";
 /// Most who are told that what they wait for will not run, and how long that may take.
 const WAITING_MAX: usize = 1000;
 const TELL_LIMIT: Duration = Duration::from_secs(20);
+/// How long the errbacks of a job may take: their queues may be full.
+const ERRBACKS_LIMIT: Duration = Duration::from_secs(20);
 
 impl<H: Handler> Executor<H> {
     /// Sends what follows a job that has run to its end, then tells its result.
@@ -48,10 +50,10 @@ impl<H: Handler> Executor<H> {
     ) -> (Event, Option<Value>) {
         match end {
             End::Finished(returned) => self.finish(attempt, returned, session).await,
-            end => {
-                self.tell_end(attempt, &end, &end, session).await;
-                (Event::EndedBefore, None)
-            }
+            end => match self.follow_end(attempt, &end, &end, session).await {
+                Ok(()) => (Event::EndedBefore, None),
+                Err(_) => (Event::Interrupted, None),
+            },
         }
     }
 
@@ -86,12 +88,29 @@ impl<H: Handler> Executor<H> {
         Ok(ids)
     }
 
-    /// Sends what follows a job that failed for good: one that cannot be sent does not keep the others.
-    pub(crate) async fn send_errbacks(
+    /// Sends what follows a job that did not finish, and tells its end. `stands` is how it had ended before, if it had.
+    pub(crate) async fn follow_end(
         &self,
         attempt: &Attempt,
+        end: &End,
+        stands: &End,
         session: &Session,
     ) -> Result<(), Unpublished> {
+        if matches!(stands, End::Dead { .. } | End::FailedAndExpired { .. }) {
+            let sent = self.send_errbacks(attempt, session);
+            match tokio::time::timeout(ERRBACKS_LIMIT, sent).await {
+                Ok(sent) => sent?,
+                Err(_) => {
+                    error!(id = attempt.task.id, "not all errbacks were sent within {ERRBACKS_LIMIT:?}")
+                }
+            }
+        }
+        self.tell_end(attempt, end, stands, session).await;
+        Ok(())
+    }
+
+    /// One that cannot be sent does not keep the others.
+    async fn send_errbacks(&self, attempt: &Attempt, session: &Session) -> Result<(), Unpublished> {
         for next in celery::after_failure(&attempt.task, &self.worker, Utc::now()) {
             let (id, task) = (next.id.clone(), next.task.clone());
             match self.send(next, attempt, session).await {
@@ -137,7 +156,7 @@ impl<H: Handler> Executor<H> {
 
     /// Tells how a job ended that did not finish, also to those who wait for what should have followed it. `stands` is how
     /// it had ended before, if it had.
-    pub(crate) async fn tell_end(&self, attempt: &Attempt, end: &End, stands: &End, session: &Session) {
+    async fn tell_end(&self, attempt: &Attempt, end: &End, stands: &End, session: &Session) {
         if let Some(waiting) = attempt.waiting() {
             self.tell(&waiting, results::of(&waiting.id, stands, Utc::now()), session).await;
         }

@@ -38,18 +38,20 @@ fn what_expires_while_postgresql_is_away_has_its_outcome_when_it_is_back() {
     let worker = world.worker(&[]);
     let postgres = world.postgres.as_ref().unwrap();
     postgres.kill().unwrap();
+    world.vhost.declare_queue("errors", &json!({})).unwrap();
     let expires_in = |id: &str, account: &str, seconds: i64| {
         let expires = (chrono::Utc::now() + chrono::TimeDelta::seconds(seconds)).to_rfc3339();
         let properties = json!({"content_type": "application/json", "content_encoding": "utf-8", "delivery_mode": 2,
             "headers": {"task": "app.tasks.comprehensive_sync_task.comprehensive_account_sync", "id": id,
                         "expires": expires}});
-        let body = json!([["default", account], {}, {}]).to_string();
+        let errback = json!({"task": "theirs", "args": [], "kwargs": {}, "options": {"queue": "errors"}});
+        let body = json!([["default", account], {}, {"errbacks": [errback]}]).to_string();
         assert!(world.vhost.publish("", "periodic", &properties, body.as_bytes()).unwrap());
     };
     expires_in("failed-before", "account-0", 2);
     expires_in("too-late", "account-1", -1);
     worker.wait_for_line("expired between retries", PATIENCE).unwrap();
-    worker.wait_for_line("disposition failed, given back", PATIENCE).unwrap();
+    worker.wait_for_line("its end cannot be written down", PATIENCE).unwrap();
     postgres.restart().unwrap();
     world.wait_for_outcomes(2);
     let outcomes = world
@@ -57,6 +59,8 @@ fn what_expires_while_postgresql_is_away_has_its_outcome_when_it_is_back() {
     assert_eq!(outcomes, "failed-before failed, too-late expired");
     let told = world.notifications();
     assert_eq!(told.len(), 1, "the failure, once");
+    let errors = world.vhost.get("errors", 10).unwrap();
+    assert_eq!(errors.len(), 1, "and its errback");
     assert_eq!(told[0].properties["message_id"], "failed-before");
     assert_eq!(world.vhost.queue_depth("periodic.dead").unwrap().0, 0);
 }

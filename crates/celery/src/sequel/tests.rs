@@ -90,6 +90,14 @@ fn captured_callbacks_get_the_result_and_errbacks_the_id() {
 }
 
 #[test]
+fn no_more_errbacks_are_sent_than_may_follow() {
+    let group = of("celery.group", &vec![signature("a", json!({})); 90], json!({}));
+    let task = task(&json!({"errbacks": [group, group, signature("b", json!({}))]}));
+    let sent = super::after_failure(&task, "syncfleet@h", now());
+    assert_eq!((sent.len(), sent[90].task.as_str()), (91, "b"));
+}
+
+#[test]
 fn what_is_sent_again_has_the_same_id() {
     let embed = json!({"callbacks": [signature("a", json!({})), signature("a", json!({}))]});
     let (once, again) = (after_success(&embed), after_success(&embed));
@@ -194,6 +202,7 @@ fn datetimes_and_stamps_are_understood_and_headers_that_act_are_left_out() {
 #[test]
 fn what_cannot_be_sent_is_refused_before_the_task_runs() {
     let group = |options| of("celery.group", &[signature("a", json!({}))], options);
+    let many = vec![json!({"task": "a"}); 1000];
     let mut with_arguments = group(json!({}));
     with_arguments["args"] = json!([7]);
     let deep = (0..40).fold(signature("a", json!({})), |inner, _| of("celery.group", &[inner], json!({})));
@@ -210,6 +219,12 @@ fn what_cannot_be_sent_is_refused_before_the_task_runs() {
         (json!({"callbacks": [signature("a", json!({"eta": "soon"}))]}), "eta is"),
         (json!({"callbacks": [signature("a", json!({"countdown": []}))]}), "countdown is"),
         (json!({"callbacks": [signature("a", json!({"serializer": "pickle"}))]}), "pickle"),
+        (json!({"callbacks": [signature("a", json!({"link": "x"}))]}), "link is"),
+        (json!({"callbacks": [of("celery.chain", &many, json!({"link_error": many}))]}), "too large"),
+        (
+            json!({"callbacks": [of("celery.group", &many, json!({"headers": {"x": "y".repeat(10_000)}}))]}),
+            "too large",
+        ),
         (json!({"callbacks": [7]}), "signature is 7"),
         (json!({"callbacks": [{}]}), "no task"),
         (json!({"callbacks": vec![signature("a", json!({})); 101]}), "more than 100"),

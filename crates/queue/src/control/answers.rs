@@ -264,6 +264,7 @@ fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(flag) => *flag,
         Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
         _ => false,
     }
 }

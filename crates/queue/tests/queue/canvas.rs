@@ -1,5 +1,5 @@
 use celery::{Embed, NewTask};
-use queue::{ConsumerSettings, Ending, RetryPolicy};
+use queue::{ConsumerSettings, End, Ending, RetryPolicy};
 use serde_json::{Value, json};
 
 use crate::support::{Bed, Script, Step, TASK, Worker, failed, quick, settings, task};
@@ -114,4 +114,33 @@ async fn who_ignores_results_is_told_nothing() {
     let worker = Worker::start(&bed, settings, script);
     bed.dead_letters(1);
     assert_eq!(bed.done(worker).await.results(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_of_somebody_elses_holds_no_slot_for_long() {
+    let bed = Bed::new().await;
+    bed.vhost.declare_queue("full", &json!({"x-max-length": 0, "x-overflow": "reject-publish"})).unwrap();
+    let callbacks = vec![signature("theirs", json!({"queue": "full"}))];
+    bed.enqueue_task(followed_by("first", Embed { callbacks, ..Embed::default() })).await;
+    bed.enqueue("next").await;
+    let worker = bed.worker(1, Script::new(|_, _| returns(json!(1))));
+    worker.script.wait_for_runs(2);
+    assert_eq!(bed.dead_letters(1)[0].headers["syncfleet-reason"], "unroutable_callback");
+    assert_eq!(bed.done(worker).await.ids(), ["first", "next"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_behind_a_job_that_had_failed_before_is_told_when_its_worker_died_in_between() {
+    let bed = Bed::new().await;
+    let chain = vec![signature(TASK, json!({"task_id": "second"}))];
+    bed.enqueue_task(followed_by("first", Embed { chain, ..Embed::default() })).await;
+    let dead = || End::Dead { reason: "retries_exhausted".into(), error: "boom".into(), report: None };
+    let worker = bed.worker(1, Script::new(move |_, _| Step::End(Ending::EndedBefore(dead()))));
+    worker.script.wait_for_runs(1);
+    let script = bed.done(worker).await;
+    assert_eq!(
+        (script.told("first"), script.told("second")),
+        (vec!["FAILURE".into()], vec!["FAILURE".into()])
+    );
+    assert_eq!(script.concluded(), Vec::<Value>::new());
 }

@@ -189,6 +189,32 @@ async fn a_message_that_amqp_cannot_carry_is_refused_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_over_which_rabbitmq_closes_the_channel_is_given_up_and_keeps_no_other() {
+    let bed = Bed::new().await;
+    // A `CC` that is no list.
+    let header = Map::from_iter([("CC".to_owned(), json!(1))]);
+    let poison =
+        Message::json(Destination::Work(WorkQueue::Periodic), "poison".into(), &header, b"{}".to_vec());
+    let messages =
+        (0..20).map(|id| job(&id.to_string())).chain([poison]).chain((20..40).map(|id| job(&id.to_string())));
+    let mut results =
+        tokio::time::timeout(SOON, join_all(messages.map(|message| bed.publisher.publish(message))))
+            .await
+            .unwrap();
+    let poisoned = results.remove(20);
+    assert!(
+        matches!(&poisoned, Err(PublishError::Unsendable(why)) if why.contains("closes the channel")),
+        "{poisoned:?}"
+    );
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let queued = bed.vhost.get("periodic", 1000).unwrap();
+    let ids: BTreeSet<&str> =
+        queued.iter().filter_map(|message| message.properties["message_id"].as_str()).collect();
+    assert_eq!(ids.len(), 40);
+    bed.publisher.publish(job("later")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_server_a_publisher_says_so_and_waits_no_longer_than_asked() {
     // Nobody listens on port 1.
     let publisher =
