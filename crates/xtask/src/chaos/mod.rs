@@ -13,6 +13,7 @@ mod strike;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ pub(crate) struct Arguments {
     seed: u64,
 }
 
-/// A fault that is over, with how long after its end everything was well; `None`: not in time.
+/// A fault that is over, with how long after its end, and that of the faults with it, everything was well; `None`: not in time.
 type Recovery = (Kind, Option<Duration>);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -109,8 +110,10 @@ fn blow(stage: &Stage, rounds: &[Round], sightings: &Sightings) -> Result<Vec<Re
     let mut recoveries = Vec::new();
     for round in rounds {
         thread::sleep((begun + round.at).saturating_duration_since(Instant::now()));
+        let ends = Mutex::default();
         let ended: Vec<Result<Recovery>> = thread::scope(|scope| {
-            let suffer = |fault| scope.spawn(move || suffer(stage, fault, begun, sightings));
+            let ends = &ends;
+            let suffer = |fault| scope.spawn(move || suffer(stage, fault, begun, sightings, ends));
             let faults: Vec<_> = round.faults.iter().map(suffer).collect();
             faults.into_iter().map(|fault| fault.join().map_err(|_| anyhow!("a fault panicked"))?).collect()
         });
@@ -121,7 +124,14 @@ fn blow(stage: &Stage, rounds: &[Round], sightings: &Sightings) -> Result<Vec<Re
     Ok(recoveries)
 }
 
-fn suffer(stage: &Stage, fault: &Fault, begun: Instant, sightings: &Sightings) -> Result<Recovery> {
+/// `ends` are those of the faults of the round that are over: nobody can be well while another one goes on.
+fn suffer(
+    stage: &Stage,
+    fault: &Fault,
+    begun: Instant,
+    sightings: &Sightings,
+    ends: &Mutex<Vec<Instant>>,
+) -> Result<Recovery> {
     thread::sleep(fault.after);
     let seconds = begun.elapsed().as_secs_f64();
     println!("{seconds:6.1} s  {} ({}), {:.1} s", fault.kind, fault.victim, fault.lasts.as_secs_f64());
@@ -129,7 +139,11 @@ fn suffer(stage: &Stage, fault: &Fault, begun: Instant, sightings: &Sightings) -
     thread::sleep(fault.lasts);
     stage.heal(fault).with_context(|| format!("the end of: {}", fault.kind))?;
     let healed = Instant::now();
-    let recovery = sightings.well_after(healed, PATIENCE).map(|well| well - healed);
+    ends.lock().unwrap_or_else(PoisonError::into_inner).push(healed);
+    let recovery = sightings.well_after(healed, PATIENCE).map(|well| {
+        let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+        well - ends.iter().copied().filter(|end| *end <= well).fold(healed, Instant::max)
+    });
     println!(
         "{:6.1} s    well again after {}: {}",
         begun.elapsed().as_secs_f64(),
