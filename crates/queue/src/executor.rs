@@ -88,7 +88,7 @@ impl<H: Handler> Executor<H> {
             false => None,
         };
         let received = match returns::renewals_due(&delivery) {
-            Some(renewals) => Err(Handled::of_bare(Event::Returned { renewals })),
+            Some(renewals) => Err(Box::new(Handled::of_bare(Event::Returned { renewals }))),
             None => self.receive(&delivery, queue, Utc::now()),
         };
         let handled = match received {
@@ -105,7 +105,7 @@ impl<H: Handler> Executor<H> {
                 {
                     self.events.tell(|| celery::Event::received(&attempt.task));
                 }
-                unready
+                *unready
             }
         };
         if session.lost.is_cancelled() {
@@ -133,7 +133,12 @@ impl<H: Handler> Executor<H> {
     }
 
     /// Decodes and looks at what can be known without running.
-    fn receive(&self, delivery: &Delivery, queue: WorkQueue, now: DateTime<Utc>) -> Result<Attempt, Handled> {
+    fn receive(
+        &self,
+        delivery: &Delivery,
+        queue: WorkQueue,
+        now: DateTime<Utc>,
+    ) -> Result<Attempt, Box<Handled>> {
         let properties = &delivery.properties;
         let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
         let envelope = Envelope {
@@ -147,13 +152,15 @@ impl<H: Handler> Executor<H> {
             let reason = error.reason.as_str().to_owned();
             let event = Event::Refused { reason, error: error.to_string() };
             let waiting = error.id.map(|id| Waiting { id, reply_to: waits_in(properties) });
-            Handled { waiting, ..Handled::of_bare(event) }
+            Box::new(Handled { waiting, ..Handled::of_bare(event) })
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
         let reply_to = waits_in(properties);
         let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error, reply_to };
         match self.not_now(&attempt.task, now) {
-            Some(event) => Err(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }),
+            Some(event) => {
+                Err(Box::new(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }))
+            }
             None => Ok(attempt),
         }
     }

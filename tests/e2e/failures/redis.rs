@@ -37,12 +37,12 @@ fn a_master_of_a_redis_cluster_that_hangs_costs_some_seconds_and_no_sync() {
 fn in_a_cluster() -> (World, RedisCluster, Process) {
     let world = World::new();
     world.import(&accounts(20)).expect(0);
-    let cluster = RedisCluster::start().unwrap();
+    let cluster = RedisCluster::start().expect("a Redis Cluster");
     let worker = world.worker(&[("ENVIRONMENT", "production"), ("REDIS_CLUSTER_HOSTS", &cluster.hosts())]);
     let written = world.syncfleet(&["sync", "--all", "--force", "--wait", "60", "--json"]).json();
     assert_eq!(written["success"], 20, "{written}");
     assert_eq!(world.sync("account-0")["redis_sync"]["redis_type"], "cluster");
-    cluster.wait_until_replicated().unwrap();
+    cluster.wait_until_replicated().expect("a replicated one");
     (world, cluster, worker)
 }
 

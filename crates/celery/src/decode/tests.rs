@@ -55,6 +55,8 @@ pub(super) fn zlib(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+type Packing = fn(&[u8]) -> Vec<u8>;
+
 fn bzip2(text: &[u8]) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
     encoder.write_all(text).unwrap();
@@ -301,7 +303,7 @@ fn headers_that_decide_about_the_run_must_make_sense() {
 #[test]
 fn compressed_bodies_are_read_under_every_name_of_kombus_and_no_other() {
     let headers = |compression: &str| json!({"task": "a", "id": "1", "compression": compression});
-    let all: [(&[&str], fn(&[u8]) -> Vec<u8>); 3] = [
+    let all: [(&[&str], Packing); 3] = [
         (&["application/x-gzip", "gzip", "zlib"], zlib),
         (&["application/x-bz2", "bzip2", "bzip"], bzip2),
         (&["application/zstd", "zstd", "zstandard"], zstd),
@@ -326,7 +328,7 @@ fn a_body_is_bounded_before_and_after_decompression() {
     assert_eq!(of_size(BODY_LIMIT).len(), BODY_LIMIT);
     assert!(decode_with(&headers, &of_size(BODY_LIMIT)).is_ok());
     assert_eq!(reason(decode_with(&headers, &of_size(BODY_LIMIT + 1))), "too_large");
-    let all: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [("zlib", zlib), ("bzip2", bzip2), ("zstd", zstd)];
+    let all: [(&str, Packing); 3] = [("zlib", zlib), ("bzip2", bzip2), ("zstd", zstd)];
     for (name, pack) in all {
         let headers = json!({"task": "a", "id": "1", "compression": name});
         assert!(decode_with(&headers, &pack(&of_size(BODY_LIMIT))).is_ok(), "{name}");
