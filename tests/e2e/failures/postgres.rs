@@ -54,8 +54,9 @@ fn what_expires_while_postgresql_is_away_has_its_outcome_when_it_is_back() {
     worker.wait_for_line("its end cannot be written down", PATIENCE).unwrap();
     postgres.restart().unwrap();
     world.wait_for_outcomes(2);
-    let outcomes = world
-        .sql("SELECT string_agg(sync_id || ' ' || status, ', ' ORDER BY 1) FROM tradingdb.sync_outcomes");
+    let outcomes = world.sql(
+        "SELECT string_agg(sync_id || ' ' || status, ', ' ORDER BY sync_id) FROM tradingdb.sync_outcomes",
+    );
     assert_eq!(outcomes, "failed-before failed, too-late expired");
     let told = world.notifications();
     assert_eq!(told.len(), 1, "the failure, once");
