@@ -25,6 +25,7 @@ mod copy;
 mod dead_letters;
 mod decide;
 mod delay;
+mod dispose;
 mod error;
 mod events;
 mod executor;

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tracing::{error, warn};
 
 use crate::decide::Event;
-use crate::executor::{Executor, Session, Unpublished};
+use crate::dispose::Unpublished;
+use crate::executor::{Executor, Session};
 use crate::handler::{Attempt, End, Handler};
 use crate::{Destination, Message, results};
 

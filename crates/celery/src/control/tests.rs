@@ -122,18 +122,11 @@ fn a_request_of_ours_is_one_that_we_read() {
 
 #[test]
 fn every_captured_request_is_read() {
-    let captured = include_str!("../../tests/captures/control_requests.json");
-    let samples: Vec<Value> = serde_json::from_str(captured).unwrap();
+    let samples = include_str!("../../tests/captures/control_requests.json");
+    let samples: Vec<Value> = serde_json::from_str(samples).unwrap();
     assert!(samples.len() > 20);
     for sample in &samples {
-        let headers = sample["properties"]["headers"].as_object().unwrap();
-        let envelope = Envelope {
-            content_type: sample["properties"]["content_type"].as_str(),
-            content_encoding: sample["properties"]["content_encoding"].as_str(),
-            correlation_id: None,
-            headers,
-            body: sample["body_raw"].as_str().unwrap().as_bytes(),
-        };
+        let envelope = captured(sample);
         let body: Value = serde_json::from_str(sample["body_raw"].as_str().unwrap()).unwrap();
         let destination = &body["destination"];
         let node = destination[0].as_str().unwrap_or(NODE);
@@ -145,18 +138,23 @@ fn every_captured_request_is_read() {
 
 #[test]
 fn every_captured_answer_is_read() {
-    let captured = include_str!("../../tests/captures/control_replies.json");
-    let samples: Vec<Value> = serde_json::from_str(captured).unwrap();
+    let samples = include_str!("../../tests/captures/control_replies.json");
+    let samples: Vec<Value> = serde_json::from_str(samples).unwrap();
     assert!(samples.len() > 20);
     for sample in &samples {
-        let envelope = Envelope {
-            content_type: sample["properties"]["content_type"].as_str(),
-            content_encoding: sample["properties"]["content_encoding"].as_str(),
-            correlation_id: None,
-            headers: sample["properties"]["headers"].as_object().unwrap(),
-            body: sample["body_raw"].as_str().unwrap().as_bytes(),
-        };
+        let envelope = captured(sample);
         assert_eq!(decode_answer(&envelope).unwrap().len(), 1, "{sample}");
+    }
+}
+
+fn captured(sample: &Value) -> Envelope<'_> {
+    let properties = &sample["properties"];
+    Envelope {
+        content_type: properties["content_type"].as_str(),
+        content_encoding: properties["content_encoding"].as_str(),
+        correlation_id: None,
+        headers: properties["headers"].as_object().unwrap(),
+        body: sample["body_raw"].as_str().unwrap().as_bytes(),
     }
 }
 
