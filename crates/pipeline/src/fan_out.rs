@@ -160,7 +160,7 @@ impl FanOut {
 }
 
 /// The account's own place inside the spread: stable, and even over many accounts.
-fn offset(account: &Account, spread: Duration) -> Duration {
+pub fn offset(account: &Account, spread: Duration) -> Duration {
     let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
     if spread_ms == 0 {
         return Duration::ZERO;

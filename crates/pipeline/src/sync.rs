@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use brokerage::Http;
 use cache::Cache;
-use queue::Publisher;
+use queue::{Progress, Publisher};
 use serde_json::Value;
 use storage::{EndedJob, Lease, Storage, StorageError};
 use tokio::sync::Semaphore;
@@ -87,15 +87,23 @@ pub(crate) struct LeaseLost;
 
 impl Pipeline {
     /// The spine: the steps in their order, each failing for itself, then the telling, and the outcome last.
-    pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> Result<RunEnd, LeaseLost> {
+    pub(crate) async fn sync_account(
+        &self,
+        job: &SyncJob,
+        lease: &Lease,
+        progress: &Progress,
+    ) -> Result<RunEnd, LeaseLost> {
+        progress.at("external_detection");
         let look = match look::prepare(self, job, lease.started_at).await {
             Ok(Look::Wait(delay)) => return Ok(RunEnd::Waiting { delay }),
             Ok(look) => look,
             Err(error) => Look::Failed(chain(&error)),
         };
         let (mut detected, counted) = detection::detect(self, lease, look).await?;
+        progress.at("position_generation");
         let generated = generation::generate(self, job, lease).await?;
         comparison::compare(self, lease, &mut detected, counted, &generated).await?;
+        progress.at("redis_sync");
         let stored = snapshot::store(self, lease).await;
         let report = Report {
             account: job.account.clone(),
@@ -116,6 +124,7 @@ impl Pipeline {
             let error = report.errors().join("; ");
             return Ok(RunEnd::Failed { error, retry_after, report: Box::new(report) });
         }
+        progress.at("notification");
         self.tell_and_finish(job, lease, report).await
     }
 

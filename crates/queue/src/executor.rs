@@ -15,7 +15,9 @@ use crate::copy;
 use crate::decide::{Event, Facts, decide};
 use crate::events::{self, Events};
 use crate::handler::{Attempt, Ending, Handler};
+use crate::progress::Progress;
 use crate::roster::Roster;
+use crate::wait::Wait;
 use crate::{Publisher, RetryPolicy, WorkQueue};
 use crate::{headers, returns, telemetry};
 
@@ -103,12 +105,14 @@ impl<H: Handler> Executor<H> {
         };
         let disposition = decide(&handled.event, &facts);
         telemetry::count(queue, &handled.event, &disposition);
+        let last_error = handled.attempt.as_ref().and_then(|attempt| attempt.last_error.as_deref());
+        let wait = Wait::of(&handled.event, &disposition, &facts, last_error);
         if let Some(attempt) = &handled.attempt {
             let result = handled.report.as_ref();
             let (id, event) = (&attempt.task.id, &handled.event);
             events::tell_end(&self.events, id, event, &disposition, result, begun.elapsed());
         }
-        self.dispose(&delivery, queue, handled, disposition, session).await;
+        self.dispose(&delivery, queue, handled, disposition, wait, session).await;
     }
 
     /// Decodes and looks at what can be known without running.
@@ -135,7 +139,14 @@ impl<H: Handler> Executor<H> {
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
         let reply_to = waits_in(properties);
-        let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error, reply_to };
+        let attempt = Attempt {
+            task,
+            queue,
+            redelivered: delivery.redelivered,
+            last_error,
+            reply_to,
+            progress: Progress::default(),
+        };
         match self.not_now(&attempt.task, now) {
             Some(event) => {
                 Err(Box::new(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }))
@@ -174,7 +185,7 @@ impl<H: Handler> Executor<H> {
     /// Runs the handler within the time limit, guarding against its panics.
     async fn attempt(&self, attempt: &Arc<Attempt>, session: &Session) -> (Event, Option<serde_json::Value>) {
         if let Some(delay) = self.admit(&attempt.task, session).await {
-            return (Event::Waiting { delay }, None);
+            return (Event::Waiting { delay, why: "task_rate_limit" }, None);
         }
         let most = self.roster.time_limit(&attempt.task.task).unwrap_or(self.time_limit);
         let asked = [attempt.task.time_limit, attempt.task.soft_time_limit];
@@ -226,7 +237,7 @@ impl<H: Handler> Executor<H> {
             Ok(Ending::EndedBefore(end)) => self.finish_again(attempt, end, session).await,
             Ok(Ending::Held) => (Event::Held, None),
             Ok(Ending::Crashed { crashes }) => (Event::Crashed { crashes }, None),
-            Ok(Ending::Waiting { delay }) => (Event::Waiting { delay }, None),
+            Ok(Ending::Waiting { delay, why }) => (Event::Waiting { delay, why }, None),
             Ok(Ending::Refused { reason, error }) => (Event::Refused { reason, error }, None),
             Ok(Ending::Failed { error, retry_after, report }) => {
                 (Event::Failed { error, retry_after }, report)

@@ -6,7 +6,7 @@ use celery::{TaskMessage, Waiting};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::WorkQueue;
+use crate::{Progress, Wait, WorkQueue};
 
 /// One delivery of a job that is due to run.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Attempt {
     pub last_error: Option<String>,
     /// Where a Celery client waits for its result.
     pub reply_to: Option<String>,
+    /// How far its run is.
+    pub progress: Progress,
 }
 
 impl Attempt {
@@ -49,6 +51,8 @@ pub enum Ending {
     Waiting {
         /// How long.
         delay: Duration,
+        /// For what, as a stable word.
+        why: &'static str,
     },
     /// The job can never run: its arguments are wrong.
     Refused {
@@ -113,6 +117,12 @@ pub trait Handler: Send + Sync + 'static {
     /// # Errors
     /// Text for the log; the job then goes back to its queue and ends another time.
     fn conclude(&self, attempt: &Attempt, end: End) -> impl Future<Output = Result<End, String>> + Send;
+
+    /// Notes what a job waits for, once it is certain that it comes back. Best effort, for people who look; it may take a
+    /// second at most.
+    fn note_wait(&self, _attempt: &Attempt, _wait: &Wait) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// Tells a Celery result (`celery::result`) to those who wait for it. Best effort: it fails for itself, and is logged.
     fn tell_result(&self, waiting: &Waiting, result: Value) -> impl Future<Output = ()> + Send;

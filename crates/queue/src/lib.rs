@@ -33,6 +33,7 @@ mod handler;
 mod headers;
 mod idleness;
 mod message;
+mod progress;
 mod publisher;
 mod rate;
 mod results;
@@ -43,6 +44,7 @@ mod sequel;
 mod subscription;
 mod telemetry;
 mod topology;
+mod wait;
 mod wire;
 
 pub use backoff::RetryPolicy;
@@ -55,10 +57,12 @@ pub use delay::DelayStep;
 pub use error::{PublishError, QueueError};
 pub use handler::{Attempt, End, Ending, Handler};
 pub use message::{Destination, Message};
+pub use progress::Progress;
 pub use publisher::Publisher;
 pub use subscription::{Notice, Subscription};
 pub use telemetry::describe_metrics;
 pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, QueueDepth, WorkQueue, queue_depths};
+pub use wait::{Wait, WaitState};
 
 /// An error with its causes in one line, for the log line of a failed try.
 fn connection_error_text(error: &QueueError) -> String {

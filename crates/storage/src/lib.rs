@@ -7,6 +7,7 @@
 //! writes, it writes together with a look at its fence, in one transaction: a run that lost its lease changes
 //! nothing any more.
 
+mod account_jobs;
 mod account_orders;
 mod accounts;
 mod announcements;
@@ -38,7 +39,9 @@ mod pool;
 mod quotes;
 mod snapshot;
 mod ticks;
+mod waits;
 
+pub use account_jobs::{AccountJobs, NotedWait, OutcomeView, RunView, TickView};
 pub use accounts::{AccountScan, DueAccount};
 pub use announcements::UnannouncedOrder;
 pub use book::{FINDINGS_MAX, GeneratedRows, StoredRows};
@@ -62,3 +65,4 @@ pub use overview::{AccountOverview, AccountView};
 pub use pool::{Storage, migrator};
 pub use snapshot::{AccountRows, StoredRow};
 pub use ticks::PublishedTick;
+pub use waits::JobWait;
