@@ -25,4 +25,5 @@ mod retries;
 mod secrets;
 mod storm;
 mod tls;
+mod why;
 mod workers;

@@ -46,7 +46,8 @@ impl<H: Handler> Executor<H> {
         wait: Option<Wait>,
         session: &Session,
     ) {
-        let id = handled.attempt.as_ref().map(|attempt| attempt.task.id.clone());
+        let attempt = handled.attempt.clone();
+        let id = attempt.as_ref().map(|attempt| attempt.task.id.clone());
         let has_no_letter = matches!(
             disposition,
             Disposition::Expire | Disposition::FailExpired | Disposition::Revoke { .. }
@@ -112,7 +113,7 @@ impl<H: Handler> Executor<H> {
         };
         match ready {
             Ok(()) => {
-                if let (Some(wait), Some(attempt)) = (&wait, &handled.attempt) {
+                if let (Some(wait), Some(attempt)) = (&wait, &attempt) {
                     let noted = self.handler.note_wait(attempt, wait);
                     tokio::select! { () = noted => {}, () = session.lost.cancelled() => {} }
                 }

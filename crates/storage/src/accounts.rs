@@ -87,7 +87,9 @@ impl Storage {
                 OR EXISTS (SELECT FROM tradingdb.brokerage_accounts WHERE organization_id = $1 AND pseudo_account = $2)
                 OR EXISTS (SELECT FROM tradingdb.orders
                            WHERE pseudo_account = $2 AND coalesce(organization_id, '') = ANY($4::text[]))
-             ON CONFLICT (organization_id, pseudo_account) DO UPDATE SET paused = excluded.paused",
+             ON CONFLICT (organization_id, pseudo_account) DO UPDATE
+                 SET paused = excluded.paused,
+                     resumed_at = CASE WHEN s.paused AND NOT excluded.paused THEN now() ELSE s.resumed_at END",
             account.organization_id,
             account.pseudo_account,
             paused,

@@ -5,6 +5,7 @@ mod orders;
 mod pause;
 mod pnl;
 mod show;
+mod why;
 
 use serde_json::{Value, json};
 use storage::AccountOverview;
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     List,
     /// One account: its positions and holdings
     Show(show::Arguments),
+    /// Where an account's job is now, and why it is there
+    Why(why::Arguments),
     /// An account's orders, newest first
     Orders(orders::Arguments),
     /// Hold an account's jobs back: ticks publish none for it
@@ -38,6 +41,7 @@ pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Resu
     match command {
         Command::List => list::run(servers, json).await,
         Command::Show(arguments) => show::run(&arguments, servers, json).await,
+        Command::Why(arguments) => why::run(&arguments, servers, json).await,
         Command::Orders(arguments) => orders::run(&arguments, servers, json).await,
         Command::Pause(arguments) => pause::run(&arguments, true, servers, json).await,
         Command::Resume(arguments) => pause::run(&arguments, false, servers, json).await,

@@ -1,0 +1,42 @@
+//! Where an account's job is now, and why: what PostgreSQL, RabbitMQ and the worker that has it say.
+
+mod evidence;
+mod print;
+mod verdict;
+
+use service::exit;
+
+use crate::failure::Failure;
+use crate::output;
+use crate::servers::Servers;
+use evidence::Evidence;
+use verdict::Verdict;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+States: running, stuck (its worker is gone), retry, parked, queued, scheduled (due later in the tick's spread), publishing, expired,
+dead, paused, no_tick (no beat publishes), new (the next tick finds it), idle (its last job is done), unknown.
+
+Examples:
+  syncfleet account why Raghu
+  syncfleet account why Raghu --org desk-2 --json")]
+pub(crate) struct Arguments {
+    /// The account
+    account: String,
+    /// Its organization [default: DEFAULT_ORGANIZATION_ID]
+    #[arg(long)]
+    org: Option<String>,
+}
+
+/// Says where an account's job is and why; exit code 1 for an account nobody has heard of.
+pub(super) async fn run(arguments: &Arguments, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let account = servers.account(arguments.org.as_deref(), &arguments.account)?;
+    let evidence = Evidence::gather(&account, servers).await?;
+    let verdict = Verdict::of(&evidence);
+    if json {
+        output::document(&print::document(&evidence, &verdict));
+    } else {
+        print::print(&evidence, &verdict);
+    }
+    Ok(if verdict.state == verdict::State::Unknown { exit::FAILED } else { exit::DONE })
+}
