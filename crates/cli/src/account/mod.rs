@@ -18,7 +18,7 @@ use crate::servers::Servers;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Every account: its last outcome and how long ago that was
-    List,
+    List(list::Arguments),
     /// One account: its positions and holdings
     Show(show::Arguments),
     /// Where an account's job is now, and why it is there
@@ -39,7 +39,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Result<i32, Failure> {
     match command {
-        Command::List => list::run(servers, json).await,
+        Command::List(arguments) => list::run(&arguments, servers, json).await,
         Command::Show(arguments) => show::run(&arguments, servers, json).await,
         Command::Why(arguments) => why::run(&arguments, servers, json).await,
         Command::Orders(arguments) => orders::run(&arguments, servers, json).await,
@@ -56,6 +56,7 @@ fn overview_row(overview: &AccountOverview) -> Value {
         "status": overview.status,
         "last_sync_at": overview.last_sync_at.map(rfc3339),
         "staleness_seconds": overview.staleness_seconds,
+        "open_external_orders": overview.open_external_orders,
         "paused": overview.paused,
         "brokerage": overview.brokerage,
         "login_needed": overview.login_needed.is_some(),
