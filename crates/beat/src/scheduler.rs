@@ -13,7 +13,7 @@ use crate::due::{due_ticks, given_up, missed_between, until_next};
 use crate::watch::Watch;
 
 /// The schedule's name: the entry of the replaced system's `beat_schedule`, and part of every job id.
-const SCHEDULE: &str = "comprehensive-sync-all-accounts";
+pub(crate) const SCHEDULE: &str = "comprehensive-sync-all-accounts";
 /// How long a claim lasts without a renewal; a beat that dies while publishing is replaced after this.
 const CLAIM_HOLD: Duration = Duration::from_secs(6);
 /// How often a claim is renewed while its tick is published: two renewals may fail.
@@ -38,6 +38,7 @@ impl Scheduler {
         {
             counter!(name).increment(0);
         }
+        drop(histogram!("syncfleet_tick_lateness_seconds"));
         let mut watch = None;
         while !stop.is_cancelled() {
             let pause = match self.look(&mut watch, stop).await {
