@@ -21,9 +21,6 @@ COMMENT ON TABLE tradingdb.waiting_jobs IS 'What was last noted of a job that wa
 COMMENT ON COLUMN tradingdb.waiting_jobs.reason IS 'Of parked ones: held, early, crashed, rate_limit, suspect, returned. Of queued ones: enqueued, replayed';
 COMMENT ON COLUMN tradingdb.waiting_jobs.worker IS 'Who noted it';
 
-ALTER TABLE tradingdb.account_sync_state ADD COLUMN IF NOT EXISTS resumed_at timestamp with time zone;
-COMMENT ON COLUMN tradingdb.account_sync_state.resumed_at IS 'When it was last given jobs again: ticks before that published none';
-
 -- What a tick's jobs are worth, and when each is due: whoever looks later does not know the settings of the beat.
 ALTER TABLE tradingdb.ticks ADD COLUMN IF NOT EXISTS interval_seconds double precision;
 ALTER TABLE tradingdb.ticks ADD COLUMN IF NOT EXISTS spread_seconds double precision;

@@ -36,6 +36,7 @@ impl Scheduler {
         {
             counter!(name).increment(0);
         }
+        drop(histogram!("syncfleet_tick_lateness_seconds"));
         let mut watch = None;
         while !stop.is_cancelled() {
             let pause = match self.look(&mut watch, stop).await {

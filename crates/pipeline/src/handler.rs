@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use celery::Waiting;
 use chrono::Utc;
-use queue::{Attempt, End, Ending, Handler, Progress, Wait, WaitState};
+use queue::{Attempt, End, Ending, Handler, Progress, SUPERSEDED, Wait, WaitState};
 use serde_json::{Value, json};
 use storage::{EndedJob, JobWait, Lease, LeaseAnswer, LeaseRequest, Outcome, StorageError};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Span, debug, warn};
 
 use crate::job::{ACCOUNT_SYNC, TASKS};
 use crate::report::rfc3339;
@@ -43,6 +43,7 @@ impl Handler for Pipeline {
             Ok(job) => job,
             Err(error) => return Ending::Refused { reason: "bad_arguments".to_owned(), error },
         };
+        Span::current().record("account", tracing::field::display(&job.account));
         let request = LeaseRequest {
             account: &job.account,
             job_id: &job.id,
@@ -79,9 +80,21 @@ impl Handler for Pipeline {
         }
     }
 
+    fn outcome(&self, returned: &Value) -> &'static str {
+        if returned["superseded_by"].is_string() {
+            return SUPERSEDED;
+        }
+        match returned["status"].as_str() {
+            Some("partial_success") => "partial_success",
+            Some("failed") => "failed",
+            _ => "success",
+        }
+    }
+
     async fn conclude(&self, attempt: &Attempt, end: End) -> Result<End, String> {
         let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
         let Some(job) = job else { return Ok(end) };
+        Span::current().record("account", tracing::field::display(&job.account));
         let has_letter = matches!(end, End::Dead { .. });
         match self.storage.outcome(&job.id, &job.account).await {
             // A duplicate of a job that ended: what was told stands.

@@ -13,6 +13,7 @@ mod comparison;
 mod detection;
 mod error;
 mod fan_out;
+mod fleet;
 mod generation;
 mod handler;
 mod job;
@@ -30,6 +31,7 @@ pub use as_of::{AsOf, book_as_of};
 pub use client::{Client, ClientError, open_client};
 pub use error::chain;
 pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick, offset};
+pub use fleet::Fleet;
 pub use generation::{Generation, GenerationError, Wanted, regenerate};
 pub use job::{
     ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SCHEDULE, SyncJob, TASKS, encode_sync, firing,
@@ -40,4 +42,4 @@ pub use report::{Detected, DetectionReport, GenerationReport, Report, SnapshotRe
 pub use results::ResultBackend;
 pub use secret_ref::{Environment, SecretError, check_reference};
 pub use sync::{Pipeline, PipelineSettings};
-pub use telemetry::{describe_metrics, refresh_metrics};
+pub use telemetry::{begin_worker_metrics, describe_metrics, refresh_cache_metrics, refresh_metrics};

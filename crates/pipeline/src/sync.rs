@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::look::Look;
-use crate::report::{DetectionReport, Report, Status};
+use crate::report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
+use crate::telemetry::{self, Step};
 use crate::{
     Environment, FanOut, ResultBackend, SyncJob, chain, comparison, detection, generation, look,
     notification, snapshot,
@@ -99,12 +100,24 @@ impl Pipeline {
             Ok(look) => look,
             Err(error) => Look::Failed(chain(&error)),
         };
+        let begun = Instant::now();
         let (mut detected, counted) = detection::detect(self, lease, look).await?;
+        if let DetectionReport::Completed(_) | DetectionReport::Failed { .. } = detected {
+            let is_done = matches!(detected, DetectionReport::Completed(_));
+            telemetry::count_step(Step::Detection, begun, is_done);
+        }
+        let begun = Instant::now();
         progress.at("position_generation");
         let generated = generation::generate(self, job, lease).await?;
+        if !matches!(generated, GenerationReport::Skipped { .. }) {
+            let is_done = !matches!(generated, GenerationReport::Failed(_));
+            telemetry::count_step(Step::Generation, begun, is_done);
+        }
         comparison::compare(self, lease, &mut detected, counted, &generated).await?;
         progress.at("redis_sync");
+        let begun = Instant::now();
         let stored = snapshot::store(self, lease).await;
+        telemetry::count_step(Step::Snapshot, begun, matches!(stored, SnapshotReport::Stored(_)));
         let report = Report {
             account: job.account.clone(),
             sync_id: job.id.clone(),
@@ -145,7 +158,12 @@ impl Pipeline {
             Err(error) => return Ok(failed("Outcome not stored", &error, report)),
         };
         report.external_orders = external.len();
-        if let Err(error) = notification::notify(self, &report, &external).await {
+        let begun = Instant::now();
+        let told = notification::notify(self, &report, &external).await;
+        if self.settings.notifications_enabled {
+            telemetry::count_step(Step::Notification, begun, told.is_ok());
+        }
+        if let Err(error) = told {
             return Ok(failed("Notification failed", &error, report));
         }
         let announced: Vec<i32> = external.iter().map(|order| order.id).collect();

@@ -102,6 +102,9 @@ pub enum End {
     },
 }
 
+/// What [`Handler::outcome`] says of a job that did not run because another one had done its work.
+pub const SUPERSEDED: &str = "superseded";
+
 /// What runs jobs. It knows the domain; the queue does not.
 pub trait Handler: Send + Sync + 'static {
     /// Whether a task of this name can be run.
@@ -110,6 +113,11 @@ pub trait Handler: Send + Sync + 'static {
     /// Runs one attempt. It may be run again after any part of it, so every effect must be idempotent. When `stop`
     /// is cancelled it should end at its next safe point with [`Ending::Interrupted`]; it is dropped soon after.
     fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> impl Future<Output = Ending> + Send;
+
+    /// The word of metrics for what a job returned that is done: one of a few; [`SUPERSEDED`] where it did not run.
+    fn outcome(&self, _returned: &Value) -> &'static str {
+        "success"
+    }
 
     /// Writes down and tells how a job ended without finishing. Returns the end that stands: another one where the job had
     /// ended before. Where a dead letter says it as well, it need not be written down.

@@ -55,12 +55,12 @@ pub use dead_letters::{DeadLetter, DeadLetters, READER_QUEUE, Replay};
 pub use decide::{Disposition, Event, Facts, decide};
 pub use delay::DelayStep;
 pub use error::{PublishError, QueueError};
-pub use handler::{Attempt, End, Ending, Handler};
+pub use handler::{Attempt, End, Ending, Handler, SUPERSEDED};
 pub use message::{Destination, Message};
 pub use progress::Progress;
 pub use publisher::Publisher;
 pub use subscription::{Notice, Subscription};
-pub use telemetry::describe_metrics;
+pub use telemetry::{begin_worker_metrics, describe_metrics};
 pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, QueueDepth, WorkQueue, queue_depths};
 pub use wait::{Wait, WaitState};
 

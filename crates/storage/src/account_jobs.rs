@@ -15,8 +15,8 @@ pub struct AccountJobs {
     pub now: DateTime<Utc>,
     /// Whether ticks publish jobs for it: it has orders or a brokerage.
     pub is_known: bool,
-    /// When it was last given jobs again after a pause.
-    pub resumed_at: Option<DateTime<Utc>>,
+    /// When the first job of a tick was due for it, or when it was last given jobs again after a pause.
+    pub due_since: Option<DateTime<Utc>>,
     /// The latest ticks, the last one first, published or not; at most two.
     pub ticks: Vec<TickView>,
     /// The run that holds the account.
@@ -103,7 +103,7 @@ impl Storage {
                                  WHERE organization_id = $1 AND pseudo_account = $2) AS "known!",
                       s.lease_job AS "lease_job?", s.lease_worker AS "lease_worker?",
                       s.lease_started_at AS "lease_started_at?", s.lease_expires_at AS "lease_expires_at?",
-                      s.resumed_at AS "resumed_at?"
+                      s.due_since AS "due_since?"
                FROM (SELECT) one
                LEFT JOIN tradingdb.account_sync_state s ON s.organization_id = $1 AND s.pseudo_account = $2"#,
             organization,
@@ -148,7 +148,7 @@ impl Storage {
         Ok(AccountJobs {
             now: state.now,
             is_known: state.known,
-            resumed_at: state.resumed_at,
+            due_since: state.due_since,
             ticks,
             run: (state.lease_job.zip(state.lease_expires_at)).map(|(job_id, expires_at)| RunView {
                 job_id,

@@ -19,9 +19,12 @@ pub(crate) enum Program {
     Psql,
     RedisServer,
     RedisCli,
+    Prometheus,
+    Promtool,
 }
 
 impl Program {
+    /// What nearly every test needs, and the demo; the others are installed when somebody asks for them.
     pub(crate) const ALL: [Self; 7] = [
         Self::RabbitMq,
         Self::Epmd,
@@ -41,6 +44,8 @@ impl Program {
             Self::Psql => "psql",
             Self::RedisServer => "redis-server",
             Self::RedisCli => "redis-cli",
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -50,6 +55,7 @@ impl Program {
             Self::RabbitMq | Self::Epmd => "rabbitmq-server",
             Self::Postgres | Self::Initdb | Self::Psql => "postgresql",
             Self::RedisServer | Self::RedisCli => "redis-server",
+            Self::Prometheus | Self::Promtool => "prometheus",
         }
     }
 
@@ -71,7 +77,9 @@ impl Program {
                 newest("/usr/lib/postgresql", "", &format!("bin/{}", self.name()))
                     .or_else(|| in_path(self.name()))
             }
-            Self::Epmd | Self::RedisServer | Self::RedisCli => in_path(self.name()),
+            Self::Epmd | Self::RedisServer | Self::RedisCli | Self::Prometheus | Self::Promtool => {
+                in_path(self.name())
+            }
         }
     }
 }

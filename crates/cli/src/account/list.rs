@@ -90,7 +90,8 @@ impl Arguments {
         let (organization, name) = (&account.account.organization_id, &account.account.pseudo_account);
         self.org.as_ref().is_none_or(|wanted| wanted == organization)
             && self.account.as_ref().is_none_or(|pattern| WildMatch::new(pattern).matches(name))
-            && (self.status.as_ref()).is_none_or(|wanted| wanted == account.status.as_deref().unwrap_or("never"))
+            && (self.status.as_ref())
+                .is_none_or(|wanted| wanted == account.status.as_deref().unwrap_or("never"))
             && limit.is_none_or(is_stale)
     }
 }

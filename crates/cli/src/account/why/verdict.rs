@@ -252,7 +252,7 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
     let had_none = !evidence.jobs.is_known
         || evidence
             .jobs
-            .resumed_at
+            .due_since
             .is_some_and(|resumed| published.is_some_and(|published| resumed > published));
     if had_none || evidence.overview.paused || is_overtaken(tick, evidence) {
         return None;
