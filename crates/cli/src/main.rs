@@ -7,6 +7,7 @@ mod dead;
 mod failure;
 mod import;
 mod instant;
+mod management;
 mod migrate;
 mod output;
 mod queue_status;

@@ -121,8 +121,8 @@ fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 /// Prints one JSON document.
-pub(crate) fn document(value: &Value) {
-    say(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()));
+pub(crate) fn document(value: &Value) -> bool {
+    say(&serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()))
 }
 
 /// Whether progress may be drawn.
@@ -131,8 +131,8 @@ pub(crate) fn is_terminal() -> bool {
 }
 
 /// Prints rows under their heads; columns whose index is in `numbers` are aligned to the right.
-pub(crate) fn table<S: Into<Span>>(heads: &[&str], numbers: &[usize], rows: Vec<Vec<S>>) {
-    write(&drawn(heads, numbers, rows, has_colours()));
+pub(crate) fn table<S: Into<Span>>(heads: &[&str], numbers: &[usize], rows: Vec<Vec<S>>) -> bool {
+    write(&drawn(heads, numbers, rows, has_colours()))
 }
 
 fn drawn<S: Into<Span>>(heads: &[&str], numbers: &[usize], rows: Vec<Vec<S>>, colours: bool) -> String {
@@ -150,6 +150,15 @@ fn drawn<S: Into<Span>>(heads: &[&str], numbers: &[usize], rows: Vec<Vec<S>>, co
         }
     }
     table.to_string()
+}
+
+/// Begins the next picture of a watch under this line: in place of the one before on a terminal, below it elsewhere.
+pub(crate) fn redraw(line: &str) {
+    if io::stdout().is_terminal() {
+        // The cursor to the first line, and everything from there cleared.
+        let _ = write!(io::stdout(), "\u{1b}[H\u{1b}[J");
+    }
+    say(line);
 }
 
 /// Asks a question on standard error, without an end of line.

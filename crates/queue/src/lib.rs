@@ -25,6 +25,7 @@ mod copy;
 mod dead_letters;
 mod decide;
 mod delay;
+mod depths;
 mod dispose;
 mod error;
 mod events;
@@ -54,6 +55,7 @@ pub use control::{Answers, Control, ask_workers, tell_workers};
 pub use dead_letters::{DeadLetter, DeadLetters, READER_QUEUE, Replay};
 pub use decide::{Disposition, Event, Facts, decide};
 pub use delay::DelayStep;
+pub use depths::{QueueDepth, QueueDepths, queue_depths};
 pub use error::{PublishError, QueueError};
 pub use handler::{Attempt, End, Ending, Handler, SUPERSEDED};
 pub use message::{Destination, Message};
@@ -61,7 +63,7 @@ pub use progress::Progress;
 pub use publisher::Publisher;
 pub use subscription::{Notice, Subscription};
 pub use telemetry::{begin_worker_metrics, describe_metrics};
-pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, QueueDepth, WorkQueue, queue_depths};
+pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, WorkQueue};
 pub use wait::{Wait, WaitState};
 
 /// An error with its causes in one line, for the log line of a failed try.

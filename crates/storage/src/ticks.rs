@@ -153,6 +153,18 @@ impl Storage {
         .await?)
     }
 
+    /// What the latest published tick says of its pace: the interval and the spread, in seconds.
+    pub async fn tick_pace(&self, schedule: &str) -> Result<Option<(f64, f64)>, StorageError> {
+        let pace = sqlx::query!(
+            "SELECT interval_seconds, spread_seconds FROM tradingdb.ticks
+             WHERE schedule = $1 AND tick_at <= now() AND published_at IS NOT NULL ORDER BY tick_at DESC LIMIT 1",
+            schedule
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(pace.and_then(|row| row.interval_seconds.zip(row.spread_seconds)))
+    }
+
     /// The ticks from one to another, both included, that anybody claimed, published or not.
     pub async fn claimed_ticks(
         &self,

@@ -29,6 +29,24 @@ pub struct JobWait {
 }
 
 impl Storage {
+    /// When the oldest job was enqueued or replayed by an operator that has not begun or ended since; of those enqueued by
+    /// others nobody knows.
+    pub async fn oldest_enqueued(&self, queue: &str) -> Result<Option<DateTime<Utc>>, StorageError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT min(w.noted_at) FROM tradingdb.waiting_jobs w
+             WHERE w.queue = $1 AND w.state = 'queued'
+               AND NOT EXISTS (SELECT FROM tradingdb.sync_outcomes o
+                               WHERE o.sync_id = w.job_id AND o.organization_id = w.organization_id
+                                 AND o.pseudo_account = w.pseudo_account AND o.finished_at >= w.noted_at)
+               AND NOT EXISTS (SELECT FROM tradingdb.account_sync_state s
+                               WHERE s.organization_id = w.organization_id AND s.pseudo_account = w.pseudo_account
+                                 AND s.lease_job = w.job_id)",
+            queue
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// Notes where jobs of one state, queue and reason wait, in place of what was noted of them before. For people who look:
     /// nothing depends on it.
     pub async fn note_waits(&self, waits: &[JobWait]) -> Result<(), StorageError> {

@@ -13,12 +13,6 @@ use crate::output::{self, Span, Tone};
 use crate::servers::Servers;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  syncfleet account list
-  syncfleet account list --sort staleness -n 20
-  syncfleet account list --stale-over 10m --json
-  syncfleet account list --account 'R*' --status failed")]
 pub(crate) struct Arguments {
     /// Only those of this organization [default: every]
     #[arg(long)]

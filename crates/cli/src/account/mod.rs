@@ -22,6 +22,11 @@ pub(crate) enum Command {
     /// One account: its positions and holdings
     Show(show::Arguments),
     /// Where an account's job is now, and why it is there
+    ///
+    /// In one of these states: running; stuck (its worker is gone or hangs); retry (an attempt failed); parked (not run
+    /// yet, for a reason); queued; scheduled (due later in the tick's spread); publishing (its tick is); expired; dead;
+    /// paused; no_tick (no beat publishes); new (the next tick finds it); idle (its last job is done). Exit code 1: nobody has
+    /// heard of the account.
     Why(why::Arguments),
     /// An account's orders, newest first
     Orders(orders::Arguments),

@@ -9,7 +9,7 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::Storage;
+use storage::{Storage, StorageError};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 use tracing::debug;
@@ -84,6 +84,14 @@ impl Fleet {
         }
         let seen = looks.borrow().clone().filter(Seen::is_true);
         text::lines(self.interval, seen.as_ref().map(|seen| &*seen.view))
+    }
+
+    /// Seconds since the oldest job of a tick was due that has not ended; zero if there is none.
+    ///
+    /// # Errors
+    /// As any statement.
+    pub async fn queue_age(&self) -> Result<f64, StorageError> {
+        Ok(view::look(self).await?.queue_age)
     }
 
     fn begin_to_look(&self) {

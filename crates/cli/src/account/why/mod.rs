@@ -13,13 +13,6 @@ use evidence::Evidence;
 use verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-States: running, stuck (its worker is gone), retry, parked, queued, scheduled (due later in the tick's spread), publishing, expired,
-dead, paused, no_tick (no beat publishes), new (the next tick finds it), idle (its last job is done), unknown.
-
-Examples:
-  syncfleet account why Raghu
-  syncfleet account why Raghu --org desk-2 --json")]
 pub(crate) struct Arguments {
     /// The account
     account: String,
