@@ -15,6 +15,7 @@
 mod allowance;
 mod breaker;
 mod cache;
+mod checkup;
 mod cluster;
 mod config;
 mod error;
@@ -31,6 +32,7 @@ mod transaction;
 pub use self::allowance::{Allowance, Errand, Grant, Window};
 pub use self::breaker::Open;
 pub use self::cache::Cache;
+pub use self::checkup::{NodeFacts, RedisFacts};
 pub use self::config::CacheConfig;
 pub use self::error::CacheError;
 pub use self::pool_use::PoolUse;

@@ -8,6 +8,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus};
 use tls::Certificates;
 use url::Url;
 
+use crate::greeting::Greeting;
 use crate::{QueueError, wire};
 
 /// How long a connection may take to open.
@@ -93,6 +94,7 @@ pub(crate) struct Link {
     connection: Connection,
     server: String,
     uri: AMQPUri,
+    greeting: Arc<Greeting>,
 }
 
 impl Link {
@@ -101,9 +103,11 @@ impl Link {
         let uri = urls.pick(attempt).clone();
         let server = server(&uri);
         let properties = ConnectionProperties::default().with_connection_name(client.into());
-        let connecting = wire::connect(uri.clone(), properties, urls.certificates.clone());
+        let greeting = Arc::new(Greeting::default());
+        let connecting =
+            wire::connect(uri.clone(), properties, urls.certificates.clone(), Arc::clone(&greeting));
         match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
-            Ok(Ok(connection)) => Ok(Self { connection, server, uri }),
+            Ok(Ok(connection)) => Ok(Self { connection, server, uri, greeting }),
             Ok(Err(source)) => match tls::refusal(&source.to_string()) {
                 Some(refusal) => Err(QueueError::Untrusted { server, refusal }),
                 None => Err(QueueError::Unavailable { server, source }),
@@ -160,6 +164,11 @@ impl Link {
     /// The server we are connected to.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    /// RabbitMQ's version, as it greeted us.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.greeting.version()
     }
 
     /// How it was reached; holds the password.

@@ -17,6 +17,7 @@
 #![doc = include_str!("../PROMISE.md")]
 
 mod backoff;
+mod checkup;
 mod clean;
 mod connection;
 mod consumer;
@@ -30,6 +31,7 @@ mod dispose;
 mod error;
 mod events;
 mod executor;
+mod greeting;
 mod handler;
 mod headers;
 mod idleness;
@@ -49,6 +51,7 @@ mod wait;
 mod wire;
 
 pub use backoff::RetryPolicy;
+pub use checkup::{Canary, Checkup, Declared, Found};
 pub use connection::RabbitUrls;
 pub use consumer::{Consumer, ConsumerSettings, Intaking};
 pub use control::{Answers, Control, ask_workers, tell_workers};

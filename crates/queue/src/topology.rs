@@ -41,35 +41,63 @@ impl WorkQueue {
     }
 }
 
-/// Declares everything that any program publishes to or consumes from, so that programs may start in any order.
+/// One thing that RabbitMQ must have.
+pub(crate) enum Wanted {
+    /// A durable queue.
+    Queue { name: String, arguments: FieldTable },
+    /// A durable exchange.
+    Exchange { name: String, kind: ExchangeKind },
+    /// A queue bound to the exchange of its name.
+    Binding { name: String, routing_key: String },
+}
+
+/// Everything that any program publishes to or consumes from, in an order in which it can be declared.
+pub(crate) fn wanted() -> Vec<Wanted> {
+    let mut all = Vec::new();
+    for queue in WorkQueue::ALL {
+        let name = queue.name().to_owned();
+        // No other argument: a Celery application declares the same, and any difference is a 406 for one of us.
+        all.push(Wanted::Queue { name: name.clone(), arguments: quorum() });
+        all.push(Wanted::Exchange { name: name.clone(), kind: ExchangeKind::Direct });
+        all.push(Wanted::Binding { routing_key: name.clone(), name });
+    }
+    all.push(Wanted::Queue { name: DEAD_QUEUE.to_owned(), arguments: quorum() });
+    all.push(Wanted::Exchange { name: NOTIFICATION_EXCHANGE.to_owned(), kind: ExchangeKind::Topic });
+    for step in DelayStep::all() {
+        let name = step.name();
+        all.push(Wanted::Queue { name: name.clone(), arguments: delaying(step) });
+        all.push(Wanted::Exchange { name: name.clone(), kind: ExchangeKind::Fanout });
+        all.push(Wanted::Binding { name, routing_key: String::new() });
+    }
+    all
+}
+
+fn delaying(step: DelayStep) -> FieldTable {
+    let ttl = i32::try_from(step.duration().as_millis()).unwrap_or(i32::MAX);
+    let mut arguments = quorum();
+    for (key, value) in [
+        ("x-message-ttl", AMQPValue::LongInt(ttl)),
+        // The default exchange: the routing key of each message is the queue it returns to.
+        ("x-dead-letter-exchange", AMQPValue::LongString("".into())),
+        ("x-dead-letter-strategy", AMQPValue::LongString("at-least-once".into())),
+        // at-least-once needs it; without a length limit it never rejects.
+        ("x-overflow", AMQPValue::LongString("reject-publish".into())),
+    ] {
+        arguments.insert(ShortString::from(key), value);
+    }
+    arguments
+}
+
+/// Declares everything, so that programs may start in any order.
 ///
 /// A queue or exchange that exists with other arguments is adopted as it is, with a warning.
 pub(crate) async fn declare(link: &Link) -> Result<(), QueueError> {
-    for queue in WorkQueue::ALL {
-        // No other argument: a Celery application declares the same, and any difference is a 406 for one of us.
-        declare_queue(link, queue.name(), quorum()).await?;
-        declare_exchange(link, queue.name(), ExchangeKind::Direct).await?;
-        bind(link, queue.name(), queue.name(), queue.name()).await?;
-    }
-    declare_queue(link, DEAD_QUEUE, quorum()).await?;
-    declare_exchange(link, NOTIFICATION_EXCHANGE, ExchangeKind::Topic).await?;
-    for step in DelayStep::all() {
-        let name = step.name();
-        let ttl = i32::try_from(step.duration().as_millis()).unwrap_or(i32::MAX);
-        let mut arguments = quorum();
-        for (key, value) in [
-            ("x-message-ttl", AMQPValue::LongInt(ttl)),
-            // The default exchange: the routing key of each message is the queue it returns to.
-            ("x-dead-letter-exchange", AMQPValue::LongString("".into())),
-            ("x-dead-letter-strategy", AMQPValue::LongString("at-least-once".into())),
-            // at-least-once needs it; without a length limit it never rejects.
-            ("x-overflow", AMQPValue::LongString("reject-publish".into())),
-        ] {
-            arguments.insert(ShortString::from(key), value);
+    for wanted in wanted() {
+        match wanted {
+            Wanted::Queue { name, arguments } => declare_queue(link, &name, arguments).await?,
+            Wanted::Exchange { name, kind } => declare_exchange(link, &name, kind).await?,
+            Wanted::Binding { name, routing_key } => bind(link, &name, &name, &routing_key).await?,
         }
-        declare_queue(link, &name, arguments).await?;
-        declare_exchange(link, &name, ExchangeKind::Fanout).await?;
-        bind(link, &name, &name, "").await?;
     }
     Ok(())
 }
@@ -160,18 +188,28 @@ pub(crate) async fn bind_on(
 }
 
 /// A channel per declaration, because a refused one closes its channel; closing is best effort.
-async fn close(channel: &Channel) {
+pub(crate) async fn close(channel: &Channel) {
     let _ = tokio::time::timeout(Duration::from_secs(2), channel.close(200, "done".into())).await;
 }
 
 /// 406: it exists with other arguments.
-fn is_precondition_failed(error: &QueueError) -> bool {
+pub(crate) fn is_precondition_failed(error: &QueueError) -> bool {
     has_code(error, 406)
 }
 
 /// 405: it exists, and is another connection's alone.
 pub(crate) fn is_locked(error: &QueueError) -> bool {
     has_code(error, 405)
+}
+
+/// 404: it is not there.
+pub(crate) fn is_missing(error: &QueueError) -> bool {
+    has_code(error, 404)
+}
+
+/// 403: our user may not.
+pub(crate) fn is_forbidden(error: &QueueError) -> bool {
+    has_code(error, 403)
 }
 
 fn has_code(error: &QueueError, code: u16) -> bool {

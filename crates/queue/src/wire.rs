@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use tls::Certificates;
 
 use crate::clean::Cleaner;
+use crate::greeting::Greeting;
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -31,6 +33,7 @@ pub(crate) async fn connect(
     uri: AMQPUri,
     properties: ConnectionProperties,
     certificates: Certificates,
+    greeting: Arc<Greeting>,
 ) -> lapin::Result<Connection> {
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Wire(Tokio::current())));
     let open = async move |uri: AMQPUri, _: Runtime<_>| {
@@ -45,7 +48,7 @@ pub(crate) async fn connect(
                 stream.into_rustls(&RustlsConnector::from(config), name_of(&host)).await?
             }
         };
-        Ok(AsyncTcpStream::Plain(Cleaned::new(stream)))
+        Ok(AsyncTcpStream::Plain(Cleaned::new(stream).telling(Arc::clone(&greeting))))
     };
     Connection::connector(uri, runtime, open, properties).await
 }
@@ -94,11 +97,17 @@ struct Cleaned {
     stream: AsyncTcpStream<TokioStream>,
     cleaner: Cleaner,
     buffer: Box<[u8]>,
+    /// Where the greeting is kept, until it is.
+    greeting: Option<Arc<Greeting>>,
 }
 
 impl Cleaned {
     fn new(stream: AsyncTcpStream<TokioStream>) -> Self {
-        Self { stream, cleaner: Cleaner::default(), buffer: vec![0; READ_BYTES].into() }
+        Self { stream, cleaner: Cleaner::default(), buffer: vec![0; READ_BYTES].into(), greeting: None }
+    }
+
+    fn telling(self, greeting: Arc<Greeting>) -> Self {
+        Self { greeting: Some(greeting), ..self }
     }
 }
 
@@ -114,7 +123,7 @@ impl AsyncRead for Cleaned {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, cleaner, buffer } = &mut *self;
+        let Self { stream, cleaner, buffer, greeting } = &mut *self;
         loop {
             let given = cleaner.give(into);
             if given > 0 || into.is_empty() {
@@ -125,7 +134,12 @@ impl AsyncRead for Cleaned {
                     cleaner.end();
                     return Poll::Ready(Ok(cleaner.give(into)));
                 }
-                count => cleaner.take(&buffer[..count]),
+                count => {
+                    if let Some(greeting) = greeting.take() {
+                        greeting.hear(&buffer[..count]);
+                    }
+                    cleaner.take(&buffer[..count]);
+                }
             }
         }
     }

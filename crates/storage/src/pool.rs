@@ -131,18 +131,20 @@ impl Storage {
         Ok(())
     }
 
-    /// The migrations that ran here; read without the compile-time check because sqlx owns the table.
     async fn applied_migrations(&self) -> Result<usize, StorageError> {
+        Ok(self.applied_versions().await?.len())
+    }
+
+    /// The migrations that ran here; read without the compile-time check because sqlx owns the table.
+    pub(crate) async fn applied_versions(&self) -> Result<Vec<i64>, StorageError> {
         let known = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#)
             .fetch_one(&self.pool)
             .await?;
         if !known {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(usize::try_from(count).unwrap_or(0))
+        let versions = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success");
+        Ok(versions.fetch_all(&self.pool).await?)
     }
 
     /// Begins a transaction that is rolled back whenever its caller is dropped.
