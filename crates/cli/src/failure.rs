@@ -33,6 +33,11 @@ impl Failure {
         Self { code: 2, text: text.into() }
     }
 
+    /// What happened.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Prints the text and returns the code.
     pub(crate) fn report(&self) -> i32 {
         output::complain(&format!("error: {}", self.text));

@@ -4,6 +4,7 @@ mod account;
 mod ago;
 mod brokerage;
 mod dead;
+mod doctor;
 mod failure;
 mod import;
 mod instant;
@@ -62,6 +63,12 @@ enum Command {
     /// Look at dead letters, run them again, delete them
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Look at the servers, and say what is wrong with them and how to mend it
+    ///
+    /// Nothing is changed but that a message goes through each empty delay step and back. Serious findings, for which the exit
+    /// code is 1: a server away, migrations missing, a queue or exchange missing or not as it should be, confirms not working,
+    /// a consumer_timeout below the jobs' time limit, a Cluster wanted and single Redis used. Takes under 15 s.
+    Doctor(doctor::Arguments),
     /// Look at workers, and end them
     #[command(subcommand)]
     Worker(worker::Command),
@@ -109,6 +116,7 @@ async fn dispatch(command: Command, servers: &Servers, json: bool) -> Result<i32
         Command::Account(command) => account::run(command, servers, json).await,
         Command::Queue(command) => queue_status::run(command, servers, json).await,
         Command::Dead(command) => dead::run(command, servers, json).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, servers, json).await,
         Command::Worker(command) => worker::run(command, servers, json).await,
         Command::Revoke(revocation) => worker::revoke(revocation, servers, json).await,
         Command::Brokerage(command) => brokerage::run(command, servers, json).await,

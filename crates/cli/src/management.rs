@@ -47,11 +47,6 @@ impl Management {
         &self.vhost
     }
 
-    /// The user.
-    pub(crate) fn user(&self) -> &str {
-        &self.user
-    }
-
     /// Asks for `/api/…` with these words as the segments of its path.
     ///
     /// # Errors

@@ -85,6 +85,13 @@ fn parse_hosts(text: &str) -> Result<ClusterHosts, String> {
     values::cluster_hosts(text).map(ClusterHosts)
 }
 
+impl ClusterHosts {
+    /// Whether none are named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl RedisArgs {
     /// The nodes of the Redis Cluster that the settings ask for; empty: single Redis.
     pub fn cluster_hosts(&self) -> Vec<String> {

@@ -1,0 +1,65 @@
+use queue::{DEAD_QUEUE, Declared, Found};
+
+use crate::doctor::finding::Finding;
+
+const DECLARE: &str =
+    "start any syncfleet program (`syncfleet queue status` will do): each declares all of them";
+const RECREATE: &str =
+    "stop its producers, drain it, delete it, and start any syncfleet program, which declares it anew";
+
+/// Queues and exchanges against what is declared; one finding for all that are well.
+pub(super) fn judge(all: &[Declared]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = all.iter().filter_map(of).collect();
+    if findings.is_empty() {
+        let queues = all.iter().filter(|found| found.is_queue).count();
+        let text = format!("{queues} queues and {} exchanges are as they should be", all.len() - queues);
+        findings.push(Finding::ok("topology", text));
+    }
+    findings
+}
+
+fn of(found: &Declared) -> Option<Finding> {
+    let kind = if found.is_queue { "queue" } else { "exchange" };
+    let check = format!("{kind}_{}", found.name);
+    let name = &found.name;
+    match &found.found {
+        Found::AsWanted => None,
+        Found::Missing => Some(Finding::serious(check, format!("{kind} {name} is missing"), DECLARE)),
+        Found::NotDurable => {
+            let text = format!("{kind} {name} is not durable: it is gone after a restart of RabbitMQ");
+            Some(Finding::serious(check, text, RECREATE))
+        }
+        // What is forbidden is told once, by the permissions.
+        Found::Forbidden(_) => None,
+        // Delays and dead letters rely on every argument; a work queue that Celery left works, with less.
+        Found::Other(words) if name == DEAD_QUEUE || name.starts_with("syncfleet.delay.") => {
+            Some(Finding::serious(check, format!("{kind} {name} has other arguments: {words}"), RECREATE))
+        }
+        Found::Other(words) => {
+            let text = format!(
+                "{kind} {name} was left by another system and is used as it is: {words}. A classic queue is not replicated and \
+                 counts no deliveries"
+            );
+            Some(Finding::warning(check, text, RECREATE))
+        }
+    }
+}
+
+/// What our user may do.
+pub(super) fn permissions(all: &[Declared], unwritable: &[String], unreadable: &[String]) -> Finding {
+    let undeclarable: Vec<String> = (all.iter())
+        .filter(|found| matches!(found.found, Found::Forbidden(_)))
+        .map(|found| found.name.clone())
+        .collect();
+    let lacks: Vec<String> =
+        [("configure", undeclarable.as_slice()), ("write", unwritable), ("read", unreadable)]
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(right, names)| format!("{right}: {}", names.join(", ")))
+            .collect();
+    if lacks.is_empty() {
+        return Finding::ok("rabbitmq_permissions", "our user may declare, write to and read what it must");
+    }
+    let mend = "`rabbitmqctl set_permissions` with the expressions of deploy/README.md (RabbitMQ)";
+    Finding::serious("rabbitmq_permissions", format!("our user may not {}", lacks.join("; ")), mend)
+}
