@@ -57,6 +57,15 @@ pub struct Declared {
     pub consumers: u32,
 }
 
+/// What became of messages that were sent for trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canaries {
+    /// Whether RabbitMQ confirmed one that went straight to a queue; if not, why.
+    pub confirmed: Result<(), String>,
+    /// Each delay step that there is, with how long it holds a message, and its canary.
+    pub steps: Vec<(String, Duration, Canary)>,
+}
+
 /// What became of the canary of a delay step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Canary {
@@ -206,16 +215,12 @@ impl Checkup {
         Ok(refused)
     }
 
-    /// Sends a message through each delay step that is empty, to a private queue, and waits until they are back or the time
-    /// is over. `Err`: confirms do not work at all.
+    /// Sends a message straight to a private queue and one through each delay step that is empty, and waits until they are
+    /// there or the time is over.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub async fn canaries(
-        &self,
-        declared: &[Declared],
-        limit: Duration,
-    ) -> Result<Vec<(String, Duration, Canary)>, QueueError> {
+    pub async fn canaries(&self, declared: &[Declared], limit: Duration) -> Result<Canaries, QueueError> {
         let deadline = Instant::now() + limit;
         let channel = self.link.channel().await?;
         self.link.timed("select confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
@@ -226,6 +231,7 @@ impl Checkup {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consuming = channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default());
         let mut deliveries = self.link.timed("consume", consuming).await?;
+        let confirmed = self.send_canary("", &queue).await?;
         let mut canaries = Vec::new();
         let mut out: HashSet<String> = HashSet::new();
         let sent = Instant::now();
@@ -233,9 +239,7 @@ impl Checkup {
             let name = step.name();
             let found = declared.iter().find(|found| found.is_queue && found.name == name);
             let canary = match found {
-                Some(queue) if queue.found == Found::Missing => {
-                    Canary::Lost("its queue is missing".to_owned())
-                }
+                Some(queue) if queue.found == Found::Missing => continue,
                 Some(queue) if queue.ready > 0 => Canary::InUse,
                 _ => match self.send_canary(&name, &queue).await? {
                     Ok(()) => {
@@ -271,7 +275,7 @@ impl Checkup {
             }
         }
         topology::close(&channel).await;
-        Ok(canaries)
+        Ok(Canaries { confirmed, steps: canaries })
     }
 
     /// A channel of its own: one that is refused closes it.

@@ -51,7 +51,7 @@ mod wait;
 mod wire;
 
 pub use backoff::RetryPolicy;
-pub use checkup::{Canary, Checkup, Declared, Found};
+pub use checkup::{Canaries, Canary, Checkup, Declared, Found};
 pub use connection::RabbitUrls;
 pub use consumer::{Consumer, ConsumerSettings, Intaking};
 pub use control::{Answers, Control, ask_workers, tell_workers};

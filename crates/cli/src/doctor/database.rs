@@ -23,9 +23,11 @@ pub(super) async fn look(servers: &Servers) -> Looked {
         }
     };
     // The first answer takes the time of connecting as well, which would blur the clock.
-    let first = storage.now().await;
+    if let Err(error) = storage.now().await {
+        return (vec![away(&error)], None);
+    }
     let asked = Utc::now();
-    let now = match first.and(storage.now().await) {
+    let now = match storage.now().await {
         Ok(now) => now,
         Err(error) => return (vec![away(&error)], None),
     };

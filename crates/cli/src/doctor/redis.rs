@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cache::{Cache, CacheConfig, NodeFacts};
+use cache::{Cache, CacheConfig, CacheError, NodeFacts};
 use chrono::Utc;
 use secrecy::SecretString;
 use service::RedisArgs;
@@ -32,11 +32,14 @@ pub(super) async fn look(arguments: &RedisArgs, servers: &Servers) -> Looked {
     };
     let mut findings = vec![mode(&wanted, cache.redis_type(), arguments)];
     // The first operation connects, which would blur the clock.
-    let first = Box::pin(cache.facts()).await;
-    let asked = Utc::now();
-    let facts = match (first, Box::pin(cache.facts()).await) {
-        (Ok(_), Ok(facts)) => facts,
-        (Err(error), _) | (_, Err(error)) => {
+    let looked = async || {
+        Box::pin(cache.facts()).await?;
+        let asked = Utc::now();
+        Ok::<_, CacheError>((asked, Box::pin(cache.facts()).await?))
+    };
+    let (asked, facts) = match looked().await {
+        Ok(looked) => looked,
+        Err(error) => {
             findings.push(Finding::serious("redis", pipeline::chain(&error), mend));
             return (findings, None);
         }

@@ -1,12 +1,17 @@
-use std::time::Duration;
-
-use queue::Canary;
+use queue::{Canaries, Canary};
 
 use crate::doctor::finding::Finding;
 
-/// What became of the messages that were sent through the delay steps.
-pub(super) fn judge(canaries: &[(String, Duration, Canary)]) -> Vec<Finding> {
-    let mut findings = Vec::new();
+/// What became of the messages that were sent for trial.
+pub(super) fn judge(canaries: &Canaries) -> Vec<Finding> {
+    let mut findings = vec![match &canaries.confirmed {
+        Ok(()) => Finding::ok("confirms", "RabbitMQ confirms what is published"),
+        Err(why) => {
+            let mend = "without confirms no job is ever acked: see RabbitMQ's log and its alarms";
+            Finding::serious("confirms", format!("RabbitMQ confirmed no message: {why}"), mend)
+        }
+    }];
+    let canaries = &canaries.steps;
     let is_back = |canary: &Canary| matches!(canary, Canary::Back(_));
     let back = canaries.iter().filter(|(_, _, canary)| is_back(canary)).count();
     for (step, _, canary) in canaries {
@@ -38,10 +43,6 @@ pub(super) fn judge(canaries: &[(String, Duration, Canary)]) -> Vec<Finding> {
             slowest.as_secs_f64()
         );
         findings.push(Finding::ok("canary", text));
-        findings.push(Finding::ok("confirms", "RabbitMQ confirmed each of them"));
-    } else if in_use.len() < canaries.len() {
-        let mend = "nothing is sent for good without confirms: see RabbitMQ's log";
-        findings.push(Finding::serious("confirms", "RabbitMQ confirmed no message", mend));
     }
     findings
 }

@@ -10,6 +10,16 @@ const RECREATE: &str =
 /// Queues and exchanges against what is declared; one finding for all that are well.
 pub(super) fn judge(all: &[Declared]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = all.iter().filter_map(of).collect();
+    let missing = |is_queue: bool| {
+        let names = all.iter().filter(|found| found.found == Found::Missing && found.is_queue == is_queue);
+        names.map(|found| found.name.clone()).collect::<Vec<_>>()
+    };
+    for (kind, names) in [("queues", missing(true)), ("exchanges", missing(false))] {
+        if !names.is_empty() {
+            let text = format!("missing {kind}: {}", names.join(", "));
+            findings.push(Finding::serious(format!("missing_{kind}"), text, DECLARE));
+        }
+    }
     if findings.is_empty() {
         let queues = all.iter().filter(|found| found.is_queue).count();
         let text = format!("{queues} queues and {} exchanges are as they should be", all.len() - queues);
@@ -23,14 +33,12 @@ fn of(found: &Declared) -> Option<Finding> {
     let check = format!("{kind}_{}", found.name);
     let name = &found.name;
     match &found.found {
-        Found::AsWanted => None,
-        Found::Missing => Some(Finding::serious(check, format!("{kind} {name} is missing"), DECLARE)),
+        // What is missing is told in one finding, what is forbidden by the permissions.
+        Found::AsWanted | Found::Missing | Found::Forbidden(_) => None,
         Found::NotDurable => {
             let text = format!("{kind} {name} is not durable: it is gone after a restart of RabbitMQ");
             Some(Finding::serious(check, text, RECREATE))
         }
-        // What is forbidden is told once, by the permissions.
-        Found::Forbidden(_) => None,
         // Delays and dead letters rely on every argument; a work queue that Celery left works, with less.
         Found::Other(words) if name == DEAD_QUEUE || name.starts_with("syncfleet.delay.") => {
             Some(Finding::serious(check, format!("{kind} {name} has other arguments: {words}"), RECREATE))
