@@ -1,6 +1,7 @@
 //! `syncfleet`: what operators type.
 
 mod account;
+mod ago;
 mod brokerage;
 mod dead;
 mod failure;
