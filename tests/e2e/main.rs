@@ -8,6 +8,8 @@ mod brokerages;
 mod celery;
 mod chaos;
 mod commands;
+mod consumers;
+mod contract;
 mod control;
 mod crashes;
 mod dead_letters;
