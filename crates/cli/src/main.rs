@@ -3,10 +3,13 @@
 mod account;
 mod ago;
 mod brokerage;
+mod completions;
 mod dead;
+mod examples;
 mod failure;
 mod import;
 mod instant;
+mod man;
 mod migrate;
 mod output;
 mod queue_status;
@@ -15,7 +18,7 @@ mod sync;
 mod watch;
 mod worker;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use service::{Connections, LogArgs, ManagementArgs, exit};
 
 use crate::failure::Failure;
@@ -69,11 +72,20 @@ enum Command {
     /// Say which brokerage an account is at
     #[command(subcommand)]
     Brokerage(brokerage::Command),
+    /// Print what makes a shell complete commands and options
+    Completions(completions::Arguments),
+    /// Print the man page, or write those of all commands into a folder
+    Man(man::Arguments),
+}
+
+/// All commands, with their examples.
+fn command() -> clap::Command {
+    examples::with_examples(Arguments::command())
 }
 
 fn main() {
     std::process::exit(service::block_on(async {
-        match service::parse::<Arguments>() {
+        match service::parse_as::<Arguments>(command()) {
             Ok(arguments) => start(arguments).await,
             Err(failure) => failure.report(),
         }
@@ -81,6 +93,12 @@ fn main() {
 }
 
 async fn start(arguments: Arguments) -> i32 {
+    // These two need no server, so no setting can be wrong for them.
+    match &arguments.command {
+        Command::Completions(arguments) => return completions::run(arguments),
+        Command::Man(arguments) => return man::run(arguments).unwrap_or_else(|failure| failure.report()),
+        _ => {}
+    }
     // Standard error belongs to the command's own words.
     service::init_logging(&arguments.log, "warn");
     service::install_tls();
@@ -111,6 +129,8 @@ async fn dispatch(command: Command, servers: &Servers, json: bool) -> Result<i32
         Command::Worker(command) => worker::run(command, servers, json).await,
         Command::Revoke(revocation) => worker::revoke(revocation, servers, json).await,
         Command::Brokerage(command) => brokerage::run(command, servers, json).await,
+        Command::Completions(arguments) => Ok(completions::run(&arguments)),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 
