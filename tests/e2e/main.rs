@@ -26,5 +26,6 @@ mod real_input;
 mod retries;
 mod secrets;
 mod storm;
+mod terminal;
 mod tls;
 mod workers;

@@ -6,7 +6,9 @@ use service::exit;
 use super::open;
 use super::selection::Selection;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output;
+use crate::progress::Progress;
 use crate::servers::Servers;
 
 /// Reasons for which a job may well run another time; a message with any other was not understood.
@@ -14,16 +16,24 @@ const CURABLE: [&str; 3] = ["retries_exhausted", "crash_loop", "redelivery_limit
 
 /// Makes letters jobs again.
 pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let interrupt = Interrupt::listen();
     // Outcomes carry PostgreSQL's time, and only those after the replay count.
-    let storage = servers.migrated_storage().await?;
-    let mut dead = open(servers).await?;
+    let opened = async { Ok((servers.migrated_storage().await?, open(servers).await?)) };
+    let (storage, mut dead) = interrupt.or("nothing was replayed", opened).await?;
     let wanted = selection.of(&dead);
     let told: HashMap<String, (&str, Option<String>)> = (dead.letters().iter())
         .filter(|letter| wanted.contains(&letter.id))
         .map(|letter| (letter.id.clone(), (letter.queue.name(), letter.reason.clone())))
         .collect();
     let count = wanted.len();
-    let replay = dead.replay(&wanted, storage.now().await?).await;
+    let now = storage.now().await?;
+    let progress = Progress::new("replayed", count);
+    let goes_on = |done| {
+        progress.at(done);
+        !interrupt.is_typed()
+    };
+    let replay = dead.replay_while(&wanted, now, goes_on).await;
+    drop(progress);
     let closed = dead.close().await;
     if json {
         output::document(&json!({"replayed": replay.ids}));
@@ -47,6 +57,9 @@ pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) ->
         return Err(error.into());
     }
     closed?;
+    if interrupt.is_typed() && replay.ids.len() < count {
+        return Err(Failure::interrupted(&format!("{} are still dead letters", count - replay.ids.len())));
+    }
     selection.check(&wanted)?;
     Ok(exit::DONE)
 }
