@@ -21,6 +21,13 @@ static VALIDATORS: LazyLock<Vec<(&str, Validator)>> = LazyLock::new(|| {
     SCHEMAS.into_iter().map(compile).collect()
 });
 
+/// The kinds of findings that the schema names, though it leaves them open.
+static KINDS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let schema: Value = serde_json::from_str(SCHEMAS[0].1).expect("a schema that is JSON");
+    let kinds = schema.pointer("/$defs/discrepancies/items/properties/kind/examples");
+    kinds.and_then(Value::as_array).expect("kinds of findings").clone()
+});
+
 /// What a body says that the schema of its type refuses, a line each.
 pub fn refused(body: &Value) -> Vec<String> {
     let kind = body["type"].as_str().unwrap_or_default();
@@ -98,15 +105,12 @@ fn key_violation(key: &str, body: &Value) -> Option<String> {
     (!is_well).then(|| format!("routing key {key} of the account {account}"))
 }
 
-/// The schema leaves the kinds of findings open; those that there are it must name, or nobody would learn of them.
+/// A kind that the schema does not name nobody would learn of.
 fn unknown_kinds(full: &Value) -> Vec<String> {
-    let schema: Value = serde_json::from_str(SCHEMAS[0].1).unwrap_or_default();
-    let path = "/$defs/discrepancies/items/properties/kind/examples";
-    let known: Vec<&Value> = schema.pointer(path).and_then(Value::as_array).into_iter().flatten().collect();
     (["position_generation", "external_detection"].iter())
         .flat_map(|step| full[*step]["discrepancies"].as_array().into_iter().flatten())
         .map(|finding| &finding["kind"])
-        .filter(|kind| !known.contains(kind))
+        .filter(|kind| !KINDS.contains(kind))
         .map(|kind| format!("a finding of the kind {kind}, which the schema does not name"))
         .collect()
 }
