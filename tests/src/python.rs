@@ -13,10 +13,15 @@ use crate::world::{Answer, answer};
 const REQUIRED: &str = "SYNCFLEET_TESTS_REQUIRE_PYTHON";
 /// What the applications of the tests are.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+/// What is installed: for the tests, and for the example that people copy.
+const REQUIREMENTS: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/python/requirements.txt"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/consumers/python/requirements.txt"),
+];
 /// How long the Python programs may take that the tests wait for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Real Celery and Flower in a virtual environment, with the application in `tests/python`.
+/// Real Celery, Flower and pika in a virtual environment, with the application in `tests/python`.
 pub struct Python {
     programs: PathBuf,
 }
@@ -30,7 +35,7 @@ impl Python {
             Ok(programs) => Some(Self { programs }),
             Err(why) => {
                 assert!(std::env::var_os(REQUIRED).is_none(), "{why}");
-                eprintln!("SKIPPED, nothing is shown by this test: no Celery here: {why}");
+                eprintln!("SKIPPED, nothing is shown by this test: no Python packages here: {why}");
                 None
             }
         }
@@ -85,8 +90,8 @@ impl Python {
 }
 
 fn installed() -> Result<PathBuf, String> {
-    let wanted =
-        fs::read_to_string(format!("{SOURCES}/requirements.txt")).map_err(|error| error.to_string())?;
+    let read = REQUIREMENTS.map(fs::read_to_string).into_iter().collect::<Result<String, _>>();
+    let wanted = read.map_err(|error| error.to_string())?;
     let program = binary("syncfleet").map_err(|error| error.to_string())?;
     let target = program.parent().and_then(Path::parent).ok_or("no target folder")?;
     let folder = target.join("python");
@@ -100,16 +105,12 @@ fn installed() -> Result<PathBuf, String> {
     let python = ["-m", "venv", "--clear"].map(str::to_owned);
     run(Command::new("python3").args(python).arg(&environment))?;
     let pip = environment.join("bin/python");
-    let requirements = format!("{SOURCES}/requirements.txt");
-    run(Command::new(pip).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-        &requirements,
-    ]))?;
+    let mut install = Command::new(pip);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    for file in REQUIREMENTS {
+        install.args(["-r", file]);
+    }
+    run(&mut install)?;
     fs::write(&marker, wanted).map_err(|error| error.to_string())?;
     Ok(environment.join("bin"))
 }

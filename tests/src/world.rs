@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::contract::violations;
 use serde_json::{Value, json};
 use testbed::{
     Authority, Certified, Database, Message, Postgres, Process, RabbitMq, Redis, Vhost, binary, wait_until,
@@ -27,6 +28,8 @@ pub struct World {
     pub postgres: Option<Postgres>,
     env: Vec<(String, String)>,
     files: tempfile::TempDir,
+    /// On servers that no test stops.
+    is_shared: bool,
 }
 
 /// What a command did.
@@ -70,7 +73,9 @@ impl World {
     pub fn on_rabbitmq(rabbitmq: RabbitMq) -> Self {
         let database = Database::create().expect("a database");
         let vhost = Vhost::create_on(&rabbitmq.url(), &rabbitmq.management_url()).expect("a vhost");
-        Self::migrated(Self { rabbitmq: Some(rabbitmq), ..Self::on(database, vhost) })
+        let mut world = Self::on(database, vhost);
+        world.rabbitmq = Some(rabbitmq);
+        Self::migrated(world)
     }
 
     /// As [`World::new`], on a RabbitMQ cluster: programs are given all nodes, the test looks through the last one.
@@ -91,7 +96,9 @@ impl World {
     pub fn on_postgres(postgres: Postgres) -> Self {
         let database = Database::create_on(&postgres.url()).expect("a database");
         let vhost = Vhost::create().expect("a vhost");
-        Self::migrated(Self { postgres: Some(postgres), ..Self::on(database, vhost) })
+        let mut world = Self::on(database, vhost);
+        world.postgres = Some(postgres);
+        Self::migrated(world)
     }
 
     /// As [`World::new`], on servers of its own that programs reach over TLS only and must show a certificate to; all are
@@ -107,8 +114,9 @@ impl World {
         let amqps = Vhost::open(vhost.name(), &amqps, &rabbitmq.management_url()).expect("the vhost").url();
         let rediss = format!("rediss://{}/0", redis.tls_address().expect("a port for TLS"));
         let database_url = postgres.network_url_of(database.name());
-        let (rabbitmq, postgres) = (Some(rabbitmq), Some(postgres));
-        let world = Self { rabbitmq, postgres, redis, ..Self::on(database, vhost) }
+        let mut world = Self::on(database, vhost);
+        (world.rabbitmq, world.postgres, world.redis) = (Some(rabbitmq), Some(postgres), redis);
+        let world = world
             .with("DATABASE_URL", &database_url)
             .with("RABBITMQ_URL", &amqps.replace("amqp://", "amqps://"))
             .with("REDIS_URL", &rediss)
@@ -134,7 +142,9 @@ impl World {
 
     /// Fresh servers without tables.
     pub fn empty() -> Self {
-        Self::on(Database::create().expect("a database"), Vhost::create().expect("a vhost"))
+        let mut world = Self::on(Database::create().expect("a database"), Vhost::create().expect("a vhost"));
+        world.is_shared = true;
+        world
     }
 
     fn migrated(world: Self) -> Self {
@@ -156,7 +166,7 @@ impl World {
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let files = tempfile::tempdir().expect("a folder");
-        Self { database, vhost, redis, rabbitmq: None, postgres: None, env, files }
+        Self { database, vhost, redis, rabbitmq: None, postgres: None, env, files, is_shared: false }
     }
 
     /// Sets a variable for every program started from now on.
@@ -284,9 +294,12 @@ impl World {
         self.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes", expected);
     }
 
-    /// Takes every notification that has arrived so far.
+    /// Takes every notification that has arrived so far. Each must be what consumers were promised.
+    #[track_caller]
     pub fn notifications(&self) -> Vec<Message> {
-        self.vhost.get(SEEN, 10_000).expect("the collected notifications")
+        let messages = self.vhost.get(SEEN, 10_000).expect("the collected notifications");
+        check(&messages);
+        messages
     }
 
     /// Waits for so many dead letters and takes them.
@@ -301,6 +314,33 @@ impl World {
     /// The rows of an account as `syncfleet account show --json` prints them.
     pub fn show(&self, account: &str) -> Value {
         self.syncfleet(&["account", "show", account, "--json"]).expect(0).json()
+    }
+}
+
+/// Notifications that no test asked for must be what consumers were promised, too.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        loop {
+            match self.vhost.get(SEEN, 10_000) {
+                Ok(messages) if messages.is_empty() => return,
+                Ok(messages) => check(&messages),
+                Err(error) => {
+                    assert!(!self.is_shared, "the notifications cannot be looked at: {error}");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check(messages: &[Message]) {
+    for message in messages {
+        let found = violations(message);
+        assert!(found.is_empty(), "a notification breaks the contract: {}\n{message:?}", found.join("\n"));
     }
 }
 

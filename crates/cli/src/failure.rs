@@ -18,6 +18,11 @@ impl Failure {
         Self { code: exit::FAILED, text: text.into() }
     }
 
+    /// Ended by Ctrl-C: exit code 130. The text says what was done, or that nothing was.
+    pub(crate) fn interrupted(text: &str) -> Self {
+        Self { code: exit::INTERRUPTED, text: format!("interrupted: {text}") }
+    }
+
     /// A server cannot be reached: exit code 69.
     pub(crate) fn unavailable(text: impl Into<String>) -> Self {
         Self { code: exit::UNAVAILABLE, text: text.into() }
@@ -40,7 +45,10 @@ impl Failure {
 
     /// Prints the text and returns the code.
     pub(crate) fn report(&self) -> i32 {
-        output::complain(&format!("error: {}", self.text));
+        match self.code {
+            exit::INTERRUPTED => output::complain(&self.text),
+            _ => output::complain(&format!("error: {}", self.text)),
+        }
         self.code
     }
 }

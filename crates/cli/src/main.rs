@@ -3,21 +3,26 @@
 mod account;
 mod ago;
 mod brokerage;
+mod completions;
 mod dead;
 mod doctor;
+mod examples;
 mod failure;
 mod import;
 mod instant;
+mod interrupt;
+mod man;
 mod management;
 mod migrate;
 mod output;
+mod progress;
 mod queue_status;
 mod servers;
 mod sync;
 mod watch;
 mod worker;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use service::{Connections, LogArgs, ManagementArgs, exit};
 
 use crate::failure::Failure;
@@ -26,7 +31,7 @@ use crate::servers::Servers;
 /// Enqueues syncs of broker accounts, looks inside the fleet, loads order histories.
 ///
 /// Exit codes: 0 done; 1 the operation failed (any sync that was not `success`, also on time-out); 2 usage; 69 a server
-/// cannot be reached; 78 bad settings. Every setting is a flag or an environment variable.
+/// cannot be reached; 78 bad settings; 130 ended by Ctrl-C. Every setting is a flag or an environment variable.
 #[derive(Debug, Parser)]
 #[command(name = "syncfleet", version)]
 struct Arguments {
@@ -77,11 +82,20 @@ enum Command {
     /// Say which brokerage an account is at
     #[command(subcommand)]
     Brokerage(brokerage::Command),
+    /// Print what makes a shell complete commands and options
+    Completions(completions::Arguments),
+    /// Print the man page, or write those of all commands into a folder
+    Man(man::Arguments),
+}
+
+/// All commands, with their examples.
+fn command() -> clap::Command {
+    examples::with_examples(Arguments::command())
 }
 
 fn main() {
     std::process::exit(service::block_on(async {
-        match service::parse::<Arguments>() {
+        match service::parse_as::<Arguments>(command()) {
             Ok(arguments) => start(arguments).await,
             Err(failure) => failure.report(),
         }
@@ -89,6 +103,12 @@ fn main() {
 }
 
 async fn start(arguments: Arguments) -> i32 {
+    // These two need no server, so no setting can be wrong for them.
+    match &arguments.command {
+        Command::Completions(arguments) => return completions::run(arguments),
+        Command::Man(arguments) => return man::run(arguments).unwrap_or_else(|failure| failure.report()),
+        _ => {}
+    }
     // Standard error belongs to the command's own words.
     service::init_logging(&arguments.log, "warn");
     service::install_tls();
@@ -97,13 +117,49 @@ async fn start(arguments: Arguments) -> i32 {
         Err(failure) => return failure.report(),
     };
     let json = arguments.json;
+    let (ends_itself, left) = (arguments.command.ends_itself(), arguments.command.leaves());
+    let interrupted = async {
+        let _ = tokio::signal::ctrl_c().await;
+        if ends_itself {
+            // The command has heard it as well, and says what it did. A second one does not wait for that.
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    };
     let ended = tokio::select! {
         ended = dispatch(arguments.command, &servers, json) => ended,
-        _ = tokio::signal::ctrl_c() => return exit::INTERRUPTED,
+        () = interrupted => match left {
+            Some(left) => Err(Failure::interrupted(left)),
+            None => return exit::INTERRUPTED,
+        },
     };
     match ended {
         Ok(code) => code,
         Err(failure) => failure.report(),
+    }
+}
+
+impl Command {
+    /// Whether it listens to Ctrl-C itself, to say what it has done.
+    fn ends_itself(&self) -> bool {
+        matches!(
+            self,
+            Self::Sync(_) | Self::Import(_) | Self::Dead(dead::Command::Replay(_) | dead::Command::Purge(_))
+        )
+    }
+
+    /// What is left by one that is ended in the middle, if it changes anything.
+    fn leaves(&self) -> Option<&'static str> {
+        match self {
+            Self::Migrate => Some(
+                "the migrations that had run stay, the one that was running is rolled back; run it again",
+            ),
+            Self::Account(account::Command::Pause(_) | account::Command::Resume(_))
+            | Self::Brokerage(brokerage::Command::Add(_))
+            | Self::Worker(worker::Command::Shutdown { .. })
+            | Self::Revoke(_) => Some("it may have been done; the same again does no harm"),
+            _ if self.ends_itself() => Some("at once; what was on its way may have been done"),
+            _ => None,
+        }
     }
 }
 
@@ -120,6 +176,8 @@ async fn dispatch(command: Command, servers: &Servers, json: bool) -> Result<i32
         Command::Worker(command) => worker::run(command, servers, json).await,
         Command::Revoke(revocation) => worker::revoke(revocation, servers, json).await,
         Command::Brokerage(command) => brokerage::run(command, servers, json).await,
+        Command::Completions(arguments) => Ok(completions::run(&arguments)),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

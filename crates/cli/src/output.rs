@@ -109,6 +109,12 @@ fn write(line: &str) -> bool {
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }
 
+/// Writes to standard output what is not for reading: scripts, pages.
+pub(crate) fn raw(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
 /// Prints a line to standard error.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", harmless(line));

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ledger::Account;
 use pipeline::{SyncJob, encode_sync};
 use queue::{Message, WorkQueue};
@@ -12,7 +11,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output;
+use crate::progress::Progress;
 use crate::servers::Servers;
 
 /// How long `--wait` waits unless it says otherwise.
@@ -53,12 +54,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let interrupt = Interrupt::listen();
     let named = named_accounts(&arguments, servers)?;
-    let storage = servers.migrated_storage().await?;
-    let accounts =
-        if arguments.all { all_accounts(&storage, arguments.org.as_deref()).await? } else { named };
-    let publisher = servers.publisher().await?;
-    let enqueued_at = Some(storage.now().await?);
+    let prepared = interrupt.or("nothing was enqueued", async {
+        let storage = servers.migrated_storage().await?;
+        let accounts =
+            if arguments.all { all_accounts(&storage, arguments.org.as_deref()).await? } else { named };
+        let enqueued_at = Some(storage.now().await?);
+        Ok((storage, accounts, servers.publisher().await?, enqueued_at))
+    });
+    let (storage, accounts, publisher, enqueued_at) = prepared.await?;
     let jobs: Vec<SyncJob> = accounts
         .into_iter()
         .map(|account| SyncJob {
@@ -81,19 +86,31 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
     let messages = (jobs.iter())
         .map(|job| Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None)))
         .collect();
-    tokio::time::timeout(PUBLISH_LIMIT, publisher.publish_all(messages))
-        .await
-        .map_err(|_| Failure::unavailable("RabbitMQ did not confirm the jobs"))??;
+    let publishing = async {
+        tokio::time::timeout(PUBLISH_LIMIT, publisher.publish_all(messages))
+            .await
+            .map_err(|_| Failure::unavailable("RabbitMQ did not confirm the jobs"))??;
+        Ok(())
+    };
+    interrupt.or("jobs may have been enqueued; the same again does no harm", publishing).await?;
     match arguments.wait {
         None => {
             print_enqueued(&jobs, json);
             Ok(exit::DONE)
         }
         Some(seconds) => {
-            let outcomes = wait(&storage, &jobs, Duration::from_secs(seconds), json).await?;
+            let limit = Duration::from_secs(seconds);
+            let outcomes = wait(&storage, &jobs, limit, &interrupt, json).await?;
+            let open = jobs.len() - outcomes.len();
             let summary = summary(&jobs, outcomes);
             let good = summary["success"] == summary["requested"];
             print_summary(&summary, json);
+            if open > 0 && interrupt.is_typed() {
+                return Err(Failure::interrupted(&format!(
+                    "{open} of {} jobs are open and go on; `syncfleet account list` shows how they end",
+                    jobs.len()
+                )));
+            }
             Ok(if good { exit::DONE } else { exit::FAILED })
         }
     }
@@ -142,31 +159,27 @@ async fn all_accounts(storage: &Storage, organization: Option<&str>) -> Result<V
     }
 }
 
-/// Waits until every job has an outcome or the time is over, drawing progress on a terminal.
+/// Waits until every job has an outcome, the time is over or Ctrl-C is typed, drawing progress on a terminal.
 async fn wait(
     storage: &Storage,
     jobs: &[SyncJob],
     limit: Duration,
+    interrupt: &Interrupt,
     json: bool,
 ) -> Result<BTreeMap<String, Outcome>, Failure> {
     let deadline = Instant::now() + limit;
-    let bar = ProgressBar::new(jobs.len() as u64);
-    if !output::is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}") {
-        bar.set_style(style);
-    }
+    let progress = Progress::new("synced", jobs.len());
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     while outcomes.len() < jobs.len() {
         let open: Vec<String> =
             jobs.iter().map(|job| job.id.clone()).filter(|id| !outcomes.contains_key(id)).collect();
         for outcome in storage.outcomes(&open).await? {
-            let line = format!("{}: {}", outcome.account, outcome.status);
-            bar.set_message(line.clone());
-            bar.inc(1);
+            progress.step();
             if !json {
-                bar.suspend(|| output::say(&line));
+                let line = [format!("{}: ", outcome.account).into(), output::status(&outcome.status)];
+                progress.above(|| {
+                    output::say_spans(&line);
+                });
             }
             outcomes.insert(outcome.sync_id.clone(), outcome);
         }
@@ -174,10 +187,12 @@ async fn wait(
             break;
         }
         if outcomes.len() < jobs.len() {
-            tokio::time::sleep(POLL).await;
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                () = interrupt.typed() => break,
+            }
         }
     }
-    bar.finish_and_clear();
     Ok(outcomes)
 }
 

@@ -79,7 +79,7 @@ pub struct DeadLetter {
 pub struct Replay {
     /// The ids of the letters that are jobs again.
     pub ids: Vec<String>,
-    /// What ended it early: the others are still dead letters.
+    /// What failed and ended it early: the others are still dead letters.
     pub error: Option<QueueError>,
 }
 
@@ -125,12 +125,26 @@ impl DeadLetters {
     /// `now` is PostgreSQL's, since outcomes are compared with it. Ids without a letter are passed over. A lost connection
     /// may leave a letter whose job was published: it would run twice, and never not at all.
     pub async fn replay(&mut self, ids: &HashSet<String>, now: DateTime<Utc>) -> Replay {
+        self.replay_while(ids, now, |_| true).await
+    }
+
+    /// As [`Self::replay`], asking `goes_on` before each of its batches, with how many letters are jobs again by then; at
+    /// `false` the others stay letters.
+    pub async fn replay_while(
+        &mut self,
+        ids: &HashSet<String>,
+        now: DateTime<Utc>,
+        mut goes_on: impl FnMut(usize) -> bool,
+    ) -> Replay {
         let mut replay = Replay { ids: Vec::new(), error: None };
         let wanted: Vec<(String, WorkQueue)> = (self.letters.iter())
             .filter(|letter| ids.contains(&letter.id))
             .map(|letter| (letter.id.clone(), letter.queue))
             .collect();
         for batch in wanted.chunks(BATCH) {
+            if !goes_on(replay.ids.len()) {
+                break;
+            }
             if let Err(error) = self.replay_batch(batch, now, &mut replay.ids).await {
                 replay.error = Some(error);
                 break;

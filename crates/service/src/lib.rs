@@ -20,7 +20,7 @@ mod values;
 pub use logging::{LogArgs, LogFormat, init_logging};
 pub use metrics::{Metrics, MetricsAddress, MetricsArgs, Told};
 pub use names::{host_name, process_name};
-pub use parse::{ParseFailure, parse};
+pub use parse::{ParseFailure, parse, parse_as};
 pub use run::{Fatal, run};
 pub use secret::SecretUrl;
 pub use settings::{

@@ -48,7 +48,18 @@ impl ParseFailure {
 /// A bad value of anything that has a variable is a [`ParseFailure::Setting`]; the value is not repeated, because it
 /// may hold a password. Everything else is a usage error.
 pub fn parse<T: Parser>() -> Result<T, ParseFailure> {
-    T::try_parse().map_err(|error| classify(error, &T::command()))
+    parse_as(T::command())
+}
+
+/// As [`parse`], by a command that was made of `T`'s and shows more help than it.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_as<T: Parser>(command: Command) -> Result<T, ParseFailure> {
+    let matches = command.clone().try_get_matches();
+    let parsed = matches
+        .and_then(|matches| T::from_arg_matches(&matches).map_err(|error| error.format(&mut T::command())));
+    parsed.map_err(|error| classify(error, &command))
 }
 
 fn classify(error: clap::Error, command: &Command) -> ParseFailure {

@@ -63,12 +63,22 @@ impl Storage {
     /// line. Of two states of one order the larger `filled_quantity` wins, the one imported later when equal.
     /// Executions are added; the same one again replaces the earlier.
     pub async fn import_orders(&self, orders: &[ImportedOrder]) -> Result<ImportSummary, StorageError> {
+        self.import_orders_telling(orders, |_| ()).await
+    }
+
+    /// As [`Self::import_orders`], telling now and then how many orders it has been through. None counts before all do.
+    pub async fn import_orders_telling(
+        &self,
+        orders: &[ImportedOrder],
+        mut tell: impl FnMut(usize),
+    ) -> Result<ImportSummary, StorageError> {
         let mut transaction = self.begin().await?;
         self.lock_accounts(&mut transaction, orders.iter().map(|order| &order.account)).await?;
         self.insert_instruments(&mut transaction, orders.iter().map(|order| &order.columns)).await?;
         let mut summary = ImportSummary::default();
         for batch in orders.chunks(BATCH) {
             self.import_batch(&mut transaction, batch, &mut summary).await?;
+            tell(summary.orders_new + summary.orders_changed + summary.orders_unchanged);
         }
         transaction.commit().await?;
         Ok(summary)

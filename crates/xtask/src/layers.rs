@@ -32,6 +32,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const WIRING: &[&str] =
     &["service", "pipeline", "storage", "cache", "brokerage", "queue", "ledger", "celery", "tls"];
 
+/// Examples that people copy: they know nothing of ours, and nothing of this workspace, so that the copy builds.
+const EXAMPLES: &[&str] = &["consumer"];
+
 /// What tests of any crate may use besides.
 const IN_TESTS: &[&str] = &["testbed"];
 
@@ -49,13 +52,17 @@ pub(crate) fn check(metadata: &Value) -> Vec<String> {
     let mut violations = Vec::new();
     for package in list(&metadata["packages"]) {
         let name = text(&package["name"]);
+        let manifest = text(&package["manifest_path"]);
+        if EXAMPLES.contains(&name) {
+            violations.extend(example_violation(name, manifest));
+            continue;
+        }
         let Some((_, may_use)) = MAY_USE.iter().find(|(known, _)| *known == name) else {
             violations.push(format!("{name} is new: enter it in crates/xtask/src/layers.rs"));
             continue;
         };
         violations
             .extend(list(&package["dependencies"]).iter().filter_map(|edge| violation(name, may_use, edge)));
-        let manifest = text(&package["manifest_path"]);
         if !std::fs::read_to_string(manifest).is_ok_and(|manifest| inherits_lints(&manifest)) {
             violations.push(format!("{name} does not set [lints] workspace = true"));
         }
@@ -72,6 +79,14 @@ fn violation(name: &str, may_use: &[&str], edge: &Value) -> Option<String> {
     }
     let (_, owner) = ONLY.iter().find(|(only, _)| *only == used)?;
     (*owner != name).then(|| format!("{name} must not use {used}: only {owner} does"))
+}
+
+/// An example stands alone: it names no path, and takes nothing over from the workspace.
+fn example_violation(name: &str, manifest: &str) -> Option<String> {
+    let text = std::fs::read_to_string(manifest).unwrap_or_default().replace(' ', "");
+    let stands_alone = text.contains("[package]")
+        && !["path=\"../", "workspace=true"].iter().any(|borrowed| text.contains(borrowed));
+    (!stands_alone).then(|| format!("{name} is an example, and would not build where it is copied to"))
 }
 
 /// Whether a manifest has `workspace = true` in its `[lints]`; `cargo metadata` does not tell.
@@ -103,7 +118,7 @@ mod tests {
     #[test]
     fn every_crate_is_checked() {
         let metadata = workspace::metadata().unwrap();
-        assert_eq!(list(&metadata["packages"]).len(), MAY_USE.len());
+        assert_eq!(list(&metadata["packages"]).len(), MAY_USE.len() + EXAMPLES.len());
     }
 
     fn with_edge(name: &str, edge: &Value) -> Vec<String> {
@@ -139,6 +154,17 @@ mod tests {
         assert!(inherits_lints("[package]\nname = \"a\"\n[lints]\nworkspace = true\n[dependencies]\n"));
         assert!(!inherits_lints("[lints]\n[dependencies]\nworkspace = true\n"));
         assert!(!inherits_lints("[package]\nname = \"a\"\n"));
+    }
+
+    #[test]
+    fn an_example_stands_alone() {
+        let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        assert_eq!(
+            example_violation("consumer", &format!("{manifests}/deploy/consumers/rust/Cargo.toml")),
+            None
+        );
+        assert!(example_violation("consumer", &format!("{manifests}/crates/queue/Cargo.toml")).is_some());
+        assert!(example_violation("consumer", "/nowhere/Cargo.toml").is_some());
     }
 
     #[test]

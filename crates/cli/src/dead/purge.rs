@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::open;
 use super::selection::Selection;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output;
 use crate::servers::Servers;
 
@@ -27,11 +28,21 @@ pub(super) async fn run(arguments: &Arguments, servers: &Servers, json: bool) ->
             "dead letters are deleted for good, and there is no terminal to ask at: say --yes",
         ));
     }
-    let mut dead = open(servers).await?;
+    let interrupt = Interrupt::listen();
+    let mut dead = interrupt.or("nothing was deleted", open(servers)).await?;
     let wanted = arguments.selection.of(&dead);
-    if !arguments.yes && !wanted.is_empty() && !confirmed(wanted.len()).await {
-        dead.close().await?;
-        return Err(Failure::operation("nothing was deleted"));
+    if !arguments.yes && !wanted.is_empty() {
+        let is_confirmed = tokio::select! {
+            is_confirmed = confirmed(wanted.len()) => Some(is_confirmed),
+            () = interrupt.typed() => None,
+        };
+        if is_confirmed != Some(true) {
+            dead.close().await?;
+            return Err(match is_confirmed {
+                Some(_) => Failure::operation("nothing was deleted"),
+                None => Failure::interrupted("nothing was deleted"),
+            });
+        }
     }
     let purged = dead.purge(&wanted).await;
     let closed = dead.close().await;

@@ -10,7 +10,9 @@ use storage::JobWait;
 use super::selection::Selection;
 use super::{argument, open};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output;
+use crate::progress::Progress;
 use crate::servers::Servers;
 
 /// Jobs noted in one statement.
@@ -20,9 +22,10 @@ const CURABLE: [&str; 3] = ["retries_exhausted", "crash_loop", "redelivery_limit
 
 /// Makes letters jobs again.
 pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let interrupt = Interrupt::listen();
     // Outcomes carry PostgreSQL's time, and only those after the replay count.
-    let storage = servers.migrated_storage().await?;
-    let mut dead = open(servers).await?;
+    let opened = async { Ok((servers.migrated_storage().await?, open(servers).await?)) };
+    let (storage, mut dead) = interrupt.or("nothing was replayed", opened).await?;
     let wanted = selection.of(&dead);
     let told: HashMap<String, (&str, Option<String>)> = (dead.letters().iter())
         .filter(|letter| wanted.contains(&letter.id))
@@ -37,7 +40,14 @@ pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) ->
     for waits in waits.chunks(NOTES_MAX) {
         storage.note_waits(waits).await?;
     }
-    let replay = dead.replay(&wanted, storage.now().await?).await;
+    let now = storage.now().await?;
+    let progress = Progress::new("replayed", count);
+    let goes_on = |done| {
+        progress.at(done);
+        !interrupt.is_typed()
+    };
+    let replay = dead.replay_while(&wanted, now, goes_on).await;
+    drop(progress);
     let closed = dead.close().await;
     if json {
         output::document(&json!({"replayed": replay.ids}));
@@ -61,6 +71,9 @@ pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) ->
         return Err(error.into());
     }
     closed?;
+    if interrupt.is_typed() && replay.ids.len() < count {
+        return Err(Failure::interrupted(&format!("{} are still dead letters", count - replay.ids.len())));
+    }
     selection.check(&wanted)?;
     Ok(exit::DONE)
 }

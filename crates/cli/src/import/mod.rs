@@ -18,7 +18,9 @@ use service::exit;
 use storage::{ImportCounts, ImportSummary, ImportedOrder};
 
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output;
+use crate::progress::Progress;
 use crate::servers::Servers;
 
 /// The largest file that is read; it takes a few times as much memory.
@@ -89,7 +91,14 @@ pub(crate) struct BadRow {
     pub(crate) reason: String,
 }
 
+/// Loads a file; at Ctrl-C the transaction it is loaded in is given up.
 pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let interrupt = Interrupt::listen();
+    let left = "nothing was loaded, unless all of it was just then; the same again loads nothing twice";
+    interrupt.or(left, load(command, servers, json)).await
+}
+
+async fn load(command: Command, servers: &Servers, json: bool) -> Result<i32, Failure> {
     let default_organization = &servers.settings.default_organization_id;
     let (rows, counts) = match &command {
         Command::Tradebook(arguments) => {
@@ -128,7 +137,10 @@ async fn load_orders(
     json: bool,
 ) -> Result<i32, Failure> {
     let orders = accepted(parsed)?;
-    let summary = servers.migrated_storage().await?.import_orders(&orders).await?;
+    let storage = servers.migrated_storage().await?;
+    let progress = Progress::new("loaded", orders.len());
+    let summary = storage.import_orders_telling(&orders, |done| progress.at(done)).await?;
+    drop(progress);
     print_orders(&orders, &summary, json);
     Ok(exit::DONE)
 }

@@ -225,3 +225,29 @@ async fn a_letter_of_protocol_1_replays_without_the_time_in_its_body() {
     let runs = bed.done(worker).await.runs();
     assert_eq!((runs[0].id.as_str(), runs[0].retries), ("old", 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_told_to_stop_leaves_the_others_as_letters() {
+    let bed = Bed::new().await;
+    let all: Vec<String> = (0..600).map(|number| format!("letter-{number}")).collect();
+    bed.publisher.publish_all(all.iter().map(|id| letter(id)).collect()).await.unwrap();
+    let mut dead = open(&bed.vhost).await;
+    // In the order of their queue, which need not be that of a batch.
+    let order: Vec<String> = ids(&dead).into_iter().map(str::to_owned).collect();
+    let mut told = Vec::new();
+    let wanted = all.iter().cloned().collect();
+    let replay = dead
+        .replay_while(&wanted, Utc::now(), |done| {
+            told.push(done);
+            done == 0
+        })
+        .await;
+    let done = replay.ids.len();
+    assert!(replay.error.is_none() && (1..600).contains(&done), "{replay:?}");
+    assert_eq!(told, [0, done]);
+    assert_eq!(replay.ids, order[..done]);
+    assert_eq!(ids(&dead), order[done..]);
+    dead.close().await.unwrap();
+    bed.wait_for_depth("adhoc", (done as u64, 0));
+    bed.wait_for_depth(DEAD_QUEUE, (600 - done as u64, 0));
+}
