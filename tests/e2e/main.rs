@@ -24,5 +24,6 @@ mod real_input;
 mod retries;
 mod secrets;
 mod storm;
+mod telemetry;
 mod tls;
 mod workers;

@@ -131,8 +131,10 @@ pub async fn refresh_metrics(storage: &Storage) {
     let pool = storage.pool_use();
     set_pool("postgresql", pool.in_use, pool.idle, pool.max);
     match storage.logins_needed().await {
-        Ok(kinds) => {
-            for (kind, accounts) in kinds {
+        Ok(needed) => {
+            for kind in Kind::ALL.map(Kind::as_str) {
+                let accounts =
+                    needed.iter().find(|(known, _)| known == kind).map_or(0, |(_, accounts)| *accounts);
                 // Far from 2^53.
                 gauge!("syncfleet_logins_needed", "brokerage" => kind).set(accounts as f64);
             }

@@ -54,7 +54,8 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let text = panic.payload_as_str().unwrap_or("no message");
     let backtrace = std::backtrace::Backtrace::capture();
-    let backtrace = (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let backtrace =
+        (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(place, backtrace, "panicked: {text}");
 }
 
