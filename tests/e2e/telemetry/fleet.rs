@@ -10,7 +10,8 @@ fn a_beat_tells_how_the_fleet_does_and_names_an_account_for_as_long_as_it_is_lat
     world.import(&jsonl(&orders)).expect(0);
     let address = free_address();
     let _worker = world.worker(&[]);
-    let _beat = world.beat(&[("METRICS_ADDR", &address)]);
+    let beat = world.beat(&[("METRICS_ADDR", &address)]);
+    beat.wait_for_line("a tick every", PATIENCE).unwrap();
     world.wait_for_count("SELECT count(DISTINCT pseudo_account) FROM tradingdb.sync_outcomes", 3);
     world.syncfleet(&["account", "pause", "Asha"]).expect(0);
 
@@ -61,7 +62,8 @@ fn accounts_that_nobody_syncs_are_late_from_when_they_were_first_due() {
     let world = World::new().with("SYNC_INTERVAL_SECONDS", "3");
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);
     let address = free_address();
-    let _beat = world.beat(&[("METRICS_ADDR", &address)]);
+    let beat = world.beat(&[("METRICS_ADDR", &address)]);
+    beat.wait_for_line("a tick every", PATIENCE).unwrap();
     let told = || get(&address, "/metrics");
     let raghu = r#"syncfleet_worst_account_staleness_seconds{organization_id="default",account="Raghu"}"#;
     wait_until("Raghu is late", PATIENCE, || value(&told(), raghu).is_some());
@@ -78,7 +80,8 @@ fn accounts_that_nobody_syncs_are_late_from_when_they_were_first_due() {
 fn what_nobody_knows_any_more_is_not_told() {
     let world = World::on_postgres(testbed::Postgres::start().unwrap());
     let address = free_address();
-    let _beat = world.beat(&[("METRICS_ADDR", &address)]);
+    let beat = world.beat(&[("METRICS_ADDR", &address)]);
+    beat.wait_for_line("a tick every", PATIENCE).unwrap();
     let told = || get(&address, "/metrics");
     wait_until("the fleet", PATIENCE, || told().contains("syncfleet_accounts{"));
     world.postgres.as_ref().unwrap().stop().unwrap();

@@ -42,7 +42,8 @@ fn an_account_that_becomes_stale_fires_account_stale_which_clears_when_it_is_syn
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100"), fill("Meena", 2, 75, "100")])).expect(0);
     let (beat_address, worker_address) = (free_address(), free_address());
     let _worker = world.worker(&[("METRICS_ADDR", &worker_address)]);
-    let _beat = world.beat(&[("METRICS_ADDR", &beat_address)]);
+    let beat = world.beat(&[("METRICS_ADDR", &beat_address)]);
+    beat.wait_for_line("a tick every", PATIENCE).unwrap();
     let rules = repository("deploy/prometheus/syncfleet.rules.yml");
     let configuration = configuration(&beat_address, &worker_address);
     let prometheus = Prometheus::start(&configuration, &[("syncfleet.rules.yml", &rules)]).unwrap();

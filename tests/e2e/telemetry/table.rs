@@ -34,7 +34,8 @@ fn every_metric_that_is_told_is_in_the_readme_and_every_one_there_is_told() {
     world.import(&jsonl(&[fill("Raghu", 1, 75, "100"), fill("Meena", 2, 75, "100")])).expect(0);
     let (beat_address, worker_address) = (free_address(), free_address());
     let _worker = world.worker(&[("METRICS_ADDR", &worker_address)]);
-    let _beat = world.beat(&[("METRICS_ADDR", &beat_address)]);
+    let beat = world.beat(&[("METRICS_ADDR", &beat_address)]);
+    beat.wait_for_line("a tick every", PATIENCE).unwrap();
     world.wait_for_count("SELECT count(DISTINCT pseudo_account) FROM tradingdb.sync_outcomes", 2);
     // Only an account that is late is named.
     hold(&world, "Raghu");
