@@ -27,6 +27,7 @@ mod real_input;
 mod retries;
 mod secrets;
 mod storm;
+mod telemetry;
 mod terminal;
 mod tls;
 mod why;

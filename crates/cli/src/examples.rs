@@ -117,7 +117,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "queue status",
         &[
-            ("what waits, and who consumes", "syncfleet queue status"),
+            ("what waits, how old it is, and who consumes", "syncfleet queue status"),
+            ("drawn anew every ten seconds", "syncfleet queue status --watch 10"),
             (
                 "also what is being worked on",
                 "syncfleet queue status --rabbitmq-management-url http://syncfleet@rabbitmq:15672",

@@ -6,10 +6,13 @@ use brokerage::Kind;
 use cache::Cache;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use storage::Storage;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use crate::chain;
+
+/// How long PostgreSQL may take to say what only it knows.
+const REFRESH_LIMIT: Duration = Duration::from_millis(1500);
 
 /// The steps whose time is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,14 +133,19 @@ pub(crate) fn count_request(brokerage: &'static str, outcome: &'static str, took
 pub async fn refresh_metrics(storage: &Storage) {
     let pool = storage.pool_use();
     set_pool("postgresql", pool.in_use, pool.idle, pool.max);
-    match storage.logins_needed().await {
-        Ok(kinds) => {
-            for (kind, accounts) in kinds {
+    // Whoever asks has other metrics to hear of.
+    let asked = timeout(REFRESH_LIMIT, storage.logins_needed()).await;
+    match asked {
+        Ok(Ok(needed)) => {
+            for kind in Kind::ALL.map(Kind::as_str) {
+                let accounts =
+                    needed.iter().find(|(known, _)| known == kind).map_or(0, |(_, accounts)| *accounts);
                 // Far from 2^53.
                 gauge!("syncfleet_logins_needed", "brokerage" => kind).set(accounts as f64);
             }
         }
-        Err(error) => debug!("logins that are needed were not counted: {}", chain(&error)),
+        Ok(Err(error)) => debug!("logins that are needed were not counted: {}", chain(&error)),
+        Err(_) => debug!("logins that are needed were not counted within {REFRESH_LIMIT:?}"),
     }
 }
 

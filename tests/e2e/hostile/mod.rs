@@ -134,7 +134,11 @@ fn sums(told: &str, metric: &str, label: &str) -> BTreeMap<String, usize> {
         let (_, rest) = line.split_once(&format!("{label}=\"")).unwrap();
         let (value, _) = rest.split_once('"').unwrap();
         let (_, count) = line.rsplit_once(' ').unwrap();
-        *sums.entry(value.to_owned()).or_default() += count.parse::<usize>().unwrap();
+        let count = count.parse::<usize>().unwrap();
+        // Counters are told from the start, before anything is counted.
+        if count > 0 {
+            *sums.entry(value.to_owned()).or_default() += count;
+        }
     }
     sums
 }

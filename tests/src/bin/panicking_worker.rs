@@ -7,6 +7,7 @@ use std::time::Duration;
 use queue::{
     Attempt, Consumer, ConsumerSettings, End, Ending, Handler, Publisher, RabbitUrls, RetryPolicy, WorkQueue,
 };
+use service::{LogArgs, LogFormat};
 use tokio_util::sync::CancellationToken;
 
 struct Panicking;
@@ -30,6 +31,12 @@ impl Handler for Panicking {
 
 #[tokio::main]
 async fn main() {
+    let log_format = if std::env::var("LOG_FORMAT").is_ok_and(|format| format == "json") {
+        LogFormat::Json
+    } else {
+        LogFormat::Pretty
+    };
+    service::init_logging(&LogArgs { log_format, rust_log: None }, "info");
     let urls = std::env::var("RABBITMQ_URL").expect("RABBITMQ_URL");
     let urls = RabbitUrls::parse(&urls).expect("a usable URL");
     let settings = ConsumerSettings {

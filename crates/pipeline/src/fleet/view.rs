@@ -244,13 +244,14 @@ mod tests {
             let jobs = tally(&[]).waiting_jobs(account, "s");
             jobs.into_iter().map(|(at, _)| (now() - at).num_seconds()).collect::<Vec<_>>()
         };
-        assert_eq!(due(&synced("a", 60)), []);
+        let none: [i64; 0] = [];
+        assert_eq!(due(&synced("a", 60)), none);
         assert_eq!(due(&synced("a", 200)), [120]);
         assert_eq!(due(&synced("a", 500)), [420, 120]);
         assert_eq!(due(&synced("a", 5000)), [420, 120], "what is two intervals old is gone");
-        assert_eq!(due(&account("a")), [], "it has no job yet");
+        assert_eq!(due(&account("a")), none, "it has no job yet");
         assert_eq!(due(&DueAccount { due_since: ago(120), ..account("a") }), [120], "its first one");
-        assert_eq!(due(&DueAccount { paused: true, ..synced("a", 500) }), []);
+        assert_eq!(due(&DueAccount { paused: true, ..synced("a", 500) }), none);
         assert_eq!(due(&DueAccount { due_since: ago(300), ..synced("a", 5000) }), [120], "resumed");
     }
 
