@@ -9,7 +9,8 @@ use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
 use queue::{Publisher, RabbitUrls};
 use service::{
-    BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, Shutdown, Told,
+    BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, Shutdown, Teller, Told,
+    TracesArgs,
 };
 use storage::{Storage, StorageError};
 use tracing::info;
@@ -35,14 +36,18 @@ struct Arguments {
     metrics: MetricsArgs,
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    traces: TracesArgs,
 }
 
 fn main() {
     std::process::exit(service::block_on(async {
         match service::parse::<Arguments>() {
             Ok(arguments) => {
-                let log = arguments.log.clone();
-                service::run(&log, async |shutdown| schedule(arguments, shutdown).await).await
+                let (log, traces, name) =
+                    (arguments.log.clone(), arguments.traces.clone(), service::process_name("beat"));
+                let teller = Teller { program: "syncfleet-beat", instance: &name };
+                service::run(&log, &traces, teller, async |shutdown| schedule(arguments, shutdown).await).await
             }
             Err(failure) => failure.report(),
         }

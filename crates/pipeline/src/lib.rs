@@ -23,6 +23,7 @@ mod report;
 mod results;
 mod secret_ref;
 mod snapshot;
+mod step;
 mod sync;
 mod telemetry;
 

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::look::Look;
-use crate::report::{DetectionReport, Report, Status};
+use crate::report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
 use crate::{
     Environment, FanOut, ResultBackend, SyncJob, chain, comparison, detection, generation, look,
-    notification, snapshot,
+    notification, snapshot, step,
 };
 
 /// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
@@ -88,15 +88,25 @@ pub(crate) struct LeaseLost;
 impl Pipeline {
     /// The spine: the steps in their order, each failing for itself, then the telling, and the outcome last.
     pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> Result<RunEnd, LeaseLost> {
-        let look = match look::prepare(self, job, lease.started_at).await {
+        let prepared = look::prepare(self, job, lease.started_at);
+        let look = match step::run(step::span!("look"), prepared, look_told).await {
             Ok(Look::Wait(delay)) => return Ok(RunEnd::Waiting { delay }),
             Ok(look) => look,
             Err(error) => Look::Failed(chain(&error)),
         };
-        let (mut detected, counted) = detection::detect(self, lease, look).await?;
-        let generated = generation::generate(self, job, lease).await?;
-        comparison::compare(self, lease, &mut detected, counted, &generated).await?;
-        let stored = snapshot::store(self, lease).await;
+        let detection = detection::detect(self, lease, look);
+        let (mut detected, counted) = step::run(step::span!("detect"), detection, |ended| {
+            step::told(ended, |(report, _)| detection_told(report))
+        })
+        .await?;
+        let generation = generation::generate(self, job, lease);
+        let generated = step::run(step::span!("regenerate"), generation, |ended| {
+            step::told(ended, generation_told)
+        })
+        .await?;
+        let comparison = comparison::compare(self, lease, &mut detected, counted, &generated);
+        step::run(step::span!("compare"), comparison, |ended| step::told(ended, |()| Ok("done"))).await?;
+        let stored = step::run(step::span!("snapshot"), snapshot::store(self, lease), snapshot_told).await;
         let report = Report {
             account: job.account.clone(),
             sync_id: job.id.clone(),
@@ -136,7 +146,12 @@ impl Pipeline {
             Err(error) => return Ok(failed("Outcome not stored", &error, report)),
         };
         report.external_orders = external.len();
-        if let Err(error) = notification::notify(self, &report, &external).await {
+        let notifying = notification::notify(self, &report, &external);
+        let notified = step::run(step::span!("notify"), notifying, |ended| match ended {
+            Ok(()) => Ok("done"),
+            Err(error) => Err(chain(error)),
+        });
+        if let Err(error) = notified.await {
             return Ok(failed("Notification failed", &error, report));
         }
         let announced: Vec<i32> = external.iter().map(|order| order.id).collect();
@@ -151,7 +166,12 @@ impl Pipeline {
             report: Some(&full_results),
         };
         let checked = report.detection.is_all_there_is();
-        match self.storage.finish_run(lease, &ended, job.force, checked, &announced).await {
+        let finishing = self.storage.finish_run(lease, &ended, job.force, checked, &announced);
+        let finished = step::run(step::span!("finish"), finishing, |ended| match ended {
+            Ok(()) => Ok("done"),
+            Err(error) => Err(chain(error)),
+        });
+        match finished.await {
             Ok(()) => {
                 info!(account = %job.account, status = report.status().as_str(),
                       errors = report.errors().len(), "{} synced: {}{}", job.account,
@@ -183,6 +203,43 @@ impl Pipeline {
                 return;
             }
         }
+    }
+}
+
+fn look_told(prepared: &Result<Look, StorageError>) -> step::Told {
+    match prepared {
+        Ok(Look::NotDue) => Ok("not_due"),
+        Ok(Look::NoBrokerage) => Ok("no_brokerage"),
+        Ok(Look::Skipped { outcome, .. }) => Ok(outcome),
+        Ok(Look::Wait(_)) => Ok("wait"),
+        Ok(Look::Ready(_)) => Ok("ready"),
+        Ok(Look::Failed(error)) => Err(error.clone()),
+        Err(error) => Err(chain(error)),
+    }
+}
+
+fn detection_told(report: &DetectionReport) -> step::Told {
+    match report {
+        DetectionReport::Completed(_) => Ok("completed"),
+        DetectionReport::NoBrokerage => Ok("no_brokerage"),
+        DetectionReport::Skipped(_) => Ok("skipped"),
+        DetectionReport::Failed { error, .. } => Err(error.clone()),
+    }
+}
+
+fn generation_told(report: &GenerationReport) -> step::Told {
+    match report {
+        GenerationReport::Done { .. } => Ok("done"),
+        GenerationReport::Current { .. } => Ok("current"),
+        GenerationReport::Skipped { .. } => Ok("skipped"),
+        GenerationReport::Failed(error) => Err(error.clone()),
+    }
+}
+
+fn snapshot_told(report: &SnapshotReport) -> step::Told {
+    match report {
+        SnapshotReport::Stored(_) => Ok("stored"),
+        SnapshotReport::Failed(error) => Err(error.clone()),
     }
 }
 

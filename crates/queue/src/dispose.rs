@@ -6,14 +6,14 @@ use std::time::Duration;
 use chrono::Utc;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument as _, debug, error, info, warn};
 
 use crate::copy::{self, Again};
 use crate::decide::Disposition;
 use crate::delay::DelayStep;
 use crate::executor::{Executor, Handled, STOP_LIMIT, Session};
 use crate::handler::{End, Handler};
-use crate::{PublishError, WorkQueue};
+use crate::{PublishError, WorkQueue, trace};
 
 /// How long the telling of an end may take; then the delivery goes back, to end another time.
 const CONCLUDE_LIMIT: Duration = Duration::from_secs(60);
@@ -110,12 +110,12 @@ impl<H: Handler> Executor<H> {
             }
         };
         match ready {
-            Ok(()) => self.ack(delivery, session).await,
+            Ok(()) => self.ack(delivery, queue, session).await,
             Err(error) if has_no_letter && !session.lost.is_cancelled() => {
                 warn!(id, error, "its end cannot be written down, it waits for {END_PAUSE:?}: {error}");
                 let again = copy::delayed(delivery, queue, DelayStep::towards(END_PAUSE), &Again::Unchanged);
                 match self.publish_copy(again, session).await {
-                    Ok(()) => self.ack(delivery, session).await,
+                    Ok(()) => self.ack(delivery, queue, session).await,
                     Err(_) => self.give_back(delivery, session).await,
                 }
             }
@@ -199,8 +199,8 @@ impl<H: Handler> Executor<H> {
         }
     }
 
-    async fn ack(&self, delivery: &Delivery, session: &Session) {
-        let sent = delivery.acker.ack(BasicAckOptions::default());
+    async fn ack(&self, delivery: &Delivery, queue: WorkQueue, session: &Session) {
+        let sent = delivery.acker.ack(BasicAckOptions::default()).instrument(trace::acking(queue));
         self.check_sent(tokio::time::timeout(STOP_LIMIT, sent).await, session);
     }
 

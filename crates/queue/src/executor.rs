@@ -9,15 +9,15 @@ use lapin::message::Delivery;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info_span};
+use tracing::{Instrument, Span, debug, info_span};
 
 use crate::copy;
-use crate::decide::{Event, Facts, decide};
+use crate::decide::{Disposition, Event, Facts, decide};
 use crate::events::{self, Events};
 use crate::handler::{Attempt, Ending, Handler};
 use crate::roster::Roster;
 use crate::{Publisher, RetryPolicy, WorkQueue};
-use crate::{headers, returns, telemetry};
+use crate::{headers, returns, telemetry, trace};
 
 /// How long a run that was told to stop may take to reach a safe point before it is dropped.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -59,23 +59,28 @@ pub(crate) struct Session {
 
 impl<H: Handler> Executor<H> {
     /// Handles one delivery.
-    pub(crate) async fn handle(&self, delivery: Delivery, queue: WorkQueue, session: &Session) {
+    pub(crate) async fn handle(&self, mut delivery: Delivery, queue: WorkQueue, session: &Session) {
+        let span = trace::processing(&mut delivery, queue);
+        self.process(&delivery, queue, session, &span).instrument(span.clone()).await;
+    }
+
+    async fn process(&self, delivery: &Delivery, queue: WorkQueue, session: &Session, span: &Span) {
         let begun = Instant::now();
         // A body that is too large is copied twice on its way to the dead letters: one such at a time.
         let _alone = match delivery.data.len() > celery::BODY_LIMIT {
             true => self.large.acquire().await.ok(),
             false => None,
         };
-        let received = match returns::renewals_due(&delivery) {
+        let received = match returns::renewals_due(delivery) {
             Some(renewals) => Err(Box::new(Handled::of_bare(Event::Returned { renewals }))),
-            None => self.receive(&delivery, queue, Utc::now()),
+            None => self.receive(delivery, queue, Utc::now(), span),
         };
         let handled = match received {
             Ok(attempt) => {
                 let attempt = Arc::new(attempt);
-                let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
+                let log_span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
                                       queue = queue.name(), retries = attempt.task.retries);
-                let (event, report) = self.attempt(&attempt, session).instrument(span).await;
+                let (event, report) = self.attempt(&attempt, session).instrument(log_span).await;
                 Handled { waiting: None, attempt: Some(attempt), event, report }
             }
             Err(unready) => {
@@ -103,12 +108,13 @@ impl<H: Handler> Executor<H> {
         };
         let disposition = decide(&handled.event, &facts);
         telemetry::count(queue, &handled.event, &disposition);
+        tell_trace(span, &handled, &disposition);
         if let Some(attempt) = &handled.attempt {
             let result = handled.report.as_ref();
             let (id, event) = (&attempt.task.id, &handled.event);
             events::tell_end(&self.events, id, event, &disposition, result, begun.elapsed());
         }
-        self.dispose(&delivery, queue, handled, disposition, session).await;
+        self.dispose(delivery, queue, handled, disposition, session).await;
     }
 
     /// Decodes and looks at what can be known without running.
@@ -117,6 +123,7 @@ impl<H: Handler> Executor<H> {
         delivery: &Delivery,
         queue: WorkQueue,
         now: DateTime<Utc>,
+        span: &Span,
     ) -> Result<Attempt, Box<Handled>> {
         let properties = &delivery.properties;
         let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
@@ -135,7 +142,8 @@ impl<H: Handler> Executor<H> {
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
         let reply_to = waits_in(properties);
-        let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error, reply_to };
+        let (redelivered, span) = (delivery.redelivered, span.clone());
+        let attempt = Attempt { task, queue, redelivered, last_error, reply_to, span };
         match self.not_now(&attempt.task, now) {
             Some(event) => {
                 Err(Box::new(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }))
@@ -188,7 +196,8 @@ impl<H: Handler> Executor<H> {
         // Boxed, so that the types of everything a job does end here.
         let handled: Pin<Box<dyn Future<Output = Ending> + Send>> =
             Box::pin(async move { handler.run(job, token).await });
-        let mut running = tokio::spawn(handled.in_current_span());
+        // The logs' span inside that of the trace, as around us.
+        let mut running = tokio::spawn(handled.in_current_span().instrument(attempt.span.clone()));
         let ended = tokio::select! {
             ended = &mut running => ended,
             () = tokio::time::sleep(limit) => {
@@ -266,6 +275,21 @@ impl Handled {
     /// Of a message that was not decoded.
     fn of_bare(event: Event) -> Self {
         Self { attempt: None, waiting: None, event, report: None }
+    }
+}
+
+/// What a delivery was, what becomes of it, and what was wrong with it, for its trace.
+fn tell_trace(span: &Span, handled: &Handled, disposition: &Disposition) {
+    if span.is_disabled() {
+        return;
+    }
+    if let Some(attempt) = &handled.attempt {
+        span.record("syncfleet.task", &attempt.task.task);
+        span.record("syncfleet.retries", trace::number(attempt.task.retries));
+    }
+    span.record("syncfleet.disposition", telemetry::disposition_name(disposition));
+    if let Event::Failed { error, .. } | Event::Refused { error, .. } = &handled.event {
+        trace::fail(span, error);
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use celery::{TaskMessage, Waiting};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::WorkQueue;
 
@@ -21,9 +23,18 @@ pub struct Attempt {
     pub last_error: Option<String>,
     /// Where a Celery client waits for its result.
     pub reply_to: Option<String>,
+    /// Its span in the job's trace; disabled where nothing is traced.
+    pub(crate) span: Span,
 }
 
 impl Attempt {
+    /// Says something about it in the job's trace, where there is one.
+    pub fn note(&self, name: &'static str, value: &str) {
+        if !self.span.is_disabled() {
+            self.span.set_attribute(name, value.to_owned());
+        }
+    }
+
     /// Who may ask for its result; `None`: nobody.
     pub(crate) fn waiting(&self) -> Option<Waiting> {
         let is_wanted = self.task.ignore_result != Some(true);

@@ -43,6 +43,7 @@ mod sequel;
 mod subscription;
 mod telemetry;
 mod topology;
+mod trace;
 mod wire;
 
 pub use backoff::RetryPolicy;

@@ -49,7 +49,8 @@ pub(crate) fn count(queue: WorkQueue, event: &Event, disposition: &Disposition) 
     }
 }
 
-fn disposition_name(disposition: &Disposition) -> &'static str {
+/// The word for a disposition, in metrics and in traces.
+pub(crate) fn disposition_name(disposition: &Disposition) -> &'static str {
     match disposition {
         Disposition::Ack => "ack",
         Disposition::Expire => "expire",

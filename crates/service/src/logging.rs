@@ -1,8 +1,12 @@
 use clap::{Args, ValueEnum};
-use tracing_subscriber::filter::Targets;
+use opentelemetry_sdk::trace::SdkTracer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
+
+use crate::log_format::WithTrace;
+use crate::traces::TARGET;
 
 /// How a program logs.
 #[derive(Debug, Clone, Args)]
@@ -31,8 +35,9 @@ fn parse_filter(text: &str) -> Result<String, String> {
         .map_err(|_| "expected a level (error, warn, info, debug, trace) or directives".to_owned())
 }
 
-/// Starts logging to standard error, at `default` unless the settings say otherwise; call it once.
-pub fn init_logging(arguments: &LogArgs, default: &str) {
+/// Starts logging to standard error, at `default` unless the settings say otherwise, and tracing where there is a tracer;
+/// call it once.
+pub(crate) fn init_logging(arguments: &LogArgs, default: &str, tracer: Option<SdkTracer>) {
     let filter = filter(arguments.rust_log.as_deref(), default);
     let layer = fmt::layer().with_writer(std::io::stderr);
     let layer = match arguments.log_format {
@@ -40,17 +45,34 @@ pub fn init_logging(arguments: &LogArgs, default: &str) {
             let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
             layer.with_ansi(is_terminal).with_target(false).boxed()
         }
-        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Json => {
+            let layer = layer.json().flatten_event(true);
+            match tracer {
+                Some(_) => layer.map_event_format(WithTrace).boxed(),
+                None => layer.boxed(),
+            }
+        }
     };
+    // Where in the code a span was made is nothing that an operator looks for.
+    let traces = tracer.map(|tracer| {
+        tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE))
+    });
     // An error only says that logging was started before.
-    drop(registry().with(layer.with_filter(filter)).try_init());
+    drop(registry().with(layer.with_filter(filter)).with(traces).try_init());
 }
 
 /// A setting that is there but empty says nothing, as in a compose file whose variable is not set.
 fn filter(said: Option<&str>, default: &str) -> Targets {
     let said = said.filter(|said| !said.trim().is_empty()).unwrap_or(default);
     // lapin logs each returned message and each lost connection; our own lines say the same with their consequence.
-    format!("lapin=off,{said}").parse().unwrap_or_default()
+    // Spans of traces are not for logs, whatever is logged.
+    format!("lapin=off,{said},{TARGET}=off").parse().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -66,6 +88,7 @@ mod tests {
             assert!(filter.would_enable("queue", &Level::INFO), "{said:?}");
             assert!(!filter.would_enable("queue", &Level::DEBUG), "{said:?}");
             assert!(!filter.would_enable("lapin", &Level::ERROR), "{said:?}");
+            assert!(!filter.would_enable(TARGET, &Level::ERROR), "{said:?}");
         }
     }
 
