@@ -25,4 +25,5 @@ mod retries;
 mod secrets;
 mod storm;
 mod tls;
+mod traces;
 mod workers;

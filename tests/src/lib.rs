@@ -5,10 +5,12 @@ mod amqp;
 mod history;
 mod http;
 mod python;
+mod traces;
 mod world;
 
 pub use amqp::{RawMessage, RawPublisher, RawTable, SHORT_STRINGS, long};
 pub use history::{Order, fill, jsonl, shared_data};
 pub use http::{free_address, get, request};
 pub use python::Python;
+pub use traces::{Collector, Span};
 pub use world::{Answer, World};

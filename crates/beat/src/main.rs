@@ -9,8 +9,8 @@ use clap::Parser;
 use pipeline::{CheckSchedule, FanOut, chain};
 use queue::{Publisher, RabbitUrls};
 use service::{
-    BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, Shutdown, Teller, Told,
-    TracesArgs,
+    BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, Shutdown, Teller,
+    Told, TracesArgs,
 };
 use storage::{Storage, StorageError};
 use tracing::info;
@@ -47,7 +47,8 @@ fn main() {
                 let (log, traces, name) =
                     (arguments.log.clone(), arguments.traces.clone(), service::process_name("beat"));
                 let teller = Teller { program: "syncfleet-beat", instance: &name };
-                service::run(&log, &traces, teller, async |shutdown| schedule(arguments, shutdown).await).await
+                service::run(&log, &traces, teller, async |shutdown| schedule(arguments, shutdown).await)
+                    .await
             }
             Err(failure) => failure.report(),
         }

@@ -20,11 +20,7 @@ pub(crate) use span;
 pub(crate) type Told = Result<&'static str, String>;
 
 /// Runs a step under its span; `told`, which is asked only where there is a trace, says what came of it.
-pub(crate) async fn run<T>(
-    span: Span,
-    step: impl Future<Output = T>,
-    told: impl FnOnce(&T) -> Told,
-) -> T {
+pub(crate) async fn run<T>(span: Span, step: impl Future<Output = T>, told: impl FnOnce(&T) -> Told) -> T {
     let ended = step.instrument(span.clone()).await;
     if !span.is_disabled() {
         match told(&ended) {

@@ -100,10 +100,9 @@ impl Pipeline {
         })
         .await?;
         let generation = generation::generate(self, job, lease);
-        let generated = step::run(step::span!("regenerate"), generation, |ended| {
-            step::told(ended, generation_told)
-        })
-        .await?;
+        let generated =
+            step::run(step::span!("regenerate"), generation, |ended| step::told(ended, generation_told))
+                .await?;
         let comparison = comparison::compare(self, lease, &mut detected, counted, &generated);
         step::run(step::span!("compare"), comparison, |ended| step::told(ended, |()| Ok("done"))).await?;
         let stored = step::run(step::span!("snapshot"), snapshot::store(self, lease), snapshot_told).await;

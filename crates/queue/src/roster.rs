@@ -177,7 +177,14 @@ mod tests {
             body: b"[[\"org\", \"Raghu\"], {}, {}]",
         });
         let (task, queue) = (task.unwrap(), WorkQueue::Periodic);
-        Arc::new(Attempt { task, queue, redelivered: false, last_error: None, reply_to: None, span: tracing::Span::none() })
+        Arc::new(Attempt {
+            task,
+            queue,
+            redelivered: false,
+            last_error: None,
+            reply_to: None,
+            span: tracing::Span::none(),
+        })
     }
 
     #[test]

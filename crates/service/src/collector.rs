@@ -41,7 +41,11 @@ impl Collector {
     ///
     /// # Errors
     /// Text when there is no authority, and one is needed.
-    pub(crate) fn new(url: &SecretUrl, headers: &Pairs, authorities: Option<Vec<u8>>) -> Result<Self, String> {
+    pub(crate) fn new(
+        url: &SecretUrl,
+        headers: &Pairs,
+        authorities: Option<Vec<u8>>,
+    ) -> Result<Self, String> {
         let shown = url.to_string();
         let mut url = Url::parse(url.expose()).map_err(|error| error.to_string())?;
         let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));

@@ -57,7 +57,10 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(pairs.0, [pair("a", "1"), pair("b", "x,y="), pair("c", "=")]);
         assert_eq!(attributes("").unwrap().0, []);
-        assert_eq!(headers("authorization=Basic%20eA%3D%3D").unwrap().0, [pair("authorization", "Basic eA==")]);
+        assert_eq!(
+            headers("authorization=Basic%20eA%3D%3D").unwrap().0,
+            [pair("authorization", "Basic eA==")]
+        );
     }
 
     #[test]

@@ -288,7 +288,8 @@ mod tests {
         let of = |arguments: &[&str], name: &'static str| {
             resource(&parsed(arguments).unwrap(), teller).get(&name.into()).map(|value| value.to_string())
         };
-        let attributes = ["--otel-resource-attributes", "service.name=a,service.instance.id=b%2Cc, team = x "];
+        let attributes =
+            ["--otel-resource-attributes", "service.name=a,service.instance.id=b%2Cc, team = x "];
         assert_eq!(of(&[], "service.name").as_deref(), Some("syncfleet-worker"));
         assert_eq!(of(&[], "service.instance.id").as_deref(), Some("w@h"));
         assert_eq!(of(&attributes, "service.name").as_deref(), Some("a"));

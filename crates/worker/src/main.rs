@@ -62,7 +62,8 @@ fn main() {
                 let name = name(&arguments.worker);
                 let teller = Teller { program: "syncfleet-worker", instance: &name };
                 let (log, traces) = (&arguments.log, &arguments.traces);
-                service::run(log, traces, teller, async |shutdown| work(&arguments, &name, shutdown).await).await
+                service::run(log, traces, teller, async |shutdown| work(&arguments, &name, shutdown).await)
+                    .await
             }
             Err(failure) => failure.report(),
         }
