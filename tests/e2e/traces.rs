@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use e2e::{Collector, Span, World, fill, free_address, jsonl};
+use e2e::{Collector, Python, Span, World, fill, free_address, jsonl};
 use serde_json::{Value, json};
 use testbed::{Answer, FakeKite};
 
@@ -210,6 +210,18 @@ fn the_context_of_a_python_producer_is_honoured_and_a_hostile_one_is_none() {
     assert!(header("unsampled", "traceparent").ends_with("-00"));
     assert!(header("hostile-3", "traceparent").starts_with("00-"));
     assert_eq!(header("hostile-3", "tracestate"), "");
+}
+
+#[test]
+fn the_jobs_of_an_instrumented_celery_are_part_of_its_traces() {
+    let Some(python) = Python::new() else { return };
+    let (world, collector) = traced();
+    let _worker = world.worker(&[]);
+    let told = python.produce(&world, &["traced"]);
+    assert_eq!(told["answer"]["status"], "success", "{told}");
+    let job = collector.wait_for("process periodic", 1).remove(0);
+    assert_eq!(job.trace, told["trace"].as_str().unwrap());
+    assert_ne!(job.parent, "");
 }
 
 /// How many spans the trace of this one begins with.
