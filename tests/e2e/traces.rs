@@ -155,6 +155,28 @@ fn every_attempt_of_a_job_and_its_dead_letter_stay_in_its_trace() {
 }
 
 #[test]
+fn the_jobs_of_a_job_for_all_accounts_are_linked_to_it() {
+    let (world, collector) = traced();
+    world.import(&jsonl(&[fill("Asha", 2, 75, "100")])).expect(0);
+    let _worker = world.worker(&[]);
+    let headers =
+        json!({"task": "app.tasks.comprehensive_sync_task.sync_all_accounts_comprehensive", "id": "all"});
+    let properties = json!({"content_type": "application/json", "content_encoding": "utf-8", "headers": headers,
+                            "correlation_id": "all", "delivery_mode": 2});
+    assert!(world.vhost.publish("", "periodic", &properties, b"[[], {}, {}]").unwrap());
+    world.wait_for_outcomes(2);
+    let all = collector.wait_for_one("all", |span| {
+        span.says("messaging.message.id") == "all" && span.kind == "SPAN_KIND_CONSUMER"
+    });
+    let published = collector.wait_for("publish periodic", 2);
+    for job in &published {
+        assert_eq!(job.links, [(all.trace.clone(), all.id.clone())], "{job:#?}");
+        assert_eq!(job.parent, "");
+    }
+    assert_ne!(published[0].trace, published[1].trace);
+}
+
+#[test]
 fn the_context_of_a_python_producer_is_honoured_and_a_hostile_one_is_none() {
     let (world, collector) = traced();
     let _worker = world.worker(&[]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use tracing::{Instrument as _, debug, error, info, warn};
+use tracing::{Instrument as _, Span, debug, error, info, warn};
 
 use crate::copy::{self, Again};
 use crate::decide::Disposition;
@@ -120,6 +120,7 @@ impl<H: Handler> Executor<H> {
                 }
             }
             Err(error) => {
+                trace::fail(&Span::current(), &error);
                 error!(id, error, "disposition failed, given back to {}: {error}", queue.name());
                 // It comes here again at once, so the pause is ours to make.
                 let pause = tokio::time::sleep(REFUSED_PAUSE);

@@ -29,6 +29,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(3);
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 
 /// Where traces go, and how many of them. The names are OpenTelemetry's; as there, an empty value is none.
 #[derive(Debug, Clone, Args)]
@@ -36,34 +37,34 @@ const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 pub struct TracesArgs {
     /// Collector of traces, such as http://localhost:4318; empty: no traces
     #[arg(long, env = ENDPOINT, hide_env_values = true, value_name = "URL", global = true, default_value = "",
-          value_parser = parse_endpoint)]
+          hide_default_value = true, value_parser = parse_endpoint)]
     pub otel_exporter_otlp_endpoint: CollectorUrl,
     /// Headers for the collector, such as a key: name=value,…
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_name = "NAME=VALUE,…", global = true,
-          default_value = "", value_parser = pairs::headers)]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_name = "HEADERS", global = true,
+          default_value = "", hide_default_value = true, value_parser = pairs::headers)]
     pub otel_exporter_otlp_headers: Pairs,
     /// How the collector is spoken to: http/protobuf, nothing else
     #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_name = "PROTOCOL", global = true, default_value = "",
-          value_parser = parse_protocol)]
+          hide_default_value = true, value_parser = parse_protocol)]
     pub otel_exporter_otlp_protocol: Protocol,
     /// PEM file of the authorities that the collector's certificate must be from [default: the machine's]
-    #[arg(long, env = CERTIFICATE, value_name = "FILE", global = true, default_value = "")]
+    #[arg(long, env = CERTIFICATE, value_name = "FILE", global = true, default_value = "", hide_default_value = true)]
     pub otel_exporter_otlp_certificate: String,
     /// The program's name in traces [default: syncfleet-beat, syncfleet-worker or syncfleet]
-    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME", global = true, default_value = "")]
+    #[arg(long, env = SERVICE_NAME, value_name = "NAME", global = true, default_value = "", hide_default_value = true)]
     pub otel_service_name: String,
     /// Further attributes of the program in traces: name=value,…
-    #[arg(long, env = "OTEL_RESOURCE_ATTRIBUTES", value_name = "NAME=VALUE,…", global = true, default_value = "",
-          value_parser = pairs::attributes)]
+    #[arg(long, env = "OTEL_RESOURCE_ATTRIBUTES", value_name = "ATTRIBUTES", global = true, default_value = "",
+          hide_default_value = true, value_parser = pairs::attributes)]
     pub otel_resource_attributes: Pairs,
     /// Which traces are kept: always_on, always_off, traceidratio, or one of them behind parentbased_ [default:
     /// parentbased_always_on]
     #[arg(long, env = "OTEL_TRACES_SAMPLER", value_name = "SAMPLER", global = true, default_value = "",
-          value_parser = parse_sampler)]
+          hide_default_value = true, value_parser = parse_sampler)]
     pub otel_traces_sampler: SamplerKind,
     /// The share of traces that traceidratio keeps, from 0 to 1 [default: 1]
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", value_name = "SHARE", global = true, default_value = "",
-          value_parser = parse_share)]
+          hide_default_value = true, value_parser = parse_share)]
     pub otel_traces_sampler_arg: Share,
 }
 
