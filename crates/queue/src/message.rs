@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use celery::FollowUp;
 use lapin::types::FieldTable;
 use serde_json::{Map, Value};
@@ -36,10 +38,10 @@ impl Destination {
     }
 
     /// How it is called where only one name is told: the exchange, or the queue where that is the default one.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::Notification { .. } | Self::Delay(..) => self.exchange(),
-            Self::Work(_) | Self::Dead | Self::Queue(_) | Self::Answer(_) => self.routing_key().to_owned(),
+            Self::Notification { .. } | Self::Delay(..) => self.exchange().into(),
+            Self::Work(_) | Self::Dead | Self::Queue(_) | Self::Answer(_) => self.routing_key().into(),
         }
     }
 

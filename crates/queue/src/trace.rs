@@ -36,12 +36,12 @@ pub(crate) fn publishing(message: &mut Arc<Message>) -> Span {
     if matches!(message.destination, Destination::Answer(_)) {
         return Span::none();
     }
-    let name = message.destination.name();
+    // What is named here is asked for only where the span is made.
     let span = info_span!(
         target: "otel", "publish",
-        otel.kind = "producer", otel.name = format!("publish {name}"), otel.status_description = field::Empty,
+        otel.kind = "producer", otel.name = format!("publish {}", message.destination.name()), otel.status_description = field::Empty,
         messaging.system = "rabbitmq", messaging.operation.name = "publish", messaging.operation.type = "send",
-        messaging.destination.name = %name,
+        messaging.destination.name = %message.destination.name(),
         messaging.rabbitmq.destination.routing_key = message.destination.routing_key(),
         messaging.message.id = message.message_id,
     );

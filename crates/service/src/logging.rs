@@ -1,5 +1,6 @@
 use clap::{Args, ValueEnum};
 use opentelemetry_sdk::trace::SdkTracer;
+use tracing::Dispatch;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -38,7 +39,11 @@ fn parse_filter(text: &str) -> Result<String, String> {
 /// Starts logging to standard error, at `default` unless the settings say otherwise, and tracing where there is a tracer;
 /// call it once.
 pub(crate) fn init_logging(arguments: &LogArgs, default: &str, tracer: Option<SdkTracer>) {
-    let filter = filter(arguments.rust_log.as_deref(), default);
+    // An error only says that logging was started before.
+    drop(subscriber(arguments, default, tracer).try_init());
+}
+
+fn subscriber(arguments: &LogArgs, default: &str, tracer: Option<SdkTracer>) -> Dispatch {
     let layer = fmt::layer().with_writer(std::io::stderr);
     let layer = match arguments.log_format {
         LogFormat::Pretty => {
@@ -53,18 +58,23 @@ pub(crate) fn init_logging(arguments: &LogArgs, default: &str, tracer: Option<Sd
             }
         }
     };
-    // Where in the code a span was made is nothing that an operator looks for.
-    let traces = tracer.map(|tracer| {
-        tracing_opentelemetry::layer()
-            .with_tracer(tracer)
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE))
-    });
-    // An error only says that logging was started before.
-    drop(registry().with(layer.with_filter(filter)).with(traces).try_init());
+    let logging = registry().with(layer.with_filter(filter(arguments.rust_log.as_deref(), default)));
+    match tracer {
+        // Not a layer that is there and empty: that would want to see every span, and each would be made for nothing.
+        None => logging.into(),
+        // Where in the code a span was made is nothing that an operator looks for.
+        Some(tracer) => logging
+            .with(
+                tracing_opentelemetry::layer()
+                    .with_tracer(tracer)
+                    .with_location(false)
+                    .with_threads(false)
+                    .with_target(false)
+                    .with_tracked_inactivity(false)
+                    .with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE)),
+            )
+            .into(),
+    }
 }
 
 /// A setting that is there but empty says nothing, as in a compose file whose variable is not set.
@@ -77,9 +87,28 @@ fn filter(said: Option<&str>, default: &str) -> Targets {
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing::{Level, info_span};
 
     use super::*;
+
+    #[test]
+    fn spans_of_traces_are_made_only_where_there_is_a_tracer_whatever_is_logged() {
+        let provider = SdkTracerProvider::builder().build();
+        for rust_log in ["warn", "info", "trace", "otel=trace"] {
+            for log_format in [LogFormat::Pretty, LogFormat::Json] {
+                let arguments = LogArgs { log_format, rust_log: Some(rust_log.to_owned()) };
+                let is_made = |tracer| {
+                    tracing::dispatcher::with_default(&subscriber(&arguments, "info", tracer), || {
+                        !info_span!(target: TARGET, "tick").is_disabled()
+                    })
+                };
+                assert!(!is_made(None), "{arguments:?}");
+                assert!(is_made(Some(provider.tracer("test"))), "{arguments:?}");
+            }
+        }
+    }
 
     #[test]
     fn an_empty_filter_is_the_default_and_lapin_stays_quiet() {
