@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{Collector, Python, Span, World, fill, free_address, jsonl};
 use serde_json::{Value, json};
-use testbed::{Answer, FakeKite};
+use testbed::{Answer, Authority, FakeKite, Redis};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// In the login at the brokerage, and in nothing else.
@@ -319,6 +319,33 @@ fn a_collector_that_comes_back_gets_what_comes_then_and_headers_are_sent_to_it()
     let batches = collector.server().batches();
     assert!(batches.iter().all(|batch| batch.header("x-key") == Some("Zq7hush,key")), "{batches:?}");
     assert!(!worker.output().contains("Zq7hush"), "a secret");
+}
+
+#[test]
+fn the_collectors_certificate_must_be_from_the_authorities_that_are_set() {
+    let authority = Authority::new().unwrap();
+    // Something that speaks TLS. It is no collector: what follows the handshake fails in either case.
+    let server = Redis::start_tls(&authority.certify().unwrap()).unwrap();
+    let endpoint = format!("https://{}", server.tls_address().unwrap());
+    let world = World::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
+    world.import(&jsonl(&[fill("Raghu", 1, 75, "100")])).expect(0);
+    let file = world.file("collector.pem", &authority.pem());
+    let said = |file: &str| {
+        let mut command = world.command("syncfleet", &["sync", "Raghu"]);
+        let output = command.env("OTEL_EXPORTER_OTLP_CERTIFICATE", file).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (file, is_trusted) in [("", false), (file.as_str(), true)] {
+        let (code, text) = said(file);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("traces do not reach the collector https://"), "{text}");
+        assert_eq!(!text.contains("UnknownIssuer"), is_trusted, "{text}");
+    }
+    for file in ["/nowhere.pem".to_owned(), world.file("empty.pem", "")] {
+        let (code, text) = said(&file);
+        assert_eq!(code, Some(78), "{text}");
+        assert!(text.contains("setting OTEL_EXPORTER_OTLP_CERTIFICATE"), "{text}");
+    }
 }
 
 #[test]
