@@ -1,7 +1,7 @@
 //! Traces across the queue.
 //!
 //! A job is a trace of its own. It begins where the job is published, with a link to the span that published it (a tick, a
-//! command, a job for all accounts): as children of that they would make one trace of a million spans out of a large tick,
+//! command, a job for all accounts): as children of that they would make one trace of millions of spans out of a large tick,
 //! kept or dropped as a whole. The message carries the context in the header `traceparent`, as W3C Trace Context has it
 //! and Celery's instrumentation sends it. Every delivery of the job is a child of that, and so is every copy, since copies keep their
 //! headers. What follows a job, and its notifications, belong to its trace.
