@@ -14,6 +14,13 @@ fn a_wrong_setting_is_named_with_what_was_expected_and_nothing_is_opened() {
         ("syncfleet-worker", "POSITION_GENERATION_ENABLED", "maybe", "true or false"),
         ("syncfleet-worker", "WORKER_QUEUES", "others", "periodic"),
         ("syncfleet-worker", "REDIS_CLUSTER_HOSTS", "host", "host:port"),
+        ("syncfleet-worker", "OTEL_EXPORTER_OTLP_ENDPOINT", "u:s3cret@collector:4318", "http:// or https://"),
+        ("syncfleet-beat", "OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://u:s3cret@collector", "http:// or https://"),
+        ("syncfleet", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://", "http:// or https://"),
+        ("syncfleet-beat", "OTEL_EXPORTER_OTLP_HEADERS", "s3cret", "name=value"),
+        ("syncfleet-worker", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
+        ("syncfleet-worker", "OTEL_TRACES_SAMPLER", "sometimes", "parentbased_always_on"),
+        ("syncfleet-worker", "OTEL_TRACES_SAMPLER_ARG", "2", "from 0 to 1"),
         ("syncfleet", "DATABASE_URL", "mysql://u:s3cret@h/db", "postgres"),
         ("syncfleet", "RABBITMQ_URL", "amqp://u:s3cret@:x", "amqp"),
     ] {

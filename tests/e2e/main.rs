@@ -30,5 +30,6 @@ mod storm;
 mod telemetry;
 mod terminal;
 mod tls;
+mod traces;
 mod why;
 mod workers;

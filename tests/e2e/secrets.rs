@@ -50,6 +50,9 @@ fn guarded() -> World {
         .with("RABBITMQ_MANAGEMENT_URL", &management)
         .with("REDIS_URL", &redis)
         .with("RESULT_BACKEND_URL", &redis)
+        // Nobody is there, so that it is also told that traces do not get there.
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://user:{}@127.0.0.1:9", secret("collector")))
+        .with("OTEL_EXPORTER_OTLP_HEADERS", &format!("authorization=Bearer%20{}", secret("header")))
 }
 
 /// A PostgreSQL that trusts its local users is not asked for the password, but it is there to be told.

@@ -143,6 +143,19 @@ def refused():
         return type(error).__name__
 
 
+def traced():
+    """As a producer that its team traces with OpenTelemetry's instrumentation."""
+    from opentelemetry import trace
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+
+    trace.set_tracer_provider(TracerProvider())
+    CeleryInstrumentor().instrument()
+    with trace.get_tracer("team").start_as_current_span("a request") as span:
+        context = span.get_span_context()
+        return {"trace": format(context.trace_id, "032x"), "answer": got(send())}
+
+
 def through_the_exchange():
     return got(app.send_task(SYNC, args=["default", "account-0"], exchange="periodic", routing_key="periodic"))
 

@@ -6,6 +6,7 @@ mod contract;
 mod history;
 mod http;
 mod python;
+mod traces;
 mod world;
 
 pub use amqp::{RawMessage, RawPublisher, RawTable, SHORT_STRINGS, long};
@@ -13,4 +14,5 @@ pub use contract::{refused, violations};
 pub use history::{Order, fill, jsonl, shared_data};
 pub use http::{free_address, get, request};
 pub use python::Python;
+pub use traces::{Collector, Span};
 pub use world::{Answer, World};

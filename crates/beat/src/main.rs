@@ -10,7 +10,7 @@ use pipeline::{CheckSchedule, FanOut, Fleet, chain};
 use queue::{Publisher, RabbitUrls};
 use service::{
     BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, Metrics, MetricsArgs, NotReady, PatienceArgs,
-    Shutdown, Told,
+    Shutdown, Teller, Told, TracesArgs,
 };
 use storage::{Storage, StorageError};
 use tracing::info;
@@ -36,14 +36,19 @@ struct Arguments {
     metrics: MetricsArgs,
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    traces: TracesArgs,
 }
 
 fn main() {
     std::process::exit(service::block_on(async {
         match service::parse::<Arguments>() {
             Ok(arguments) => {
-                let log = arguments.log.clone();
-                service::run(&log, async |shutdown| schedule(arguments, shutdown).await).await
+                let (log, traces, name) =
+                    (arguments.log.clone(), arguments.traces.clone(), service::process_name("beat"));
+                let teller = Teller { program: "syncfleet-beat", instance: &name };
+                service::run(&log, &traces, teller, async |shutdown| schedule(arguments, shutdown).await)
+                    .await
             }
             Err(failure) => failure.log(),
         }

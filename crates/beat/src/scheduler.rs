@@ -7,7 +7,7 @@ use service::CatchUp;
 use storage::{PublishedTick, Storage, StorageError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, Span, debug, field, info, info_span, warn};
 
 use crate::due::{due_ticks, given_up, missed_between, until_next};
 use crate::watch::Watch;
@@ -72,7 +72,7 @@ impl Scheduler {
             {
                 continue;
             }
-            if !self.publish(tick_at, given_up, stop).await? {
+            if !self.publish(tick_at, given_up, stop).instrument(span_of(tick_at)).await? {
                 // What comes after it would fare no better, and what is due may be something else by now.
                 break;
             }
@@ -124,11 +124,13 @@ impl Scheduler {
         let accounts = match published {
             Ok(accounts) => accounts,
             Err(error) => {
+                Span::current().record("otel.status_description", chain(&error));
                 warn!(tick = firing, "tick {firing} not published, given back: {}", chain(&error));
                 self.storage.release_tick(SCHEDULE, tick_at, &self.owner).await?;
                 return Ok(false);
             }
         };
+        Span::current().record("syncfleet.accounts", i64::try_from(accounts).unwrap_or(i64::MAX));
         match self.storage.finish_tick(SCHEDULE, tick_at, &self.owner, accounts, given_up).await? {
             Some(published) => self.tell(tick_at, accounts, published),
             None => warn!(tick = firing, "tick {firing}: another beat has taken it over"),
@@ -175,4 +177,14 @@ impl Scheduler {
             );
         }
     }
+}
+
+/// The publishing of a tick, a trace of its own to which those of its jobs are linked (its target makes it a trace, and no
+/// log).
+fn span_of(tick_at: DateTime<Utc>) -> Span {
+    info_span!(
+        target: "otel", "tick",
+        otel.status_description = field::Empty,
+        syncfleet.schedule = SCHEDULE, syncfleet.tick = pipeline::firing(tick_at), syncfleet.accounts = field::Empty,
+    )
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
+use tracing::{Instrument as _, Span, field, info_span};
 use url::Url;
 
 use crate::answer::Answer;
@@ -87,12 +88,43 @@ impl Http {
             let response = request.send().await.map_err(|error| broken(host, error))?;
             read(host, response).await
         };
-        match tokio::time::timeout(limit, exchange).await {
+        let span = span_of(url);
+        let outcome = match tokio::time::timeout(limit, exchange).instrument(span.clone()).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 let seconds = limit.as_secs_f64();
                 Err(BrokerageError::transient(format!("no answer from {host} within {seconds:.1} s")))
             }
+        };
+        if !span.is_disabled() {
+            tell_trace(&span, &outcome);
+        }
+        outcome
+    }
+}
+
+/// A request in the trace of its job (its target makes it part of that, and of no log). The query may hold what nobody else
+/// should know, and no header is told.
+fn span_of(url: &Url) -> Span {
+    info_span!(
+        target: "otel", "GET",
+        otel.kind = "client", otel.name = format!("GET {}", url.path()), otel.status_description = field::Empty,
+        http.request.method = "GET", http.response.status_code = field::Empty,
+        server.address = url.host_str(), server.port = url.port_or_known_default().map(i64::from),
+        url.scheme = url.scheme(), url.path = url.path(),
+    )
+}
+
+fn tell_trace(span: &Span, outcome: &Result<Answer, BrokerageError>) {
+    match outcome {
+        Ok(answer) => {
+            span.record("http.response.status_code", i64::from(answer.status.as_u16()));
+            if !answer.status.is_success() {
+                span.record("otel.status_description", answer.status.to_string());
+            }
+        }
+        Err(error) => {
+            span.record("otel.status_description", error.to_string());
         }
     }
 }

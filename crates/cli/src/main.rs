@@ -23,10 +23,11 @@ mod watch;
 mod worker;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use service::{Connections, LogArgs, ManagementArgs, exit};
+use service::{Connections, LogArgs, ManagementArgs, Teller, TracesArgs, exit};
+use tracing::{Instrument as _, info_span};
 
 use crate::failure::Failure;
-use crate::servers::Servers;
+use crate::servers::{CLIENT, Servers};
 
 /// Enqueues syncs of broker accounts, looks inside the fleet, loads order histories.
 ///
@@ -46,6 +47,8 @@ struct Arguments {
     management: ManagementArgs,
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    traces: TracesArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,9 +112,16 @@ async fn start(arguments: Arguments) -> i32 {
         Command::Man(arguments) => return man::run(arguments).unwrap_or_else(|failure| failure.report()),
         _ => {}
     }
-    // Standard error belongs to the command's own words.
-    service::init_logging(&arguments.log, "warn");
-    service::install_tls();
+    let name = service::process_name(CLIENT);
+    let teller = Teller { program: "syncfleet", instance: &name };
+    let (log, traces) = (arguments.log.clone(), arguments.traces.clone());
+    match service::run_command(&log, &traces, teller, async || run(arguments).await).await {
+        Ok(code) => code,
+        Err(bad) => Failure::from(bad).report(),
+    }
+}
+
+async fn run(arguments: Arguments) -> i32 {
     let servers = match Servers::new(arguments.connections, arguments.management) {
         Ok(servers) => servers,
         Err(failure) => return failure.report(),
@@ -167,7 +177,11 @@ async fn dispatch(command: Command, servers: &Servers, json: bool) -> Result<i32
     match command {
         Command::Migrate => migrate::run(servers, json).await,
         Command::Import(command) => import::run(command, servers, json).await,
-        Command::Sync(arguments) => sync::run(arguments, servers, json).await,
+        Command::Sync(arguments) => {
+            // Its target makes it a trace, to which those of its jobs are linked, and no log.
+            let span = info_span!(target: "otel", "sync", otel.name = "syncfleet sync");
+            sync::run(arguments, servers, json).instrument(span).await
+        }
         Command::Watch(arguments) => watch::run(arguments, servers, json).await,
         Command::Account(command) => account::run(command, servers, json).await,
         Command::Queue(command) => queue_status::run(command, servers, json).await,

@@ -11,6 +11,9 @@ use crate::failure::Failure;
 /// How long a command waits for RabbitMQ.
 const CONNECT_LIMIT: Duration = Duration::from_secs(8);
 
+/// What RabbitMQ, PostgreSQL and traces know us by.
+pub(crate) const CLIENT: &str = "syncfleet-cli";
+
 /// Opens connections to servers when a command needs them.
 pub(crate) struct Servers {
     pub(crate) settings: Connections,
@@ -24,7 +27,7 @@ impl Servers {
     pub(crate) fn new(settings: Connections, management: ManagementArgs) -> Result<Self, Failure> {
         let management_url = management.rabbitmq_management_url.0;
         let certificates = settings.tls.certificates()?;
-        Ok(Self { settings, management_url, client: service::process_name("syncfleet-cli"), certificates })
+        Ok(Self { settings, management_url, client: service::process_name(CLIENT), certificates })
     }
 
     /// PostgreSQL, opened at the first statement.

@@ -12,7 +12,7 @@ use tracing::{Span, debug, warn};
 use crate::job::{ACCOUNT_SYNC, TASKS};
 use crate::report::rfc3339;
 use crate::sync::{LEASE_HOLD, LeaseLost, Pipeline, RunEnd};
-use crate::{SyncJob, chain, notification};
+use crate::{SyncJob, chain, notification, step};
 
 /// Deaths of its worker after which a job is suspected of them. One may be chance.
 const SUSPECT: u32 = 2;
@@ -44,6 +44,8 @@ impl Handler for Pipeline {
             Err(error) => return Ending::Refused { reason: "bad_arguments".to_owned(), error },
         };
         Span::current().record("account", tracing::field::display(&job.account));
+        attempt.note("syncfleet.organization", &job.account.organization_id);
+        attempt.note("syncfleet.account", &job.account.pseudo_account);
         let request = LeaseRequest {
             account: &job.account,
             job_id: &job.id,
@@ -56,7 +58,12 @@ impl Handler for Pipeline {
             crash_limit: self.settings.crash_limit,
             hold: LEASE_HOLD,
         };
-        let leased = tokio::time::timeout(LEASE_LIMIT, self.storage.lease_account(&request)).await;
+        let leasing = tokio::time::timeout(LEASE_LIMIT, self.storage.lease_account(&request));
+        let leased = step::run(step::span!("lease"), leasing, |leased| match leased {
+            Ok(leased) => lease_told(leased),
+            Err(_) => Err("no answer of PostgreSQL".to_owned()),
+        })
+        .await;
         let Ok(leased) = leased else {
             let error = format!("PostgreSQL gave no answer within {} s", LEASE_LIMIT.as_secs());
             return Ending::Failed { error, retry_after: None, report: None };
@@ -284,6 +291,18 @@ impl Pipeline {
             report: notification.get("full_results"),
         };
         self.storage.record_end(&ended).await.map_err(EndError::Stored)
+    }
+}
+
+/// What became of the question for the account, for the trace.
+fn lease_told(leased: &Result<LeaseAnswer, StorageError>) -> step::Told {
+    match leased {
+        Ok(LeaseAnswer::Taken(_)) => Ok("taken"),
+        Ok(LeaseAnswer::Crashed { .. }) => Ok("crashed"),
+        Ok(LeaseAnswer::Held { .. }) => Ok("held"),
+        Ok(LeaseAnswer::Done) => Ok("done"),
+        Ok(LeaseAnswer::Superseded { .. }) => Ok("superseded"),
+        Err(error) => Err(chain(error)),
     }
 }
 

@@ -24,6 +24,7 @@ mod report;
 mod results;
 mod secret_ref;
 mod snapshot;
+mod step;
 mod sync;
 mod telemetry;
 

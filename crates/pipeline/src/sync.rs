@@ -15,7 +15,7 @@ use crate::report::{DetectionReport, GenerationReport, Report, SnapshotReport, S
 use crate::telemetry::{self, Step};
 use crate::{
     Environment, FanOut, ResultBackend, SyncJob, chain, comparison, detection, generation, look,
-    notification, snapshot,
+    notification, snapshot, step,
 };
 
 /// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
@@ -95,28 +95,37 @@ impl Pipeline {
         progress: &Progress,
     ) -> Result<RunEnd, LeaseLost> {
         progress.at("external_detection");
-        let look = match look::prepare(self, job, lease.started_at).await {
+        let prepared = look::prepare(self, job, lease.started_at);
+        let look = match step::run(step::span!("look"), prepared, look_told).await {
             Ok(Look::Wait(delay)) => return Ok(RunEnd::Waiting { delay }),
             Ok(look) => look,
             Err(error) => Look::Failed(chain(&error)),
         };
         let begun = Instant::now();
-        let (mut detected, counted) = detection::detect(self, lease, look).await?;
+        let detection = detection::detect(self, lease, look);
+        let (mut detected, counted) = step::run(step::span!("detect"), detection, |ended| {
+            step::told(ended, |(report, _)| detection_told(report))
+        })
+        .await?;
         if let DetectionReport::Completed(_) | DetectionReport::Failed { .. } = detected {
             let is_done = matches!(detected, DetectionReport::Completed(_));
             telemetry::count_step(Step::Detection, begun, is_done);
         }
-        let begun = Instant::now();
         progress.at("position_generation");
-        let generated = generation::generate(self, job, lease).await?;
+        let begun = Instant::now();
+        let generation = generation::generate(self, job, lease);
+        let generated =
+            step::run(step::span!("regenerate"), generation, |ended| step::told(ended, generation_told))
+                .await?;
         if !matches!(generated, GenerationReport::Skipped { .. }) {
             let is_done = !matches!(generated, GenerationReport::Failed(_));
             telemetry::count_step(Step::Generation, begun, is_done);
         }
-        comparison::compare(self, lease, &mut detected, counted, &generated).await?;
+        let comparison = comparison::compare(self, lease, &mut detected, counted, &generated);
+        step::run(step::span!("compare"), comparison, |ended| step::told(ended, |()| Ok("done"))).await?;
         progress.at("redis_sync");
         let begun = Instant::now();
-        let stored = snapshot::store(self, lease).await;
+        let stored = step::run(step::span!("snapshot"), snapshot::store(self, lease), snapshot_told).await;
         telemetry::count_step(Step::Snapshot, begun, matches!(stored, SnapshotReport::Stored(_)));
         let report = Report {
             account: job.account.clone(),
@@ -159,7 +168,12 @@ impl Pipeline {
         };
         report.external_orders = external.len();
         let begun = Instant::now();
-        let told = notification::notify(self, &report, &external).await;
+        let notifying = notification::notify(self, &report, &external);
+        let notified = step::run(step::span!("notify"), notifying, |ended| match ended {
+            Ok(()) => Ok("done"),
+            Err(error) => Err(chain(error)),
+        });
+        let told = notified.await;
         if self.settings.notifications_enabled {
             telemetry::count_step(Step::Notification, begun, told.is_ok());
         }
@@ -178,7 +192,12 @@ impl Pipeline {
             report: Some(&full_results),
         };
         let checked = report.detection.is_all_there_is();
-        match self.storage.finish_run(lease, &ended, job.force, checked, &announced).await {
+        let finishing = self.storage.finish_run(lease, &ended, job.force, checked, &announced);
+        let finished = step::run(step::span!("finish"), finishing, |ended| match ended {
+            Ok(()) => Ok("done"),
+            Err(error) => Err(chain(error)),
+        });
+        match finished.await {
             Ok(()) => {
                 info!(account = %job.account, status = report.status().as_str(),
                       errors = report.errors().len(), "{} synced: {}{}", job.account,
@@ -210,6 +229,43 @@ impl Pipeline {
                 return;
             }
         }
+    }
+}
+
+fn look_told(prepared: &Result<Look, StorageError>) -> step::Told {
+    match prepared {
+        Ok(Look::NotDue) => Ok("not_due"),
+        Ok(Look::NoBrokerage) => Ok("no_brokerage"),
+        Ok(Look::Skipped { outcome, .. }) => Ok(outcome),
+        Ok(Look::Wait(_)) => Ok("wait"),
+        Ok(Look::Ready(_)) => Ok("ready"),
+        Ok(Look::Failed(error)) => Err(error.clone()),
+        Err(error) => Err(chain(error)),
+    }
+}
+
+fn detection_told(report: &DetectionReport) -> step::Told {
+    match report {
+        DetectionReport::Completed(_) => Ok("completed"),
+        DetectionReport::NoBrokerage => Ok("no_brokerage"),
+        DetectionReport::Skipped(_) => Ok("skipped"),
+        DetectionReport::Failed { error, .. } => Err(error.clone()),
+    }
+}
+
+fn generation_told(report: &GenerationReport) -> step::Told {
+    match report {
+        GenerationReport::Done { .. } => Ok("done"),
+        GenerationReport::Current { .. } => Ok("current"),
+        GenerationReport::Skipped { .. } => Ok("skipped"),
+        GenerationReport::Failed(error) => Err(error.clone()),
+    }
+}
+
+fn snapshot_told(report: &SnapshotReport) -> step::Told {
+    match report {
+        SnapshotReport::Stored(_) => Ok("stored"),
+        SnapshotReport::Failed(error) => Err(error.clone()),
     }
 }
 

@@ -4,8 +4,9 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::delay::DelayStep;
 use crate::headers::is_too_deep;
-use crate::message::{Destination, Message};
+use crate::message::{Destination, Lineage, Message};
 use crate::topology::WorkQueue;
+use crate::trace;
 
 /// The header frame of a copy stays under this: RabbitMQ closes the connection at 128 KiB (`frame_max`).
 const HEADER_BYTES_MAX: usize = 96 * 1024;
@@ -153,6 +154,7 @@ fn plain(delivery: &Delivery, destination: Destination) -> Message {
         reply_to: text(properties.reply_to()),
         priority: *properties.priority(),
         headers,
+        lineage: Lineage::Keeps,
         body: delivery.data.clone(),
     }
 }
@@ -215,7 +217,13 @@ fn bound(headers: &mut FieldTable) {
 fn is_identity(header: &str) -> bool {
     matches!(
         header,
-        "id" | "task" | "retries" | "eta" | "expires" | celery::ENQUEUED_AT | celery::REPLAYED_AT
+        "id" | "task"
+            | "retries"
+            | "eta"
+            | "expires"
+            | celery::ENQUEUED_AT
+            | celery::REPLAYED_AT
+            | trace::TRACEPARENT
     ) || STORY.contains(&header)
 }
 

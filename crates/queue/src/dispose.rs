@@ -6,14 +6,14 @@ use std::time::Duration;
 use chrono::Utc;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument as _, Span, debug, error, info, warn};
 
 use crate::copy::{self, Again};
 use crate::decide::Disposition;
 use crate::delay::DelayStep;
 use crate::executor::{Executor, Handled, STOP_LIMIT, Session};
 use crate::handler::{End, Handler};
-use crate::{PublishError, Wait, WorkQueue};
+use crate::{PublishError, Wait, WorkQueue, trace};
 
 /// How long the telling of an end may take; then the delivery goes back, to end another time.
 const CONCLUDE_LIMIT: Duration = Duration::from_secs(60);
@@ -117,17 +117,18 @@ impl<H: Handler> Executor<H> {
                     let noted = self.handler.note_wait(attempt, wait);
                     tokio::select! { () = noted => {}, () = session.lost.cancelled() => {} }
                 }
-                self.ack(delivery, session).await;
+                self.ack(delivery, queue, session).await;
             }
             Err(error) if has_no_letter && !session.lost.is_cancelled() => {
                 warn!(id, error, "its end cannot be written down, it waits for {END_PAUSE:?}: {error}");
                 let again = copy::delayed(delivery, queue, DelayStep::towards(END_PAUSE), &Again::Unchanged);
                 match self.publish_copy(again, session).await {
-                    Ok(()) => self.ack(delivery, session).await,
+                    Ok(()) => self.ack(delivery, queue, session).await,
                     Err(_) => self.give_back(delivery, session).await,
                 }
             }
             Err(error) => {
+                trace::fail(&Span::current(), &error);
                 error!(id, error, "disposition failed, given back to {}: {error}", queue.name());
                 // It comes here again at once, so the pause is ours to make.
                 let pause = tokio::time::sleep(REFUSED_PAUSE);
@@ -207,8 +208,8 @@ impl<H: Handler> Executor<H> {
         }
     }
 
-    async fn ack(&self, delivery: &Delivery, session: &Session) {
-        let sent = delivery.acker.ack(BasicAckOptions::default());
+    async fn ack(&self, delivery: &Delivery, queue: WorkQueue, session: &Session) {
+        let sent = delivery.acker.ack(BasicAckOptions::default()).instrument(trace::acking(queue));
         self.check_sent(tokio::time::timeout(STOP_LIMIT, sent).await, session);
     }
 

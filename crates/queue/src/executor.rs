@@ -13,14 +13,14 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info_span};
 
 use crate::copy;
-use crate::decide::{Event, Facts, decide};
+use crate::decide::{Disposition, Event, Facts, decide};
 use crate::events::{self, Events};
 use crate::handler::{Attempt, Ending, Handler, SUPERSEDED};
 use crate::progress::Progress;
 use crate::roster::Roster;
 use crate::wait::Wait;
 use crate::{Publisher, RetryPolicy, WorkQueue};
-use crate::{headers, returns, telemetry};
+use crate::{headers, returns, telemetry, trace};
 
 /// How long a run that was told to stop may take to reach a safe point before it is dropped.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -62,29 +62,34 @@ pub(crate) struct Session {
 
 impl<H: Handler> Executor<H> {
     /// Handles one delivery.
-    pub(crate) async fn handle(&self, delivery: Delivery, queue: WorkQueue, session: &Session) {
+    pub(crate) async fn handle(&self, mut delivery: Delivery, queue: WorkQueue, session: &Session) {
+        let span = trace::processing(&mut delivery, queue);
+        self.process(&delivery, queue, session, &span).instrument(span.clone()).await;
+    }
+
+    async fn process(&self, delivery: &Delivery, queue: WorkQueue, session: &Session, span: &Span) {
         let begun = Instant::now();
         // A body that is too large is copied twice on its way to the dead letters: one such at a time.
         let _alone = match delivery.data.len() > celery::BODY_LIMIT {
             true => self.large.acquire().await.ok(),
             false => None,
         };
-        let received = match returns::renewals_due(&delivery) {
+        let received = match returns::renewals_due(delivery) {
             Some(renewals) => Err(Box::new(Handled::of_bare(Event::Returned { renewals }))),
-            None => self.receive(&delivery, queue, Utc::now()),
+            None => self.receive(delivery, queue, Utc::now(), span),
         };
         // What is logged of its end belongs to the job as well.
-        let mut span = Span::none();
+        let mut log_span = Span::none();
         let handled = match received {
             Ok(attempt) => {
                 let attempt = Arc::new(attempt);
-                span = span_of(&attempt);
-                let (event, report) = self.attempt(&attempt, session).instrument(span.clone()).await;
+                log_span = span_of(&attempt);
+                let (event, report) = self.attempt(&attempt, session).instrument(log_span.clone()).await;
                 Handled { waiting: None, attempt: Some(attempt), event, report }
             }
             Err(unready) => {
                 if let Some(attempt) = &unready.attempt {
-                    span = span_of(attempt);
+                    log_span = span_of(attempt);
                 }
                 if let (Some(attempt), Event::Refused { .. } | Event::Expired | Event::Revoked { .. }) =
                     (&unready.attempt, &unready.event)
@@ -116,12 +121,13 @@ impl<H: Handler> Executor<H> {
         let returned = handled.report.as_ref().map(|returned| self.handler.outcome(returned));
         let task = task.filter(|task| self.handler.knows(task));
         telemetry::count_end(task, &handled.event, &disposition, returned);
+        tell_trace(span, &handled, &disposition);
         if let Some(attempt) = &handled.attempt {
             let result = handled.report.as_ref();
             let (id, event) = (&attempt.task.id, &handled.event);
             events::tell_end(&self.events, id, event, &disposition, result, begun.elapsed());
         }
-        self.dispose(&delivery, queue, handled, disposition, wait, session).instrument(span).await;
+        self.dispose(delivery, queue, handled, disposition, wait, session).instrument(log_span).await;
     }
 
     /// Decodes and looks at what can be known without running.
@@ -130,6 +136,7 @@ impl<H: Handler> Executor<H> {
         delivery: &Delivery,
         queue: WorkQueue,
         now: DateTime<Utc>,
+        span: &Span,
     ) -> Result<Attempt, Box<Handled>> {
         let properties = &delivery.properties;
         let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
@@ -148,14 +155,9 @@ impl<H: Handler> Executor<H> {
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
         let reply_to = waits_in(properties);
-        let attempt = Attempt {
-            task,
-            queue,
-            redelivered: delivery.redelivered,
-            last_error,
-            reply_to,
-            progress: Progress::default(),
-        };
+        let (redelivered, span) = (delivery.redelivered, span.clone());
+        let progress = Progress::default();
+        let attempt = Attempt { task, queue, redelivered, last_error, reply_to, progress, span };
         match self.not_now(&attempt.task, now) {
             Some(event) => {
                 Err(Box::new(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }))
@@ -219,7 +221,8 @@ impl<H: Handler> Executor<H> {
         // Boxed, so that the types of everything a job does end here.
         let handled: Pin<Box<dyn Future<Output = Ending> + Send>> =
             Box::pin(async move { handler.run(job, token).await });
-        let mut running = tokio::spawn(handled.in_current_span());
+        // The logs' span inside that of the trace, as around us.
+        let mut running = tokio::spawn(handled.in_current_span().instrument(attempt.span.clone()));
         let ended = tokio::select! {
             ended = &mut running => ended,
             () = tokio::time::sleep(limit) => {
@@ -304,6 +307,21 @@ impl Handled {
 fn span_of(attempt: &Attempt) -> Span {
     info_span!("job", id = %attempt.task.id, task = %attempt.task.task, queue = attempt.queue.name(),
                retries = attempt.task.retries, account = Empty)
+}
+
+/// What a delivery was, what becomes of it, and what was wrong with it, for its trace.
+fn tell_trace(span: &Span, handled: &Handled, disposition: &Disposition) {
+    if span.is_disabled() {
+        return;
+    }
+    if let Some(attempt) = &handled.attempt {
+        span.record("syncfleet.task", &attempt.task.task);
+        span.record("syncfleet.retries", trace::number(attempt.task.retries));
+    }
+    span.record("syncfleet.disposition", telemetry::disposition_name(disposition));
+    if let Event::Failed { error, .. } | Event::Refused { error, .. } = &handled.event {
+        trace::fail(span, error);
+    }
 }
 
 /// The queue in which whoever sent it waits for results. To RabbitMQ's own queues only their owners may send.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use celery::{TaskMessage, Waiting};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{Progress, Wait, WorkQueue};
 
@@ -23,9 +25,18 @@ pub struct Attempt {
     pub reply_to: Option<String>,
     /// How far its run is.
     pub progress: Progress,
+    /// Its span in the job's trace; disabled where nothing is traced.
+    pub(crate) span: Span,
 }
 
 impl Attempt {
+    /// Says something about it in the job's trace, where there is one.
+    pub fn note(&self, name: &'static str, value: &str) {
+        if !self.span.is_disabled() {
+            self.span.set_attribute(name, value.to_owned());
+        }
+    }
+
     /// Who may ask for its result; `None`: nobody.
     pub(crate) fn waiting(&self) -> Option<Waiting> {
         let is_wanted = self.task.ignore_result != Some(true);

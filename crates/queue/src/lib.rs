@@ -47,6 +47,7 @@ mod sequel;
 mod subscription;
 mod telemetry;
 mod topology;
+mod trace;
 mod wait;
 mod wire;
 

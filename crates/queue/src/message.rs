@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use celery::FollowUp;
 use lapin::types::FieldTable;
 use serde_json::{Map, Value};
@@ -35,6 +37,14 @@ impl Destination {
         }
     }
 
+    /// How it is called where only one name is told: the exchange, or the queue where that is the default one.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Notification { .. } | Self::Delay(..) => self.exchange().into(),
+            Self::Work(_) | Self::Dead | Self::Queue(_) | Self::Answer(_) => self.routing_key().into(),
+        }
+    }
+
     pub(crate) fn routing_key(&self) -> &str {
         match self {
             // The way back out of a delay step is the routing key: an enum, never a delivery's own key.
@@ -59,6 +69,17 @@ impl Destination {
     pub(crate) fn delivery_mode(&self) -> u8 {
         if matches!(self, Self::Answer(_)) { 1 } else { 2 }
     }
+}
+
+/// Which trace the publishing of a message belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lineage {
+    /// One that begins with it.
+    Begins,
+    /// That of whoever publishes it.
+    Follows,
+    /// As [`Self::Follows`], but the message itself stays in the trace that its headers name.
+    Keeps,
 }
 
 /// A message, persistent but for answers.
@@ -87,6 +108,7 @@ pub struct Message {
     /// Kept from the original on copies.
     pub priority: Option<u8>,
     pub(crate) headers: FieldTable,
+    pub(crate) lineage: Lineage,
     /// The payload.
     pub body: Vec<u8>,
 }
@@ -112,14 +134,16 @@ impl Message {
             reply_to: None,
             priority: None,
             headers: headers::from_json(header_map),
+            lineage: Lineage::Follows,
             body,
         }
     }
 
-    /// A Celery job for a work queue.
+    /// A Celery job for a work queue, and the beginning of its trace.
     pub fn job(queue: WorkQueue, id: String, encoded: celery::Encoded) -> Self {
         Self {
             correlation_id: Some(id.clone()),
+            lineage: Lineage::Begins,
             ..Self::json(Destination::Work(queue), id, &encoded.headers, encoded.body)
         }
     }

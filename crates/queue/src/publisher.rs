@@ -9,12 +9,12 @@ use lapin::types::ShortString;
 use lapin::{Channel, Confirmation};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, warn};
 
 use crate::connection::{Link, Liveness, RabbitUrls, reconnect_pause};
 use crate::telemetry::{self, Purpose};
 use crate::{Message, PublishError, QueueError};
-use crate::{copy, topology};
+use crate::{copy, topology, trace};
 
 /// Most messages whose confirms are awaited together.
 pub(crate) const BATCH: usize = 256;
@@ -115,7 +115,16 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`]; none of them leaves the message half published.
     pub async fn publish(&self, message: impl Into<Arc<Message>>) -> Result<(), PublishError> {
-        let message = message.into();
+        let mut message = message.into();
+        let span = trace::publishing(&mut message);
+        let sent = self.send(message).instrument(span.clone()).await;
+        if let Err(error) = &sent {
+            trace::fail(&span, &error.to_string());
+        }
+        sent
+    }
+
+    async fn send(&self, message: Arc<Message>) -> Result<(), PublishError> {
         let (answer, answered) = oneshot::channel();
         self.requests
             .send(Request { message, answer, closings: 0 })

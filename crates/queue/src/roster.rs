@@ -184,6 +184,7 @@ mod tests {
             last_error: None,
             reply_to: None,
             progress: Progress::default(),
+            span: tracing::Span::none(),
         })
     }
 

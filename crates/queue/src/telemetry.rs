@@ -173,7 +173,8 @@ fn known_reason(reason: &str) -> &'static str {
     REASONS.into_iter().chain([BAD_ARGUMENTS]).find(|known| *known == reason).unwrap_or(OTHER)
 }
 
-fn disposition_name(disposition: &Disposition) -> &'static str {
+/// The word for a disposition, in metrics and in traces.
+pub(crate) fn disposition_name(disposition: &Disposition) -> &'static str {
     match disposition {
         Disposition::Ack => "ack",
         Disposition::Expire => "expire",

@@ -1,12 +1,15 @@
-//! Process scaffolding: settings, logging and signals, the same for every program.
+//! Process scaffolding: settings, logging, traces and signals, the same for every program.
 //!
 //! Settings are read once, at the start, from flags and the environment alike. A bad one is refused by name before
-//! anything is opened. Nothing here connects to anything.
+//! anything is opened. Nothing here connects to anything but the collector of traces.
 
+mod collector;
 pub mod exit;
+mod log_format;
 mod logging;
 mod metrics;
 mod names;
+mod pairs;
 mod parse;
 mod run;
 mod secret;
@@ -15,13 +18,15 @@ mod signals;
 mod stack;
 mod startup;
 mod tls;
+mod traces;
 mod values;
 
 pub use logging::{LogArgs, LogFormat, init_logging};
 pub use metrics::{Metrics, MetricsAddress, MetricsArgs, Told};
 pub use names::{host_name, process_name};
+pub use pairs::Pairs;
 pub use parse::{ParseFailure, parse, parse_as};
-pub use run::{Fatal, run};
+pub use run::{Fatal, run, run_command};
 pub use secret::SecretUrl;
 pub use settings::{
     BeatArgs, CatchUp, ClusterHosts, Connections, FanOutArgs, ManagementArgs, ManagementUrl, MaybeHours,
@@ -32,6 +37,7 @@ pub use signals::Shutdown;
 pub use stack::block_on;
 pub use startup::{NotReady, wait_for};
 pub use tls::{BadSetting, TlsArgs};
+pub use traces::{CollectorUrl, Protocol, SamplerKind, Share, Teller, TracesArgs};
 pub use values::{CheckHours, RabbitUrlList};
 
 /// Makes ring the process's TLS provider; call it once, before anything connects.

@@ -1,8 +1,13 @@
 use clap::{Args, ValueEnum};
-use tracing_subscriber::filter::Targets;
+use opentelemetry_sdk::trace::SdkTracer;
+use tracing::Dispatch;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
+
+use crate::log_format::WithTrace;
+use crate::traces::TARGET;
 
 /// How a program logs.
 #[derive(Debug, Clone, Args)]
@@ -33,7 +38,19 @@ fn parse_filter(text: &str) -> Result<String, String> {
 
 /// Starts logging to standard error, at `default` unless the settings say otherwise; call it once.
 pub fn init_logging(arguments: &LogArgs, default: &str) {
-    let filter = filter(arguments.rust_log.as_deref(), default);
+    init_with_traces(arguments, default, None);
+}
+
+/// As [`init_logging`], and tracing where there is a tracer.
+pub(crate) fn init_with_traces(arguments: &LogArgs, default: &str, tracer: Option<SdkTracer>) {
+    if arguments.log_format == LogFormat::Json {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    // An error only says that logging was started before.
+    drop(subscriber(arguments, default, tracer).try_init());
+}
+
+fn subscriber(arguments: &LogArgs, default: &str, tracer: Option<SdkTracer>) -> Dispatch {
     let layer = fmt::layer().with_writer(std::io::stderr);
     let layer = match arguments.log_format {
         LogFormat::Pretty => {
@@ -41,12 +58,30 @@ pub fn init_logging(arguments: &LogArgs, default: &str) {
             layer.with_ansi(is_terminal).with_target(false).boxed()
         }
         LogFormat::Json => {
-            std::panic::set_hook(Box::new(log_panic));
-            layer.json().flatten_event(true).boxed()
+            let layer = layer.json().flatten_event(true);
+            match tracer {
+                Some(_) => layer.map_event_format(WithTrace).boxed(),
+                None => layer.boxed(),
+            }
         }
     };
-    // An error only says that logging was started before.
-    drop(registry().with(layer.with_filter(filter)).try_init());
+    let logging = registry().with(layer.with_filter(filter(arguments.rust_log.as_deref(), default)));
+    match tracer {
+        // Not a layer that is there and empty: that would want to see every span, and each would be made for nothing.
+        None => logging.into(),
+        // Where in the code a span was made is nothing that an operator looks for.
+        Some(tracer) => logging
+            .with(
+                tracing_opentelemetry::layer()
+                    .with_tracer(tracer)
+                    .with_location(false)
+                    .with_threads(false)
+                    .with_target(false)
+                    .with_tracked_inactivity(false)
+                    .with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE)),
+            )
+            .into(),
+    }
 }
 
 /// Rust's own words about a panic are several lines of text between those of JSON.
@@ -63,14 +98,34 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
 fn filter(said: Option<&str>, default: &str) -> Targets {
     let said = said.filter(|said| !said.trim().is_empty()).unwrap_or(default);
     // lapin logs each returned message and each lost connection; our own lines say the same with their consequence.
-    format!("lapin=off,{said}").parse().unwrap_or_default()
+    // Spans of traces are not for logs, whatever is logged.
+    format!("lapin=off,{said},{TARGET}=off").parse().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing::{Level, info_span};
 
     use super::*;
+
+    #[test]
+    fn spans_of_traces_are_made_only_where_there_is_a_tracer_whatever_is_logged() {
+        let provider = SdkTracerProvider::builder().build();
+        for rust_log in ["warn", "info", "trace", "otel=trace"] {
+            for log_format in [LogFormat::Pretty, LogFormat::Json] {
+                let arguments = LogArgs { log_format, rust_log: Some(rust_log.to_owned()) };
+                let is_made = |tracer| {
+                    tracing::dispatcher::with_default(&subscriber(&arguments, "info", tracer), || {
+                        !info_span!(target: TARGET, "tick").is_disabled()
+                    })
+                };
+                assert!(!is_made(None), "{arguments:?}");
+                assert!(is_made(Some(provider.tracer("test"))), "{arguments:?}");
+            }
+        }
+    }
 
     #[test]
     fn an_empty_filter_is_the_default_and_lapin_stays_quiet() {
@@ -79,6 +134,7 @@ mod tests {
             assert!(filter.would_enable("queue", &Level::INFO), "{said:?}");
             assert!(!filter.would_enable("queue", &Level::DEBUG), "{said:?}");
             assert!(!filter.would_enable("lapin", &Level::ERROR), "{said:?}");
+            assert!(!filter.would_enable(TARGET, &Level::ERROR), "{said:?}");
         }
     }
 

@@ -2,7 +2,9 @@ use std::fmt;
 
 use tracing::error;
 
-use crate::{BadSetting, LogArgs, Shutdown, exit, init_logging, install_tls};
+use crate::logging::init_with_traces;
+use crate::traces::Traces;
+use crate::{BadSetting, LogArgs, Shutdown, Teller, TracesArgs, exit, install_tls};
 
 /// Why a program ends by itself, with the exit code that says so.
 #[derive(Debug)]
@@ -29,12 +31,24 @@ impl From<BadSetting> for Fatal {
     }
 }
 
-/// Runs a program that stays: logging, TLS and signals around it. Returns the exit code.
+/// Runs a program that stays: logging, traces, TLS and signals around it. Returns the exit code.
 ///
 /// `program` ends by itself some time after the first signal; the second one drops it.
-pub async fn run(log: &LogArgs, program: impl AsyncFnOnce(&Shutdown) -> Result<(), Fatal>) -> i32 {
-    init_logging(log, "info");
-    install_tls();
+pub async fn run(
+    log: &LogArgs,
+    traces: &TracesArgs,
+    teller: Teller<'_>,
+    program: impl AsyncFnOnce(&Shutdown) -> Result<(), Fatal>,
+) -> i32 {
+    let with_traces = begin(log, "info", traces, teller);
+    let program = async |shutdown: &Shutdown| match with_traces {
+        Ok(traces) => {
+            let ended = program(shutdown).await;
+            traces.end().await;
+            ended
+        }
+        Err(bad) => Err(bad.into()),
+    };
     let shutdown = match Shutdown::listen() {
         Ok(shutdown) => shutdown,
         Err(error) => {
@@ -52,4 +66,28 @@ pub async fn run(log: &LogArgs, program: impl AsyncFnOnce(&Shutdown) -> Result<(
         },
         () = shutdown.forced.cancelled() => exit::INTERRUPTED,
     }
+}
+
+/// Runs a command, which has the standard error for its own words: it logs from `warn` on. Returns what it returned.
+///
+/// # Errors
+/// A setting of the traces that is wrong; the command was not run.
+pub async fn run_command<T>(
+    log: &LogArgs,
+    traces: &TracesArgs,
+    teller: Teller<'_>,
+    command: impl AsyncFnOnce() -> T,
+) -> Result<T, BadSetting> {
+    let traces = begin(log, "warn", traces, teller)?;
+    let ended = command().await;
+    traces.end().await;
+    Ok(ended)
+}
+
+/// Logging begins in any case, so that it can be said what is wrong.
+fn begin(log: &LogArgs, level: &str, traces: &TracesArgs, teller: Teller<'_>) -> Result<Traces, BadSetting> {
+    install_tls();
+    let traces = Traces::begin(traces, teller);
+    init_with_traces(log, level, traces.as_ref().ok().and_then(Traces::tracer));
+    traces
 }

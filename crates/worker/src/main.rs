@@ -11,7 +11,7 @@ use queue::{Consumer, ConsumerSettings, Intaking, Publisher, RabbitUrls, RetryPo
 use secrecy::SecretString;
 use service::{
     Connections, FanOutArgs, Fatal, LogArgs, Metrics, MetricsArgs, NotReady, PatienceArgs, RedisArgs,
-    ResultArgs, ResultUrl, RetryArgs, SecretUrl, Shutdown, SyncArgs, Told, WorkerArgs,
+    ResultArgs, ResultUrl, RetryArgs, SecretUrl, Shutdown, SyncArgs, Teller, Told, TracesArgs, WorkerArgs,
 };
 use storage::{Storage, StorageError};
 use tls::Certificates;
@@ -51,21 +51,31 @@ struct Arguments {
     metrics: MetricsArgs,
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    traces: TracesArgs,
 }
 
 fn main() {
     std::process::exit(service::block_on(async {
         match service::parse::<Arguments>() {
             Ok(arguments) => {
-                service::run(&arguments.log, async |shutdown| work(&arguments, shutdown).await).await
+                let name = name(&arguments.worker);
+                let teller = Teller { program: "syncfleet-worker", instance: &name };
+                let (log, traces) = (&arguments.log, &arguments.traces);
+                service::run(log, traces, teller, async |shutdown| work(&arguments, &name, shutdown).await)
+                    .await
             }
             Err(failure) => failure.log(),
         }
     }));
 }
 
-async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
-    let name = arguments.worker.worker_name.clone().unwrap_or_else(|| service::process_name("syncfleet"));
+/// What the worker is called in the fleet.
+fn name(arguments: &WorkerArgs) -> String {
+    arguments.worker_name.clone().unwrap_or_else(|| service::process_name("syncfleet"))
+}
+
+async fn work(arguments: &Arguments, name: &str, shutdown: &Shutdown) -> Result<(), Fatal> {
     let give_up_after = arguments.patience.give_up_seconds;
     let metrics = Metrics::keep(&arguments.metrics, "syncfleet-worker")?;
     queue::describe_metrics();
@@ -80,12 +90,12 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
         .with_certificates(certificates.clone());
     let pipeline = tokio::select! {
         // Boxed: the compiler gives up on types nested as deep as those of all connections together.
-        pipeline = Box::pin(connect(arguments, &name, concurrency, &urls, &certificates)) => pipeline?,
+        pipeline = Box::pin(connect(arguments, name, concurrency, &urls, &certificates)) => pipeline?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
     let settings = ConsumerSettings {
         urls,
-        worker: name.clone(),
+        worker: name.to_owned(),
         queues,
         policy: RetryPolicy {
             initial: arguments.retry.retry_initial_seconds,

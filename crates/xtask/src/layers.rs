@@ -45,6 +45,8 @@ const ONLY: &[(&str, &str)] = &[
     ("sqlx", "storage"),
     ("redis", "cache"),
     ("deadpool-redis", "cache"),
+    ("opentelemetry_sdk", "service"),
+    ("opentelemetry-otlp", "service"),
 ];
 
 /// Everything in `cargo metadata --no-deps` that goes against the rules, one line each.

@@ -15,8 +15,8 @@ const STALLED: Duration = Duration::from_secs(10);
 /// Of the request line and all headers together.
 const HEAD_BYTES_MAX: u64 = 64 * 1024;
 
-/// Of a body: a form with one name in it.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Of a body: a batch of five hundred spans, many times over.
+const BODY_BYTES_MAX: usize = 8 << 20;
 
 /// The requests of one connection, one after the other.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Reader {
         let Some((mut request, version)) = parsed(&head) else { return Ok(Came::Unusable(400)) };
         match self.body(&request)? {
             Ok(body) if is_form(&request) => request.form = form::pairs(&String::from_utf8_lossy(&body)),
-            Ok(_) => {}
+            Ok(body) => request.body = body,
             Err(status) => return Ok(Came::Unusable(status)),
         }
         let closes = request.header("connection").is_some_and(|word| word.eq_ignore_ascii_case("close"));
@@ -131,6 +131,7 @@ fn parsed(head: &str) -> Option<(Request, String)> {
         query: form::pairs(query),
         headers,
         form: Vec::new(),
+        body: Vec::new(),
     };
     Some((request, version.into()))
 }

@@ -18,6 +18,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The decoded names and values of a form body; empty for every other body.
     pub form: Vec<(String, String)>,
+    /// Every other body.
+    pub body: Vec<u8>,
 }
 
 impl Request {
