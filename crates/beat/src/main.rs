@@ -3,6 +3,7 @@
 
 mod due;
 mod scheduler;
+mod vitals;
 mod watch;
 
 use clap::Parser;
@@ -15,6 +16,7 @@ use storage::{Storage, StorageError};
 use tracing::info;
 
 use crate::scheduler::Scheduler;
+use crate::vitals::Course;
 
 /// Publishes one sync job per account at every tick, to the queue `periodic`.
 ///
@@ -40,6 +42,9 @@ struct Arguments {
 fn main() {
     std::process::exit(service::block_on(async {
         match service::parse::<Arguments>() {
+            Ok(Arguments { metrics: MetricsArgs { probe: Some(probe), metrics_addr }, .. }) => {
+                service::probe(probe, metrics_addr).await
+            }
             Ok(arguments) => {
                 let log = arguments.log.clone();
                 service::run(&log, async |shutdown| schedule(arguments, shutdown).await).await
@@ -96,7 +101,10 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
         schedule.sync_interval_seconds.as_secs()
     );
     let publisher = fan_out.publisher.clone();
+    let course = Course::default();
+    service::supervise(course.clone(), shutdown.requested.clone());
     let scheduler = Scheduler {
+        course,
         storage,
         fan_out,
         owner: name,

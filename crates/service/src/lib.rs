@@ -7,13 +7,16 @@ pub mod exit;
 mod logging;
 mod metrics;
 mod names;
+mod notify;
 mod parse;
+mod probe;
 mod run;
 mod secret;
 mod settings;
 mod signals;
 mod stack;
 mod startup;
+mod supervised;
 mod tls;
 mod values;
 
@@ -21,6 +24,7 @@ pub use logging::{LogArgs, LogFormat, init_logging};
 pub use metrics::{MetricsAddress, MetricsArgs, Told, tell};
 pub use names::{host_name, process_name};
 pub use parse::{ParseFailure, parse};
+pub use probe::{Probe, probe};
 pub use run::{Fatal, run};
 pub use secret::SecretUrl;
 pub use settings::{
@@ -31,6 +35,7 @@ pub use settings::{
 pub use signals::Shutdown;
 pub use stack::block_on;
 pub use startup::{NotReady, wait_for};
+pub use supervised::{Vitals, supervise};
 pub use tls::{BadSetting, TlsArgs};
 pub use values::{CheckHours, RabbitUrlList};
 

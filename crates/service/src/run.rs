@@ -2,6 +2,7 @@ use std::fmt;
 
 use tracing::error;
 
+use crate::notify::notify;
 use crate::{BadSetting, LogArgs, Shutdown, exit, init_logging, install_tls};
 
 /// Why a program ends by itself, with the exit code that says so.
@@ -42,7 +43,7 @@ pub async fn run(log: &LogArgs, program: impl AsyncFnOnce(&Shutdown) -> Result<(
             return exit::FAILED;
         }
     };
-    tokio::select! {
+    let code = tokio::select! {
         ended = program(&shutdown) => match ended {
             Ok(()) => exit::DONE,
             Err(Fatal { code, text }) => {
@@ -51,5 +52,8 @@ pub async fn run(log: &LogArgs, program: impl AsyncFnOnce(&Shutdown) -> Result<(
             }
         },
         () = shutdown.forced.cancelled() => exit::INTERRUPTED,
-    }
+    };
+    // Also of one that ends by itself, or sooner than its supervision could say so.
+    notify(&["STOPPING=1".to_owned()]).await;
+    code
 }
