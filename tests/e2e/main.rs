@@ -11,6 +11,7 @@ mod commands;
 mod control;
 mod crashes;
 mod dead_letters;
+mod deployment;
 mod drain;
 mod failing_steps;
 mod failures;

@@ -2,12 +2,14 @@
 //! they did.
 
 mod amqp;
+mod deployment;
 mod history;
 mod http;
 mod python;
 mod world;
 
 pub use amqp::{RawMessage, RawPublisher, RawTable, SHORT_STRINGS, long};
+pub use deployment::Deployment;
 pub use history::{Order, fill, jsonl, shared_data};
 pub use http::{free_address, get, request};
 pub use python::Python;

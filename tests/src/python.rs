@@ -10,9 +10,9 @@ use crate::World;
 use crate::world::{Answer, answer};
 
 /// Set where a test that was skipped would hide something: CI.
-const REQUIRED: &str = "SYNCFLEET_TESTS_REQUIRE_PYTHON";
-/// What the applications of the tests are.
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+pub(crate) const REQUIRED: &str = "SYNCFLEET_TESTS_REQUIRE_PYTHON";
+/// Where the Python sources of the tests are.
+pub(crate) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
 /// How long the Python programs may take that the tests wait for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -26,7 +26,7 @@ impl Python {
     /// no way to the package index.
     #[expect(clippy::print_stderr, reason = "a test that shows nothing says so")]
     pub fn new() -> Option<Self> {
-        match installed() {
+        match environment("python", &format!("{SOURCES}/requirements.txt")) {
             Ok(programs) => Some(Self { programs }),
             Err(why) => {
                 assert!(std::env::var_os(REQUIRED).is_none(), "{why}");
@@ -84,12 +84,12 @@ impl Python {
     }
 }
 
-fn installed() -> Result<PathBuf, String> {
-    let wanted =
-        fs::read_to_string(format!("{SOURCES}/requirements.txt")).map_err(|error| error.to_string())?;
+/// The programs of a virtual environment in `target`, which the first test to ask makes of these requirements.
+pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf, String> {
+    let wanted = fs::read_to_string(requirements).map_err(|error| error.to_string())?;
     let program = binary("syncfleet").map_err(|error| error.to_string())?;
     let target = program.parent().and_then(Path::parent).ok_or("no target folder")?;
-    let folder = target.join("python");
+    let folder = target.join(name);
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
@@ -100,7 +100,6 @@ fn installed() -> Result<PathBuf, String> {
     let python = ["-m", "venv", "--clear"].map(str::to_owned);
     run(Command::new("python3").args(python).arg(&environment))?;
     let pip = environment.join("bin/python");
-    let requirements = format!("{SOURCES}/requirements.txt");
     run(Command::new(pip).args([
         "-m",
         "pip",
@@ -108,7 +107,7 @@ fn installed() -> Result<PathBuf, String> {
         "--quiet",
         "--disable-pip-version-check",
         "-r",
-        &requirements,
+        requirements,
     ]))?;
     fs::write(&marker, wanted).map_err(|error| error.to_string())?;
     Ok(environment.join("bin"))

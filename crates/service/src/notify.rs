@@ -45,8 +45,8 @@ pub(crate) fn status(text: &str) -> String {
 /// How often the service manager must hear that this process is alive, if it wants to.
 pub(crate) fn watchdog() -> Option<Duration> {
     let read = |name| env::var(name).ok().and_then(|text: String| text.trim().parse::<u64>().ok());
-    let is_meant = env::var_os(WATCHDOG_PROCESS).is_none()
-        || read(WATCHDOG_PROCESS) == Some(u64::from(process::id()));
+    let is_meant =
+        env::var_os(WATCHDOG_PROCESS).is_none() || read(WATCHDOG_PROCESS) == Some(u64::from(process::id()));
     read(WATCHDOG).filter(|micros| *micros > 0 && is_meant).map(Duration::from_micros)
 }
 

@@ -83,7 +83,10 @@ impl Told {
         let still_for = vitals.got_on_at().elapsed();
         let is_stalled = still_for > STALL_LIMIT;
         if is_stalled && !self.stalled {
-            warn!("nothing has got on for {} s: the service manager is not told that all is well", still_for.as_secs());
+            warn!(
+                "nothing has got on for {} s: the service manager is not told that all is well",
+                still_for.as_secs()
+            );
         }
         self.stalled = is_stalled;
         if self.ready && self.is_hungry && !is_stalled {
@@ -147,7 +150,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_watchdog_is_fed_only_while_the_program_gets_on() {
-        let (vitals, mut told) = (fake(), Told { ready: true, status: "waiting".to_owned(), ..Told::default() });
+        let (vitals, mut told) =
+            (fake(), Told { ready: true, status: "waiting".to_owned(), ..Told::default() });
         told.is_hungry = true;
         assert_eq!(told.news(&vitals), ["WATCHDOG=1"]);
         assert!(told.news(&vitals).is_empty(), "it is fed when it is hungry");
@@ -155,7 +159,11 @@ mod tests {
         told.is_hungry = true;
         assert!(told.news(&vitals).is_empty(), "it has stalled");
         vitals.lock().unwrap().got_on_at = Instant::now();
-        assert_eq!(told.news(&vitals), ["WATCHDOG=1"], "and got on again: at the next look, not at the next meal");
+        assert_eq!(
+            told.news(&vitals),
+            ["WATCHDOG=1"],
+            "and got on again: at the next look, not at the next meal"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ pub(crate) fn missing_programs(wanted: Program) -> Result<(), Error> {
     if !rustix::process::geteuid().is_root() || debian.is_err() {
         return Err(not_there(wanted));
     }
-    let packages = missing_packages();
+    let packages = missing_packages(wanted);
     say(&format!("testbed: installing {} (nothing of it is started)", packages.join(", ")));
     let output = Command::new("setsid")
         .args(["--wait", "/bin/sh", "-c", SCRIPT, "syncfleet-install"])
@@ -36,17 +36,16 @@ pub(crate) fn missing_programs(wanted: Program) -> Result<(), Error> {
 
 /// The error that names the one command which brings everything that is missing.
 pub(crate) fn not_there(wanted: Program) -> Error {
-    let mut packages = missing_packages();
-    if packages.is_empty() {
-        packages.push(wanted.package());
-    }
+    let packages = missing_packages(wanted);
     let command = format!("sudo apt-get install -y --no-install-recommends {}", packages.join(" "));
     Error::Missing { program: wanted.name(), command }
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    let mut packages: Vec<_> =
-        Program::ALL.into_iter().filter(|program| program.find().is_none()).map(Program::package).collect();
+/// That of the wanted program, and those of all that nearly everybody needs.
+fn missing_packages(wanted: Program) -> Vec<&'static str> {
+    let missing = Program::ALL.into_iter().filter(|program| program.find().is_none());
+    let mut packages: Vec<_> = missing.map(Program::package).chain([wanted.package()]).collect();
+    packages.sort_unstable();
     packages.dedup();
     packages
 }

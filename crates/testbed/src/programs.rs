@@ -19,9 +19,11 @@ pub(crate) enum Program {
     Psql,
     RedisServer,
     RedisCli,
+    SystemdAnalyze,
 }
 
 impl Program {
+    /// What nearly every test needs, and the demo; the others are installed when somebody asks for them.
     pub(crate) const ALL: [Self; 7] = [
         Self::RabbitMq,
         Self::Epmd,
@@ -41,6 +43,7 @@ impl Program {
             Self::Psql => "psql",
             Self::RedisServer => "redis-server",
             Self::RedisCli => "redis-cli",
+            Self::SystemdAnalyze => "systemd-analyze",
         }
     }
 
@@ -50,6 +53,7 @@ impl Program {
             Self::RabbitMq | Self::Epmd => "rabbitmq-server",
             Self::Postgres | Self::Initdb | Self::Psql => "postgresql",
             Self::RedisServer | Self::RedisCli => "redis-server",
+            Self::SystemdAnalyze => "systemd",
         }
     }
 
@@ -71,7 +75,7 @@ impl Program {
                 newest("/usr/lib/postgresql", "", &format!("bin/{}", self.name()))
                     .or_else(|| in_path(self.name()))
             }
-            Self::Epmd | Self::RedisServer | Self::RedisCli => in_path(self.name()),
+            Self::Epmd | Self::RedisServer | Self::RedisCli | Self::SystemdAnalyze => in_path(self.name()),
         }
     }
 }

@@ -1,7 +1,7 @@
-"""Builds the Kubernetes manifests and the Compose file with the real programs, checks them against their schemas, and prints
-what they came to, with every problem, as one JSON document.
+"""Builds the Kubernetes manifests and the Compose file with the real programs and prints what they came to, as one JSON
+document; with SCHEMAS also every problem that a schema has with them.
 
-    manifests.py REPOSITORY SCHEMAS PROGRAMS
+    manifests.py REPOSITORY PROGRAMS [SCHEMAS]
 """
 
 import json
@@ -69,24 +69,22 @@ def problems(schemas, place, thing):
 
 
 def main():
-    repository, schemas, programs = (pathlib.Path(word) for word in sys.argv[1:4])
+    repository, programs, *schemas = (pathlib.Path(word) for word in sys.argv[1:])
     kubernetes = repository / "deploy/kubernetes"
     built = {"base": kustomize(programs, kubernetes / "base")}
     for overlay in sorted((kubernetes / "overlays").iterdir()):
         built[f"overlays/{overlay.name}"] = kustomize(programs, overlay)
     for component in sorted((kubernetes / "components").iterdir()):
         built[f"components/{component.name}"] = with_component(programs, kubernetes / "base", component)
-    found = [problem for place, things in built.items() for thing in things for problem in problems(schemas, place, thing)]
-
     compose_file = repository / "docker-compose.yml"
     compose = run(programs / "docker-compose", "-f", compose_file, "--profile", "*", "config", "--format", "json")
-    checked = subprocess.run(
-        [programs / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", compose_file],
-        capture_output=True,
-        text=True,
-    )
-    if checked.returncode != 0:
-        found.append(f"docker-compose.yml: {checked.stdout.strip()}")
+    found = []
+    for folder in schemas:
+        found += [line for place, things in built.items() for thing in things for line in problems(folder, place, thing)]
+        words = [programs / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", compose_file]
+        checked = subprocess.run(words, capture_output=True, text=True)
+        if checked.returncode != 0:
+            found.append(f"docker-compose.yml: {checked.stdout.strip()}")
     print(json.dumps({"kubernetes": built, "compose": json.loads(compose), "problems": found}))
 
 
