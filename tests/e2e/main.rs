@@ -28,4 +28,5 @@ mod secrets;
 mod storm;
 mod supervised;
 mod tls;
+mod why;
 mod workers;

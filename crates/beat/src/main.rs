@@ -7,10 +7,11 @@ mod vitals;
 mod watch;
 
 use clap::Parser;
-use pipeline::{CheckSchedule, FanOut, chain};
+use pipeline::{CheckSchedule, FanOut, Fleet, chain};
 use queue::{Publisher, RabbitUrls};
 use service::{
-    BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, Shutdown, Told,
+    BeatArgs, Connections, FanOutArgs, Fatal, LogArgs, Metrics, MetricsArgs, NotReady, PatienceArgs,
+    Shutdown, Told,
 };
 use storage::{Storage, StorageError};
 use tracing::info;
@@ -49,7 +50,7 @@ fn main() {
                 let log = arguments.log.clone();
                 service::run(&log, async |shutdown| schedule(arguments, shutdown).await).await
             }
-            Err(failure) => failure.report(),
+            Err(failure) => failure.log(),
         }
     }));
 }
@@ -57,6 +58,9 @@ fn main() {
 async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let Arguments { connections, patience, fan_out: schedule, beat, metrics, .. } = arguments;
     let give_up_after = patience.give_up_seconds;
+    let metrics = Metrics::keep(&metrics, "syncfleet-beat")?;
+    queue::describe_metrics();
+    pipeline::describe_metrics();
     let name = service::process_name("beat");
     let certificates = connections.tls.certificates()?;
     let url = connections.database_url.expose();
@@ -81,8 +85,9 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
         publisher = ready => publisher.map_err(Fatal::unavailable)?,
         () = shutdown.requested.cancelled() => return Ok(()),
     };
-    service::tell(&metrics, Health { storage: storage.clone(), publisher: publisher.clone() }).await?;
-    pipeline::describe_metrics();
+    let (interval, spread) = (schedule.sync_interval_seconds, schedule.beat_spread_seconds);
+    let fleet = Fleet::new(storage.clone(), pipeline::SCHEDULE, interval, spread);
+    metrics.tell(Health { storage: storage.clone(), publisher: publisher.clone(), fleet }).await?;
     let fan_out = FanOut {
         storage: storage.clone(),
         publisher,
@@ -125,11 +130,14 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
 struct Health {
     storage: Storage,
     publisher: Publisher,
+    fleet: Fleet,
 }
 
 impl Told for Health {
-    async fn refresh(&self) {
-        pipeline::refresh_metrics(&self.storage).await;
+    async fn refresh(&self) -> String {
+        self.publisher.refresh_metrics();
+        let ((), told) = tokio::join!(pipeline::refresh_metrics(&self.storage), self.fleet.told());
+        told
     }
 
     async fn ready(&self) -> Result<(), String> {

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use metrics::{counter, histogram};
-use pipeline::{FanOut, Tick, chain};
+use pipeline::{FanOut, SCHEDULE, Tick, chain};
 use service::CatchUp;
 use storage::{PublishedTick, Storage, StorageError};
 use tokio::time::Instant;
@@ -13,8 +13,6 @@ use crate::due::{due_ticks, given_up, missed_between, until_next};
 use crate::vitals::Course;
 use crate::watch::Watch;
 
-/// The schedule's name: the entry of the replaced system's `beat_schedule`, and part of every job id.
-const SCHEDULE: &str = "comprehensive-sync-all-accounts";
 /// How long a claim lasts without a renewal; a beat that dies while publishing is replaced after this.
 const CLAIM_HOLD: Duration = Duration::from_secs(6);
 /// How often a claim is renewed while its tick is published: two renewals may fail.
@@ -40,6 +38,7 @@ impl Scheduler {
         {
             counter!(name).increment(0);
         }
+        drop(histogram!("syncfleet_tick_lateness_seconds"));
         let mut watch = None;
         while !stop.is_cancelled() {
             self.course.gets_on();
@@ -109,7 +108,9 @@ impl Scheduler {
         given_up: DateTime<Utc>,
         stop: &CancellationToken,
     ) -> Result<bool, StorageError> {
-        let firing = text(tick_at);
+        let firing = pipeline::firing(tick_at);
+        let (interval, spread) = (self.fan_out.interval, self.fan_out.spread);
+        self.storage.note_tick_pace(SCHEDULE, tick_at, &self.owner, interval, spread).await?;
         let tick = Tick { schedule: SCHEDULE.to_owned(), firing: firing.clone(), at: tick_at };
         let published = tokio::select! {
             published = self.fan_out.publish(&tick) => published,
@@ -147,13 +148,15 @@ impl Scheduler {
                 Ok(true) => {}
                 Ok(false) => return,
                 // Two beats that publish one tick publish the same jobs: to go on is the lesser evil.
-                Err(error) => debug!(tick = text(tick_at), "claim not renewed: {}", chain(&error)),
+                Err(error) => {
+                    debug!(tick = pipeline::firing(tick_at), "claim not renewed: {}", chain(&error))
+                }
             }
         }
     }
 
     fn tell(&self, tick_at: DateTime<Utc>, accounts: usize, published: PublishedTick) {
-        let firing = text(tick_at);
+        let firing = pipeline::firing(tick_at);
         let late_seconds = published.lateness.as_secs_f64();
         counter!("syncfleet_ticks_total").increment(1);
         histogram!("syncfleet_tick_lateness_seconds").record(late_seconds);
@@ -166,7 +169,8 @@ impl Scheduler {
             published.before.and_then(|before| missed_between(before, tick_at, self.fan_out.interval));
         if let Some((missed, first, last)) = missed {
             counter!("syncfleet_missed_ticks_total").increment(missed);
-            let (first, last, catch_up) = (text(first), text(last), self.catch_up.name());
+            let (first, last, catch_up) =
+                (pipeline::firing(first), pipeline::firing(last), self.catch_up.name());
             warn!(
                 missed,
                 first,
@@ -176,8 +180,4 @@ impl Scheduler {
             );
         }
     }
-}
-
-fn text(tick_at: DateTime<Utc>) -> String {
-    tick_at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

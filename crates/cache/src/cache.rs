@@ -13,6 +13,7 @@ use crate::error::CacheError;
 use crate::layout::{Layout, strategies};
 use crate::link::Link;
 use crate::mark::{Mark, python_time};
+use crate::pool_use::PoolUse;
 use crate::single::Single;
 use crate::snapshot::{Snapshot, Stored};
 use crate::stepwise::{self, Plan};
@@ -89,6 +90,13 @@ impl Cache {
             Some(_) => "cluster",
             None => "single",
         }
+    }
+
+    /// The connections to single Redis, as they are now; `None` while a Cluster is in use, which has one connection to each node
+    /// and no pool. Asks nobody.
+    #[must_use]
+    pub fn pool_use(&self) -> Option<PoolUse> {
+        self.shared.cluster_in_use().is_none().then(|| self.shared.single.pool_use())
     }
 
     /// Tries once to reach a Cluster that is wanted and not in use, and moves over to it.

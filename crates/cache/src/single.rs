@@ -6,6 +6,7 @@ use redis::{AsyncConnectionConfig, RedisError};
 use crate::config::CacheConfig;
 use crate::error::CacheError;
 use crate::link::Link;
+use crate::pool_use::PoolUse;
 
 /// A pool of connections to one server, each opened when first needed.
 pub(crate) struct Single {
@@ -26,6 +27,13 @@ impl Single {
             .build()
             .map_err(|error| CacheError::Settings { reason: error.to_string() })?;
         Ok(Self { pool })
+    }
+
+    /// The connections, as they are now.
+    pub(crate) fn pool_use(&self) -> PoolUse {
+        let status = self.pool.status();
+        let in_use = status.size.saturating_sub(status.available);
+        PoolUse { in_use, idle: status.available, max: status.max_size }
     }
 
     pub(crate) async fn link(&self, doing: &'static str) -> Result<Link, CacheError> {

@@ -1,11 +1,13 @@
 //! `syncfleet`: what operators type.
 
 mod account;
+mod ago;
 mod brokerage;
 mod dead;
 mod failure;
 mod import;
 mod instant;
+mod management;
 mod migrate;
 mod output;
 mod queue_status;

@@ -7,7 +7,7 @@ use pipeline::{SyncJob, encode_sync};
 use queue::{Message, WorkQueue};
 use serde_json::{Value, json};
 use service::exit;
-use storage::{AccountScan, Outcome, Storage};
+use storage::{AccountScan, JobWait, Outcome, Storage};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ const WAIT_SECONDS: &str = "300";
 const WAIT_SECONDS_MAX: u64 = 7 * 86_400;
 /// How often outcomes are asked for.
 const POLL: Duration = Duration::from_millis(200);
+/// Jobs noted in one statement.
+const NOTES_MAX: usize = 1000;
 /// How long RabbitMQ may take to confirm all jobs.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
@@ -71,6 +73,11 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
             wants_result: arguments.wait.is_some(),
         })
         .collect();
+    // Before they are there, so that no note is later than the outcome.
+    let waits: Vec<JobWait> = jobs.iter().map(|job| enqueued(job, &servers.client)).collect();
+    for waits in waits.chunks(NOTES_MAX) {
+        storage.note_waits(waits).await?;
+    }
     let messages = (jobs.iter())
         .map(|job| Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None)))
         .collect();
@@ -89,6 +96,22 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
             print_summary(&summary, json);
             Ok(if good { exit::DONE } else { exit::FAILED })
         }
+    }
+}
+
+/// The note by which `account why` knows where a job is that only RabbitMQ has.
+fn enqueued(job: &SyncJob, client: &str) -> JobWait {
+    JobWait {
+        job_id: job.id.clone(),
+        account: job.account.clone(),
+        queue: WorkQueue::Adhoc.name().to_owned(),
+        state: "queued".to_owned(),
+        reason: Some("enqueued".to_owned()),
+        error: None,
+        retries: 0,
+        retries_max: None,
+        due_at: None,
+        worker: client.to_owned(),
     }
 }
 

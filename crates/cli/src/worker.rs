@@ -1,10 +1,13 @@
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use queue::{Answers, ask_workers, tell_workers};
 use serde_json::{Value, json};
 use service::exit;
 
+use crate::ago::{ago_if_any, length};
 use crate::failure::Failure;
+use crate::instant::rfc3339;
 use crate::output;
 use crate::servers::Servers;
 
@@ -98,10 +101,11 @@ async fn list(servers: &Servers, json: bool) -> Result<i32, Failure> {
     let columns = ["name", "pid", "uptime_seconds", "slots", "running", "begun"];
     let cells = rows.iter().map(|row| {
         let mut cells: Vec<String> = columns.iter().map(|name| output::cell(&row[*name])).collect();
+        cells[2] = uptime(&row["uptime_seconds"]);
         cells.push(words(&row["queues"]));
         cells
     });
-    let heads = ["worker", "pid", "up (s)", "slots", "running", "begun", "queues"];
+    let heads = ["worker", "pid", "up", "slots", "running", "begun", "queues"];
     output::table(&heads, &[1, 2, 3, 4, 5], cells.collect());
     Ok(exit::DONE)
 }
@@ -129,25 +133,28 @@ async fn ping(names: &[String], servers: &Servers, json: bool) -> Result<i32, Fa
 
 async fn inspect(names: &[String], servers: &Servers, json: bool) -> Result<i32, Failure> {
     let answers = ask("active", &json!({}), names, servers).await?;
-    let mut rows = Vec::new();
+    let (mut rows, mut started) = (Vec::new(), Vec::new());
     for (worker, active) in &answers {
         for job in active.as_array().into_iter().flatten() {
+            started.push(started_at(job));
             rows.push(json!({"worker": worker, "id": job["id"], "task": job["name"], "args": job["args"],
                              "kwargs": job["kwargs"], "queue": job["delivery_info"]["routing_key"],
-                             "started_at": job["time_start"].as_f64().and_then(instant)}));
+                             "started_at": started_at(job).map(rfc3339)}));
         }
     }
     if json {
         output::document(&Value::Array(rows));
         return Ok(exit::DONE);
     }
-    let cells = rows.iter().map(|row| {
+    let now = Utc::now();
+    let cells = rows.iter().zip(started).map(|(row, started)| {
         let mut cells: Vec<String> =
-            ["worker", "id", "queue", "started_at"].iter().map(|name| output::cell(&row[*name])).collect();
+            ["worker", "id", "queue"].iter().map(|name| output::cell(&row[*name])).collect();
+        cells.push(ago_if_any(started, now));
         cells.push(words(&row["args"]));
         cells
     });
-    output::table(&["worker", "job", "queue", "since", "arguments"], &[], cells.collect());
+    output::table(&["worker", "job", "queue", "started", "arguments"], &[], cells.collect());
     Ok(exit::DONE)
 }
 
@@ -196,8 +203,14 @@ fn words(list: &Value) -> String {
     }
 }
 
-fn instant(seconds: f64) -> Option<String> {
+fn started_at(job: &Value) -> Option<DateTime<Utc>> {
+    let seconds = job["time_start"].as_f64()?;
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970")]
-    let at = chrono::DateTime::from_timestamp_millis((seconds * 1000.0) as i64)?;
-    Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
+}
+
+/// Celery tells seconds, ours whole ones.
+fn uptime(seconds: &Value) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "seconds of a program's life")]
+    seconds.as_f64().map_or_else(|| "-".to_owned(), |seconds| length(seconds as i64))
 }

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use crate::look::{Look, Opened};
 use crate::report::{Detected, DetectionReport};
 use crate::sync::{LeaseLost, Pipeline};
-use crate::{chain, prices};
+use crate::{chain, prices, telemetry};
 
 /// How long the brokerage may take in all.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -140,6 +140,7 @@ impl Rest {
 }
 
 async fn counted<T>(name: &'static str, reading: Reading<'_, T>) -> Result<T, BrokerageError> {
+    let begun = Instant::now();
     let answer = reading.await;
     let outcome = match &answer {
         Ok(_) => "ok",
@@ -149,8 +150,7 @@ async fn counted<T>(name: &'static str, reading: Reading<'_, T>) -> Result<T, Br
         Err(BrokerageError::Rejected { .. }) => "rejected",
         Err(BrokerageError::Malformed { .. }) => "malformed",
     };
-    metrics::counter!("syncfleet_brokerage_requests_total", "brokerage" => name, "outcome" => outcome)
-        .increment(1);
+    telemetry::count_request(name, outcome, begun.elapsed());
     answer
 }
 

@@ -8,7 +8,9 @@ use queue::{Message, PublishError, Publisher, WorkQueue};
 use sha2::{Digest, Sha256};
 use storage::{AccountScan, DueAccount, Storage, StorageError};
 use thiserror::Error;
+use tracing::warn;
 
+use crate::chain;
 use crate::job::{SyncJob, encode_sync, job_id};
 
 /// Accounts read and published together: two such pages are held in memory, however many accounts there are.
@@ -114,6 +116,7 @@ impl FanOut {
             let now = self.storage.now().await?;
             let open = self.checks.is_open(now, &holidays);
             let due: Vec<DueAccount> = page.into_iter().filter(|due| !due.paused).collect();
+            self.note_new(tick, &due).await;
             let messages = due.iter().map(|due| self.message(tick, due, open, now)).collect();
             let (confirmed, next) =
                 tokio::join!(self.publish_page(messages), scan.next_page(&self.storage, PAGE));
@@ -122,6 +125,20 @@ impl FanOut {
             page = next?;
         }
         Ok(published)
+    }
+
+    /// Accounts that are due for the first time are stale from now on until they are synced. Only what is told of the fleet
+    /// depends on it, so no tick fails over it.
+    async fn note_new(&self, tick: &Tick, due: &[DueAccount]) {
+        let new: Vec<_> = (due.iter())
+            .filter(|due| due.stale_since().is_none())
+            .map(|due| (&due.account, tick.at + offset(&due.account, self.spread)))
+            .collect();
+        if !new.is_empty()
+            && let Err(error) = self.storage.note_due(&new).await
+        {
+            warn!("since when {} new accounts are due was not noted: {}", new.len(), chain(&error));
+        }
     }
 
     async fn publish_page(&self, messages: Vec<Message>) -> Result<(), PublishError> {
@@ -162,7 +179,7 @@ impl FanOut {
 }
 
 /// The account's own place inside the spread: stable, and even over many accounts.
-fn offset(account: &Account, spread: Duration) -> Duration {
+pub fn offset(account: &Account, spread: Duration) -> Duration {
     let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
     if spread_ms == 0 {
         return Duration::ZERO;

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use celery::Waiting;
 use chrono::Utc;
-use queue::{Attempt, End, Ending, Handler};
+use queue::{Attempt, End, Ending, Handler, Progress, SUPERSEDED, Wait, WaitState};
 use serde_json::{Value, json};
-use storage::{EndedJob, Lease, LeaseAnswer, LeaseRequest, Outcome, StorageError};
+use storage::{EndedJob, JobWait, Lease, LeaseAnswer, LeaseRequest, Outcome, StorageError};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Span, debug, warn};
 
 use crate::job::{ACCOUNT_SYNC, TASKS};
 use crate::report::rfc3339;
@@ -20,6 +20,10 @@ const SUSPECT: u32 = 2;
 const LEASE_LIMIT: Duration = Duration::from_secs(10);
 /// How long an interrupted run may take to give its lease back.
 const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+/// What a note keeps of an error.
+const ERROR_CHARS_MAX: usize = 2000;
+/// How long the note of a wait may take.
+const NOTE_LIMIT: Duration = Duration::from_secs(1);
 
 impl Handler for Pipeline {
     fn knows(&self, task: &str) -> bool {
@@ -39,6 +43,7 @@ impl Handler for Pipeline {
             Ok(job) => job,
             Err(error) => return Ending::Refused { reason: "bad_arguments".to_owned(), error },
         };
+        Span::current().record("account", tracing::field::display(&job.account));
         let request = LeaseRequest {
             account: &job.account,
             job_id: &job.id,
@@ -58,9 +63,9 @@ impl Handler for Pipeline {
         };
         match leased {
             Ok(LeaseAnswer::Taken(lease)) if lease.crashes >= SUSPECT => {
-                self.run_suspect(&job, &lease, &stop).await
+                self.run_suspect(&job, &lease, &attempt.progress, &stop).await
             }
-            Ok(LeaseAnswer::Taken(lease)) => self.run_leased(&job, &lease, &stop).await,
+            Ok(LeaseAnswer::Taken(lease)) => self.run_leased(&job, &lease, &attempt.progress, &stop).await,
             Ok(LeaseAnswer::Crashed { crashes }) => {
                 warn!(account = %job.account, crashes, "the worker that ran this job before is gone without a word");
                 Ending::Crashed { crashes }
@@ -75,9 +80,21 @@ impl Handler for Pipeline {
         }
     }
 
+    fn outcome(&self, returned: &Value) -> &'static str {
+        if returned["superseded_by"].is_string() {
+            return SUPERSEDED;
+        }
+        match returned["status"].as_str() {
+            Some("partial_success") => "partial_success",
+            Some("failed") => "failed",
+            _ => "success",
+        }
+    }
+
     async fn conclude(&self, attempt: &Attempt, end: End) -> Result<End, String> {
         let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
         let Some(job) = job else { return Ok(end) };
+        Span::current().record("account", tracing::field::display(&job.account));
         let has_letter = matches!(end, End::Dead { .. });
         match self.storage.outcome(&job.id, &job.account).await {
             // A duplicate of a job that ended: what was told stands.
@@ -99,6 +116,32 @@ impl Handler for Pipeline {
         Ok(end)
     }
 
+    async fn note_wait(&self, attempt: &Attempt, wait: &Wait) {
+        let job = SyncJob::from_task(&attempt.task).ok().filter(|_| attempt.task.task == ACCOUNT_SYNC);
+        let Some(job) = job else { return };
+        // Where the job of a tick is in its spread follows from the tick: it costs no statement for each account.
+        if wait.reason == "early" && wait.state == WaitState::Parked && job.enqueued_at.is_some() {
+            return;
+        }
+        let note = JobWait {
+            job_id: job.id,
+            account: job.account,
+            queue: attempt.queue.name().to_owned(),
+            state: wait.state.as_str().to_owned(),
+            reason: Some(wait.reason.to_owned()),
+            error: wait.error.as_ref().map(|error| error.chars().take(ERROR_CHARS_MAX).collect()),
+            retries: wait.retries,
+            retries_max: Some(wait.retries_max),
+            due_at: Some(wait.due),
+            worker: self.settings.worker.clone(),
+        };
+        match tokio::time::timeout(NOTE_LIMIT, self.storage.note_waits(&[note])).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!("a wait was not noted: {}", chain(&error)),
+            Err(_) => debug!("a wait was not noted: PostgreSQL gave no answer within {NOTE_LIMIT:?}"),
+        }
+    }
+
     async fn tell_result(&self, waiting: &Waiting, result: Value) {
         self.results.tell(waiting, &result).await;
     }
@@ -106,19 +149,31 @@ impl Handler for Pipeline {
 
 impl Pipeline {
     /// Runs a job that may be what killed its workers: one such at a time, so that it cannot take others along often.
-    async fn run_suspect(&self, job: &SyncJob, lease: &Lease, stop: &CancellationToken) -> Ending {
+    async fn run_suspect(
+        &self,
+        job: &SyncJob,
+        lease: &Lease,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> Ending {
         let Ok(_alone) = self.suspect.try_acquire() else {
             debug!(account = %job.account, crashes = lease.crashes, "waits until no other suspect runs here");
             self.release(lease).await;
-            return Ending::Waiting { delay: suspect_pause() };
+            return Ending::Waiting { delay: suspect_pause(), why: "suspect" };
         };
-        self.run_leased(job, lease, stop).await
+        self.run_leased(job, lease, progress, stop).await
     }
 
     /// Runs the steps while the lease is renewed beside them; whichever ends first ends the run.
-    async fn run_leased(&self, job: &SyncJob, lease: &Lease, stop: &CancellationToken) -> Ending {
+    async fn run_leased(
+        &self,
+        job: &SyncJob,
+        lease: &Lease,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> Ending {
         let ended = tokio::select! {
-            ended = self.sync_account(job, lease) => ended,
+            ended = self.sync_account(job, lease, progress) => ended,
             () = self.keep_lease(lease) => Err(LeaseLost),
             () = stop.cancelled() => {
                 self.release(lease).await;
@@ -130,7 +185,7 @@ impl Pipeline {
             Ok(RunEnd::Waiting { delay }) => {
                 debug!(account = %job.account, ?delay, "waits for its turn under the brokerage's rate limits");
                 self.release(lease).await;
-                Ending::Waiting { delay }
+                Ending::Waiting { delay, why: "rate_limit" }
             }
             Ok(RunEnd::Failed { error, retry_after, report }) => {
                 self.release(lease).await;

@@ -1,5 +1,5 @@
 use celery::{NewTask, TaskMessage};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use ledger::Account;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -96,6 +96,15 @@ pub fn encode_sync(job: &SyncJob, origin: &str, eta: Option<DateTime<Utc>>) -> c
     task.ignore_result = Some(!job.wants_result);
     task.enqueued_at = job.enqueued_at;
     celery::encode(&task)
+}
+
+/// The name of the schedule whose ticks beats publish: the entry of the replaced system's `beat_schedule`, and part of every
+/// job id.
+pub const SCHEDULE: &str = "comprehensive-sync-all-accounts";
+
+/// A tick's instant as job ids and logs have it.
+pub fn firing(tick_at: DateTime<Utc>) -> String {
+    tick_at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The namespace of job ids.

@@ -13,6 +13,7 @@ mod comparison;
 mod detection;
 mod error;
 mod fan_out;
+mod fleet;
 mod generation;
 mod handler;
 mod job;
@@ -29,12 +30,16 @@ mod telemetry;
 pub use as_of::{AsOf, book_as_of};
 pub use client::{Client, ClientError, open_client};
 pub use error::chain;
-pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick};
+pub use fan_out::{CheckSchedule, FanOut, FanOutError, Tick, offset};
+pub use fleet::Fleet;
 pub use generation::{Generation, GenerationError, Wanted, regenerate};
-pub use job::{ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SyncJob, TASKS, encode_sync, job_id};
+pub use job::{
+    ACCOUNT_SYNC, ALL_ACCOUNTS_SYNC, ALL_ACCOUNTS_SYNC_OLD, SCHEDULE, SyncJob, TASKS, encode_sync, firing,
+    job_id,
+};
 pub use notification::routing_key;
 pub use report::{Detected, DetectionReport, GenerationReport, Report, SnapshotReport, Status};
 pub use results::ResultBackend;
 pub use secret_ref::{Environment, SecretError, check_reference};
 pub use sync::{Pipeline, PipelineSettings};
-pub use telemetry::{describe_metrics, refresh_metrics};
+pub use telemetry::{begin_worker_metrics, describe_metrics, refresh_cache_metrics, refresh_metrics};

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use brokerage::Http;
 use cache::Cache;
-use queue::Publisher;
+use queue::{Progress, Publisher};
 use serde_json::Value;
 use storage::{EndedJob, Lease, Storage, StorageError};
 use tokio::sync::Semaphore;
@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::look::Look;
-use crate::report::{DetectionReport, Report, Status};
+use crate::report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
+use crate::telemetry::{self, Step};
 use crate::{
     Environment, FanOut, ResultBackend, SyncJob, chain, comparison, detection, generation, look,
     notification, snapshot,
@@ -87,16 +88,36 @@ pub(crate) struct LeaseLost;
 
 impl Pipeline {
     /// The spine: the steps in their order, each failing for itself, then the telling, and the outcome last.
-    pub(crate) async fn sync_account(&self, job: &SyncJob, lease: &Lease) -> Result<RunEnd, LeaseLost> {
+    pub(crate) async fn sync_account(
+        &self,
+        job: &SyncJob,
+        lease: &Lease,
+        progress: &Progress,
+    ) -> Result<RunEnd, LeaseLost> {
+        progress.at("external_detection");
         let look = match look::prepare(self, job, lease.started_at).await {
             Ok(Look::Wait(delay)) => return Ok(RunEnd::Waiting { delay }),
             Ok(look) => look,
             Err(error) => Look::Failed(chain(&error)),
         };
+        let begun = Instant::now();
         let (mut detected, counted) = detection::detect(self, lease, look).await?;
+        if let DetectionReport::Completed(_) | DetectionReport::Failed { .. } = detected {
+            let is_done = matches!(detected, DetectionReport::Completed(_));
+            telemetry::count_step(Step::Detection, begun, is_done);
+        }
+        let begun = Instant::now();
+        progress.at("position_generation");
         let generated = generation::generate(self, job, lease).await?;
+        if !matches!(generated, GenerationReport::Skipped { .. }) {
+            let is_done = !matches!(generated, GenerationReport::Failed(_));
+            telemetry::count_step(Step::Generation, begun, is_done);
+        }
         comparison::compare(self, lease, &mut detected, counted, &generated).await?;
+        progress.at("redis_sync");
+        let begun = Instant::now();
         let stored = snapshot::store(self, lease).await;
+        telemetry::count_step(Step::Snapshot, begun, matches!(stored, SnapshotReport::Stored(_)));
         let report = Report {
             account: job.account.clone(),
             sync_id: job.id.clone(),
@@ -116,6 +137,7 @@ impl Pipeline {
             let error = report.errors().join("; ");
             return Ok(RunEnd::Failed { error, retry_after, report: Box::new(report) });
         }
+        progress.at("notification");
         self.tell_and_finish(job, lease, report).await
     }
 
@@ -136,7 +158,12 @@ impl Pipeline {
             Err(error) => return Ok(failed("Outcome not stored", &error, report)),
         };
         report.external_orders = external.len();
-        if let Err(error) = notification::notify(self, &report, &external).await {
+        let begun = Instant::now();
+        let told = notification::notify(self, &report, &external).await;
+        if self.settings.notifications_enabled {
+            telemetry::count_step(Step::Notification, begun, told.is_ok());
+        }
+        if let Err(error) = told {
             return Ok(failed("Notification failed", &error, report));
         }
         let announced: Vec<i32> = external.iter().map(|order| order.id).collect();

@@ -21,12 +21,15 @@ use crate::events::{Events, Outbox};
 use crate::executor::{Executor, Session};
 use crate::handler::Handler;
 use crate::idleness::{Idleness, Sight};
-use crate::{Publisher, Pulse, QueueError, RetryPolicy, WorkQueue, topology};
+use crate::telemetry::{self, Purpose, SlotInUse};
+use crate::{DEAD_QUEUE, Publisher, Pulse, QueueError, RetryPolicy, WorkQueue, topology};
 
 /// How often a session looks whether messages wait that it is not given.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often a consumer that waits for its jobs shows that it does.
 const BREATH: Duration = Duration::from_secs(1);
+/// At every so many of these it counts the dead letters, for metrics.
+const DEAD_LOOK: u32 = 12;
 
 /// What a consumer needs to know.
 #[derive(Debug, Clone)]
@@ -185,8 +188,10 @@ impl<H: Handler> Consumer<H> {
                     attempt = 0;
                     info!(server = link.server(), "consuming from {}", link.server());
                     self.turn(Intaking::Closed, Intaking::Well);
+                    telemetry::connected(Purpose::Consume);
                     let ended = self.session(&link, intakes, deliveries, &stop).await;
                     self.turn(Intaking::Well, Intaking::Closed);
+                    telemetry::lost(Purpose::Consume, matches!(ended, Over::Lost(_)));
                     link.close().await;
                     healthy = Instant::now();
                     match ended {
@@ -222,6 +227,10 @@ impl<H: Handler> Consumer<H> {
         topology::declare(&link).await?;
         let (mut intakes, mut streams) = (Vec::new(), Vec::new());
         let wanted = self.wanted.borrow().clone();
+        for queue in WorkQueue::ALL {
+            let slots = wanted.iter().find(|(wanted, _)| *wanted == queue).map_or(0, |(_, slots)| *slots);
+            telemetry::slots(queue, slots);
+        }
         for (queue, slots) in &wanted {
             let channel = link.channel().await?;
             let prefetch = u16::try_from(*slots).unwrap_or(u16::MAX);
@@ -265,6 +274,7 @@ impl<H: Handler> Consumer<H> {
         let mut changed = std::pin::pin!(async { drop(wanted.wait_for(|wanted| *wanted != consumed).await) });
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looked = 0;
         let ended = loop {
             self.got_on.send_replace(Instant::now());
             tokio::select! {
@@ -284,9 +294,13 @@ impl<H: Handler> Consumer<H> {
                     Some((queue, None)) => break Over::Lost(format!("the consumer of {} ended", queue.name())),
                     None => break Over::Lost("every consumer ended".to_owned()),
                 },
-                _ = looks.tick() => if let Err(error) = self.look(link, &mut intakes).await {
-                    break Over::Lost(error);
-                },
+                _ = looks.tick() => {
+                    let counts_dead = looked % DEAD_LOOK == 0;
+                    looked += 1;
+                    if let Err(error) = self.look(link, &mut intakes, counts_dead).await {
+                        break Over::Lost(error);
+                    }
+                }
             }
         };
         match ended {
@@ -303,18 +317,19 @@ impl<H: Handler> Consumer<H> {
 
     /// Ends the session if its connection is dead, or if messages wait, slots are free and nothing comes: whatever the
     /// reason, a new session mends it.
-    async fn look(&self, link: &Link, intakes: &mut [Intake]) -> Result<(), String> {
+    async fn look(&self, link: &Link, intakes: &mut [Intake], counts_dead: bool) -> Result<(), String> {
         if !link.is_connected() {
             return Err("the connection is closed".to_owned());
         }
+        if counts_dead && let Some(intake) = intakes.first() {
+            telemetry::waiting(DEAD_QUEUE, messages_in(link, &intake.channel, DEAD_QUEUE).await?);
+        }
         for intake in intakes {
             let name = intake.queue.name();
-            let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            let asked = intake.channel.queue_declare(name.into(), passive, FieldTable::default());
-            let found = link.timed("look at a queue", asked).await;
-            let found = found.map_err(|error| crate::connection_error_text(&error))?;
+            let found = messages_in(link, &intake.channel, name).await?;
+            telemetry::waiting(name, found);
             let sight = Sight {
-                waiting: found.message_count(),
+                waiting: found,
                 running: intake.running.load(Ordering::Relaxed),
                 slots: intake.slots,
                 delivered: intake.delivered,
@@ -347,7 +362,7 @@ impl<H: Handler> Consumer<H> {
     /// Handles a delivery beside the others. Prefetch keeps their number, so there is nothing to wait for.
     fn start(&self, delivery: Delivery, intake: &mut Intake, session: &Session, jobs: &TaskTracker) {
         intake.delivered += 1;
-        let (queue, running) = (intake.queue, Arc::clone(&intake.running));
+        let (queue, running, slot) = (intake.queue, Arc::clone(&intake.running), SlotInUse::of(intake.queue));
         running.fetch_add(1, Ordering::Relaxed);
         let (executor, of_run) = (Arc::clone(&self.executor), session.clone());
         let handled = tokio::spawn(async move { executor.handle(delivery, queue, &of_run).await });
@@ -358,6 +373,7 @@ impl<H: Handler> Consumer<H> {
                 lost.cancel();
             }
             running.fetch_sub(1, Ordering::Relaxed);
+            drop(slot);
         });
     }
 
@@ -418,6 +434,14 @@ impl<H: Handler> Consumer<H> {
             }
         }
     }
+}
+
+/// How many messages are ready.
+async fn messages_in(link: &Link, channel: &Channel, queue: &str) -> Result<u32, String> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let asked = channel.queue_declare(queue.into(), passive, FieldTable::default());
+    let found = link.timed("look at a queue", asked).await;
+    Ok(found.map_err(|error| crate::connection_error_text(&error))?.message_count())
 }
 
 /// Consumer tags are short strings: 255 bytes at most.

@@ -44,6 +44,8 @@ pub enum Event {
     Waiting {
         /// How long.
         delay: Duration,
+        /// For what, as a stable word.
+        why: &'static str,
     },
     /// The attempt failed.
     Failed {
@@ -155,7 +157,9 @@ pub fn decide(event: &Event, facts: &Facts) -> Disposition {
         Event::Returned { renewals } => {
             Disposition::Renew { renewals: renewals + 1, delay: doubled(*renewals) }
         }
-        Event::Waiting { delay } => Disposition::Park { delay: *delay, due: Some(after(*delay, facts.now)) },
+        Event::Waiting { delay, .. } => {
+            Disposition::Park { delay: *delay, due: Some(after(*delay, facts.now)) }
+        }
         Event::Failed { error, .. } if facts.retries >= facts.retries_max => {
             Disposition::Dead { reason: "retries_exhausted".to_owned(), error: error.clone() }
         }
@@ -263,7 +267,10 @@ mod tests {
     fn a_job_that_waits_for_its_turn_comes_back_then_and_spends_no_attempt() {
         let delay = Duration::from_secs(7);
         let due = Some(DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::seconds(7));
-        assert_eq!(decide(&Event::Waiting { delay }, &facts(5)), Disposition::Park { delay, due });
+        assert_eq!(
+            decide(&Event::Waiting { delay, why: "suspect" }, &facts(5)),
+            Disposition::Park { delay, due }
+        );
     }
 
     #[test]

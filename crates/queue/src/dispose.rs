@@ -13,7 +13,7 @@ use crate::decide::Disposition;
 use crate::delay::DelayStep;
 use crate::executor::{Executor, Handled, STOP_LIMIT, Session};
 use crate::handler::{End, Handler};
-use crate::{PublishError, WorkQueue};
+use crate::{PublishError, Wait, WorkQueue};
 
 /// How long the telling of an end may take; then the delivery goes back, to end another time.
 const CONCLUDE_LIMIT: Duration = Duration::from_secs(60);
@@ -43,9 +43,11 @@ impl<H: Handler> Executor<H> {
         queue: WorkQueue,
         handled: Handled,
         disposition: Disposition,
+        wait: Option<Wait>,
         session: &Session,
     ) {
-        let id = handled.attempt.as_ref().map(|attempt| attempt.task.id.clone());
+        let attempt = handled.attempt.clone();
+        let id = attempt.as_ref().map(|attempt| attempt.task.id.clone());
         let has_no_letter = matches!(
             disposition,
             Disposition::Expire | Disposition::FailExpired | Disposition::Revoke { .. }
@@ -110,7 +112,13 @@ impl<H: Handler> Executor<H> {
             }
         };
         match ready {
-            Ok(()) => self.ack(delivery, session).await,
+            Ok(()) => {
+                if let (Some(wait), Some(attempt)) = (&wait, &attempt) {
+                    let noted = self.handler.note_wait(attempt, wait);
+                    tokio::select! { () = noted => {}, () = session.lost.cancelled() => {} }
+                }
+                self.ack(delivery, session).await;
+            }
             Err(error) if has_no_letter && !session.lost.is_cancelled() => {
                 warn!(id, error, "its end cannot be written down, it waits for {END_PAUSE:?}: {error}");
                 let again = copy::delayed(delivery, queue, DelayStep::towards(END_PAUSE), &Again::Unchanged);

@@ -9,13 +9,16 @@ use lapin::message::Delivery;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info_span};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, info_span};
 
 use crate::copy;
 use crate::decide::{Event, Facts, decide};
 use crate::events::{self, Events};
-use crate::handler::{Attempt, Ending, Handler};
+use crate::handler::{Attempt, Ending, Handler, SUPERSEDED};
+use crate::progress::Progress;
 use crate::roster::Roster;
+use crate::wait::Wait;
 use crate::{Publisher, RetryPolicy, WorkQueue};
 use crate::{headers, returns, telemetry};
 
@@ -70,15 +73,19 @@ impl<H: Handler> Executor<H> {
             Some(renewals) => Err(Box::new(Handled::of_bare(Event::Returned { renewals }))),
             None => self.receive(&delivery, queue, Utc::now()),
         };
+        // What is logged of its end belongs to the job as well.
+        let mut span = Span::none();
         let handled = match received {
             Ok(attempt) => {
                 let attempt = Arc::new(attempt);
-                let span = info_span!("job", id = %attempt.task.id, task = %attempt.task.task,
-                                      queue = queue.name(), retries = attempt.task.retries);
-                let (event, report) = self.attempt(&attempt, session).instrument(span).await;
+                span = span_of(&attempt);
+                let (event, report) = self.attempt(&attempt, session).instrument(span.clone()).await;
                 Handled { waiting: None, attempt: Some(attempt), event, report }
             }
             Err(unready) => {
+                if let Some(attempt) = &unready.attempt {
+                    span = span_of(attempt);
+                }
                 if let (Some(attempt), Event::Refused { .. } | Event::Expired | Event::Revoked { .. }) =
                     (&unready.attempt, &unready.event)
                 {
@@ -103,12 +110,18 @@ impl<H: Handler> Executor<H> {
         };
         let disposition = decide(&handled.event, &facts);
         telemetry::count(queue, &handled.event, &disposition);
+        let last_error = handled.attempt.as_ref().and_then(|attempt| attempt.last_error.as_deref());
+        let wait = Wait::of(&handled.event, &disposition, &facts, last_error);
+        let task = handled.attempt.as_ref().map(|attempt| attempt.task.task.as_str());
+        let returned = handled.report.as_ref().map(|returned| self.handler.outcome(returned));
+        let task = task.filter(|task| self.handler.knows(task));
+        telemetry::count_end(task, &handled.event, &disposition, returned);
         if let Some(attempt) = &handled.attempt {
             let result = handled.report.as_ref();
             let (id, event) = (&attempt.task.id, &handled.event);
             events::tell_end(&self.events, id, event, &disposition, result, begun.elapsed());
         }
-        self.dispose(&delivery, queue, handled, disposition, session).await;
+        self.dispose(&delivery, queue, handled, disposition, wait, session).instrument(span).await;
     }
 
     /// Decodes and looks at what can be known without running.
@@ -135,7 +148,14 @@ impl<H: Handler> Executor<H> {
         })?;
         let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
         let reply_to = waits_in(properties);
-        let attempt = Attempt { task, queue, redelivered: delivery.redelivered, last_error, reply_to };
+        let attempt = Attempt {
+            task,
+            queue,
+            redelivered: delivery.redelivered,
+            last_error,
+            reply_to,
+            progress: Progress::default(),
+        };
         match self.not_now(&attempt.task, now) {
             Some(event) => {
                 Err(Box::new(Handled { attempt: Some(Arc::new(attempt)), ..Handled::of_bare(event) }))
@@ -171,11 +191,22 @@ impl<H: Handler> Executor<H> {
         Some(Event::Early { eta })
     }
 
-    /// Runs the handler within the time limit, guarding against its panics.
+    /// Runs a job when its rate limit allows it.
     async fn attempt(&self, attempt: &Arc<Attempt>, session: &Session) -> (Event, Option<serde_json::Value>) {
         if let Some(delay) = self.admit(&attempt.task, session).await {
-            return (Event::Waiting { delay }, None);
+            return (Event::Waiting { delay, why: "task_rate_limit" }, None);
         }
+        let (begun, wait) = (Instant::now(), telemetry::wait_of(&attempt.task, Utc::now()));
+        let ended = self.run(attempt, session).await;
+        let returned = ended.1.as_ref().map(|returned| self.handler.outcome(returned));
+        if returned != Some(SUPERSEDED) {
+            telemetry::count_run(&attempt.task, attempt.queue, wait, begun.elapsed(), &ended.0);
+        }
+        ended
+    }
+
+    /// Runs the handler within the time limit, guarding against its panics.
+    async fn run(&self, attempt: &Arc<Attempt>, session: &Session) -> (Event, Option<serde_json::Value>) {
         let most = self.roster.time_limit(&attempt.task.task).unwrap_or(self.time_limit);
         let asked = [attempt.task.time_limit, attempt.task.soft_time_limit];
         let limit = asked.into_iter().flatten().fold(most, Duration::min);
@@ -226,7 +257,7 @@ impl<H: Handler> Executor<H> {
             Ok(Ending::EndedBefore(end)) => self.finish_again(attempt, end, session).await,
             Ok(Ending::Held) => (Event::Held, None),
             Ok(Ending::Crashed { crashes }) => (Event::Crashed { crashes }, None),
-            Ok(Ending::Waiting { delay }) => (Event::Waiting { delay }, None),
+            Ok(Ending::Waiting { delay, why }) => (Event::Waiting { delay, why }, None),
             Ok(Ending::Refused { reason, error }) => (Event::Refused { reason, error }, None),
             Ok(Ending::Failed { error, retry_after, report }) => {
                 (Event::Failed { error, retry_after }, report)
@@ -267,6 +298,12 @@ impl Handled {
     fn of_bare(event: Event) -> Self {
         Self { attempt: None, waiting: None, event, report: None }
     }
+}
+
+/// What log lines of a job say of it. Its handler knows the account.
+fn span_of(attempt: &Attempt) -> Span {
+    info_span!("job", id = %attempt.task.id, task = %attempt.task.task, queue = attempt.queue.name(),
+               retries = attempt.task.retries, account = Empty)
 }
 
 /// The queue in which whoever sent it waits for results. To RabbitMQ's own queues only their owners may send.

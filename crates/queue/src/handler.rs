@@ -6,7 +6,7 @@ use celery::{TaskMessage, Waiting};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::WorkQueue;
+use crate::{Progress, Wait, WorkQueue};
 
 /// One delivery of a job that is due to run.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Attempt {
     pub last_error: Option<String>,
     /// Where a Celery client waits for its result.
     pub reply_to: Option<String>,
+    /// How far its run is.
+    pub progress: Progress,
 }
 
 impl Attempt {
@@ -49,6 +51,8 @@ pub enum Ending {
     Waiting {
         /// How long.
         delay: Duration,
+        /// For what, as a stable word.
+        why: &'static str,
     },
     /// The job can never run: its arguments are wrong.
     Refused {
@@ -98,6 +102,9 @@ pub enum End {
     },
 }
 
+/// What [`Handler::outcome`] says of a job that did not run because another one had done its work.
+pub const SUPERSEDED: &str = "superseded";
+
 /// What runs jobs. It knows the domain; the queue does not.
 pub trait Handler: Send + Sync + 'static {
     /// Whether a task of this name can be run.
@@ -107,12 +114,23 @@ pub trait Handler: Send + Sync + 'static {
     /// is cancelled it should end at its next safe point with [`Ending::Interrupted`]; it is dropped soon after.
     fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> impl Future<Output = Ending> + Send;
 
+    /// The word of metrics for what a job returned that is done: one of a few; [`SUPERSEDED`] where it did not run.
+    fn outcome(&self, _returned: &Value) -> &'static str {
+        "success"
+    }
+
     /// Writes down and tells how a job ended without finishing. Returns the end that stands: another one where the job had
     /// ended before. Where a dead letter says it as well, it need not be written down.
     ///
     /// # Errors
     /// Text for the log; the job then goes back to its queue and ends another time.
     fn conclude(&self, attempt: &Attempt, end: End) -> impl Future<Output = Result<End, String>> + Send;
+
+    /// Notes what a job waits for, once it is certain that it comes back. Best effort, for people who look; it may take a
+    /// second at most.
+    fn note_wait(&self, _attempt: &Attempt, _wait: &Wait) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// Tells a Celery result (`celery::result`) to those who wait for it. Best effort: it fails for itself, and is logged.
     fn tell_result(&self, waiting: &Waiting, result: Value) -> impl Future<Output = ()> + Send;

@@ -25,6 +25,7 @@ mod copy;
 mod dead_letters;
 mod decide;
 mod delay;
+mod depths;
 mod dispose;
 mod error;
 mod events;
@@ -33,6 +34,7 @@ mod handler;
 mod headers;
 mod idleness;
 mod message;
+mod progress;
 mod publisher;
 mod pulse;
 mod rate;
@@ -44,6 +46,7 @@ mod sequel;
 mod subscription;
 mod telemetry;
 mod topology;
+mod wait;
 mod wire;
 
 pub use backoff::RetryPolicy;
@@ -53,14 +56,17 @@ pub use control::{Answers, Control, ask_workers, tell_workers};
 pub use dead_letters::{DeadLetter, DeadLetters, READER_QUEUE, Replay};
 pub use decide::{Disposition, Event, Facts, decide};
 pub use delay::DelayStep;
+pub use depths::{QueueDepth, QueueDepths, queue_depths};
 pub use error::{PublishError, QueueError};
-pub use handler::{Attempt, End, Ending, Handler};
+pub use handler::{Attempt, End, Ending, Handler, SUPERSEDED};
 pub use message::{Destination, Message};
+pub use progress::Progress;
 pub use publisher::Publisher;
 pub use pulse::Pulse;
 pub use subscription::{Notice, Subscription};
-pub use telemetry::describe_metrics;
-pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, QueueDepth, WorkQueue, queue_depths};
+pub use telemetry::{begin_worker_metrics, describe_metrics};
+pub use topology::{DEAD_QUEUE, NOTIFICATION_EXCHANGE, WorkQueue};
+pub use wait::{Wait, WaitState};
 
 /// An error with its causes in one line, for the log line of a failed try.
 fn connection_error_text(error: &QueueError) -> String {

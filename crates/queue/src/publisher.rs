@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::connection::{Link, Liveness, RabbitUrls, reconnect_pause};
+use crate::telemetry::{self, Purpose};
 use crate::{Message, PublishError, QueueError};
 use crate::{copy, topology};
 
@@ -123,6 +124,11 @@ impl Publisher {
         answered.await.unwrap_or(Err(PublishError::Closed))
     }
 
+    /// Sets the metrics that only somebody who asks needs.
+    pub fn refresh_metrics(&self) {
+        telemetry::blocked(self.is_blocked());
+    }
+
     /// Whether something can be published now.
     ///
     /// # Errors
@@ -183,8 +189,10 @@ async fn run(
             Ok((link, channel)) => {
                 (attempt, refusals) = (0, 0);
                 state.send_replace(State { connection: Some(link.liveness()), ..State::default() });
+                telemetry::connected(Purpose::Publish);
                 info!(server = link.server(), "publishing through {}", link.server());
                 let ended = work(&link, &channel, &mut requests, &mut waiting).await;
+                telemetry::lost(Purpose::Publish, ended.is_err());
                 state.send_replace(State::default());
                 link.close().await;
                 match ended {
@@ -246,8 +254,12 @@ async fn work(
         // One of them may be what RabbitMQ closes channels over: then each goes alone.
         let count = if waiting.iter().any(|request| request.closings > 0) { 1 } else { waiting.len() };
         let messages: Vec<&Message> = waiting[..count].iter().map(|request| &*request.message).collect();
+        let begun = Instant::now();
         let outcomes = match publish_batch(link, channel, &messages).await {
-            Ok(outcomes) => outcomes,
+            Ok(outcomes) => {
+                telemetry::confirmed(begun.elapsed());
+                outcomes
+            }
             Err(error) => {
                 if link.is_connected() && !channel.status().connected() {
                     blame(waiting, count, &error);

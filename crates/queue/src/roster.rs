@@ -152,13 +152,13 @@ impl Roster {
 
 impl Running {
     fn to_json(&self, worker: &str) -> Value {
-        let Attempt { task, queue, redelivered, .. } = &*self.attempt;
+        let Attempt { task, queue, redelivered, progress, .. } = &*self.attempt;
         json!({"id": task.id, "name": task.task, "type": task.task, "args": bounded(task.args.clone().into()),
                "kwargs": bounded(task.kwargs.clone().into()), "hostname": worker,
                "time_start": celery::epoch_seconds(self.since), "acknowledged": false,
                "delivery_info": {"exchange": "", "routing_key": queue.name(), "priority": null,
                                  "redelivered": redelivered},
-               "worker_pid": std::process::id()})
+               "worker_pid": std::process::id(), "step": progress.step()})
     }
 }
 
@@ -170,7 +170,7 @@ fn bounded(arguments: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::WorkQueue;
+    use crate::{Progress, WorkQueue};
 
     fn attempt(id: &str) -> Arc<Attempt> {
         let headers = json!({"task": "app.sync", "id": id});
@@ -182,7 +182,14 @@ mod tests {
             body: b"[[\"org\", \"Raghu\"], {}, {}]",
         });
         let (task, queue) = (task.unwrap(), WorkQueue::Periodic);
-        Arc::new(Attempt { task, queue, redelivered: false, last_error: None, reply_to: None })
+        Arc::new(Attempt {
+            task,
+            queue,
+            redelivered: false,
+            last_error: None,
+            reply_to: None,
+            progress: Progress::default(),
+        })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use lapin::{Channel, ExchangeKind};
 use tracing::warn;
 
 use crate::QueueError;
-use crate::connection::{Link, RabbitUrls};
+use crate::connection::Link;
 use crate::delay::DelayStep;
 
 /// Where jobs end that can never run, or failed to their last retry.
@@ -124,7 +124,8 @@ async fn declare_exchange(link: &Link, name: &str, kind: ExchangeKind) -> Result
     Ok(())
 }
 
-async fn passive_queue(link: &Link, name: &str) -> Result<lapin::Queue, QueueError> {
+/// A queue as it is, without declaring it.
+pub(crate) async fn passive_queue(link: &Link, name: &str) -> Result<lapin::Queue, QueueError> {
     let channel = link.channel().await?;
     let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
     let declared = channel.queue_declare(name.into(), options, FieldTable::default());
@@ -181,36 +182,4 @@ fn has_code(error: &QueueError, code: u16) -> bool {
         },
         _ => false,
     }
-}
-
-/// What RabbitMQ says of one queue over AMQP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueDepth {
-    /// The queue.
-    pub name: String,
-    /// Messages ready for delivery.
-    pub ready: u32,
-    /// Consumers.
-    pub consumers: u32,
-}
-
-/// The depths of the work queues, the dead letters and the delay steps.
-///
-/// # Errors
-/// When no server answers.
-pub async fn queue_depths(urls: &RabbitUrls, client: &str) -> Result<Vec<QueueDepth>, QueueError> {
-    let link = Link::connect_any(urls, client).await?;
-    declare(&link).await?;
-    let names = WorkQueue::ALL
-        .into_iter()
-        .map(|queue| queue.name().to_owned())
-        .chain([DEAD_QUEUE.to_owned()])
-        .chain(DelayStep::all().map(DelayStep::name));
-    let mut depths = Vec::new();
-    for name in names {
-        let queue = passive_queue(&link, &name).await?;
-        depths.push(QueueDepth { name, ready: queue.message_count(), consumers: queue.consumer_count() });
-    }
-    link.close().await;
-    Ok(depths)
 }

@@ -21,7 +21,7 @@ mod tls;
 mod values;
 
 pub use logging::{LogArgs, LogFormat, init_logging};
-pub use metrics::{MetricsAddress, MetricsArgs, Told, tell};
+pub use metrics::{Metrics, MetricsAddress, MetricsArgs, Told};
 pub use names::{host_name, process_name};
 pub use parse::{ParseFailure, parse};
 pub use probe::{Probe, probe};

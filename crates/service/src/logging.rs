@@ -40,10 +40,23 @@ pub fn init_logging(arguments: &LogArgs, default: &str) {
             let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
             layer.with_ansi(is_terminal).with_target(false).boxed()
         }
-        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Json => {
+            std::panic::set_hook(Box::new(log_panic));
+            layer.json().flatten_event(true).boxed()
+        }
     };
     // An error only says that logging was started before.
     drop(registry().with(layer.with_filter(filter)).try_init());
+}
+
+/// Rust's own words about a panic are several lines of text between those of JSON.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let text = panic.payload_as_str().unwrap_or("no message");
+    let backtrace = std::backtrace::Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(place, backtrace, "panicked: {text}");
 }
 
 /// A setting that is there but empty says nothing, as in a compose file whose variable is not set.

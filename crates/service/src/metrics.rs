@@ -12,6 +12,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -23,6 +24,8 @@ use crate::{Fatal, Probe};
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
 /// How long gauges that must be asked for may take before the others are told without them.
 const REFRESH_LIMIT: Duration = Duration::from_secs(2);
+/// How often histograms are added up.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long the servers may take to say whether they are there.
 const READY_LIMIT: Duration = Duration::from_secs(3);
 /// Clients at the same time; more wait.
@@ -68,8 +71,9 @@ fn parse_address(text: &str) -> Result<MetricsAddress, String> {
 
 /// What a program tells of itself when it is asked.
 pub trait Told: Send + Sync + 'static {
-    /// Sets gauges that somebody else knows; they are told without it when it takes too long.
-    fn refresh(&self) -> impl Future<Output = ()> + Send;
+    /// Sets gauges that somebody else knows, and returns what else is to be told: lines in Prometheus's text format. Both are
+    /// done without when it takes too long.
+    fn refresh(&self) -> impl Future<Output = String> + Send;
 
     /// Whether the program can do its work.
     ///
@@ -78,31 +82,58 @@ pub trait Told: Send + Sync + 'static {
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// Begins to keep metrics and to tell them and the program's health, if that is wanted.
-///
-/// # Errors
-/// The address cannot be listened on.
-pub async fn tell(arguments: &MetricsArgs, told: impl Told) -> Result<(), Fatal> {
-    let Some(address) = arguments.metrics_addr.0 else { return Ok(()) };
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| Fatal::setting("METRICS_ADDR", format!("cannot listen on {address}: {error}")))?;
-    let recorder = recorder();
-    let handle = recorder.handle();
-    metrics::set_global_recorder(recorder)
-        .map_err(|_| Fatal::setting("METRICS_ADDR", "metrics are kept already"))?;
-    info!("metrics: http://{address}/metrics");
-    if !address.ip().is_loopback() {
-        info!("metrics: whoever reaches {address} can read them, there is no login");
+/// The program's metrics, kept from its start on so that nothing of it is missing, and told once it can be asked.
+#[derive(Debug)]
+pub struct Metrics(Option<(SocketAddr, PrometheusHandle)>);
+
+impl Metrics {
+    /// Begins to keep metrics, if they are wanted; else nothing is kept. Once a process, before anything is counted.
+    ///
+    /// # Errors
+    /// They are kept already.
+    pub fn keep(arguments: &MetricsArgs, program: &'static str) -> Result<Self, Fatal> {
+        let Some(address) = arguments.metrics_addr.0 else { return Ok(Self(None)) };
+        let recorder = recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder)
+            .map_err(|_| Fatal::setting("METRICS_ADDR", "metrics are kept already"))?;
+        describe_gauge!("syncfleet_build_info", "1, with the program and its version");
+        gauge!("syncfleet_build_info", "program" => program, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        Ok(Self(Some((address, handle))))
     }
-    tokio::spawn(serve(listener, handle, Arc::new(told)));
-    Ok(())
+
+    /// Begins to tell them and the program's health.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn tell(self, told: impl Told) -> Result<(), Fatal> {
+        let Some((address, handle)) = self.0 else { return Ok(()) };
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            Fatal::setting("METRICS_ADDR", format!("cannot listen on {address}: {error}"))
+        })?;
+        info!("metrics: http://{address}/metrics");
+        if !address.ip().is_loopback() {
+            info!("metrics: whoever reaches {address} can read them, there is no login");
+        }
+        tokio::spawn(upkeep(handle.clone()));
+        tokio::spawn(serve(listener, handle, Arc::new(told)));
+        Ok(())
+    }
 }
 
 /// Without buckets a histogram would be told as quantiles, which cannot be added up over processes.
 fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("only an empty list is refused");
     builder.build_recorder()
+}
+
+/// What histograms are given is put away one by one until somebody adds it up. Nobody may ever ask: then it would pile up.
+async fn upkeep(handle: PrometheusHandle) {
+    let mut turns = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        turns.tick().await;
+        handle.run_upkeep();
+    }
 }
 
 async fn serve(listener: TcpListener, handle: PrometheusHandle, told: Arc<impl Told>) {
@@ -145,9 +176,8 @@ async fn answer(
     match path {
         "/metrics" => {
             // The others are told in any case.
-            let _ = tokio::time::timeout(REFRESH_LIMIT, told.refresh()).await;
-            handle.run_upkeep();
-            text(StatusCode::OK, handle.render())
+            let besides = tokio::time::timeout(REFRESH_LIMIT, told.refresh()).await.unwrap_or_default();
+            text(StatusCode::OK, handle.render() + &besides)
         }
         // Whoever answers is alive: what it waits for is a question of readiness.
         "/health/live" => text(StatusCode::OK, "alive\n".to_owned()),
@@ -183,10 +213,9 @@ mod tests {
     }
 
     impl Told for Arc<Counted> {
-        async fn refresh(&self) {
-            metrics::with_local_recorder(&*self.recorder, || {
-                metrics::gauge!("syncfleet_test").increment(1.0)
-            });
+        async fn refresh(&self) -> String {
+            metrics::with_local_recorder(&*self.recorder, || gauge!("syncfleet_test").increment(1.0));
+            "syncfleet_beside 7\n".to_owned()
         }
 
         async fn ready(&self) -> Result<(), String> {
@@ -218,6 +247,7 @@ mod tests {
             let answer = asked(address, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
             assert!(answer.lines().any(|line| line == expected), "{answer}");
+            assert!(answer.ends_with("\nsyncfleet_beside 7\n"), "{answer}");
         }
         let health = async |path: &str| {
             asked(address, &format!("GET /health/{path} HTTP/1.1\r\nhost: x\r\n\r\n")).await

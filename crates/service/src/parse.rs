@@ -1,7 +1,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 
-use crate::exit;
+use crate::{LogArgs, LogFormat, exit, init_logging};
 
 /// Why a program does not start: what to print, and the exit code.
 #[derive(Debug)]
@@ -13,6 +13,19 @@ pub enum ParseFailure {
 }
 
 impl ParseFailure {
+    /// As [`Self::report`], of a program whose words are all log lines: one that says what is wrong with a setting is an object
+    /// where JSON is asked for.
+    pub fn log(&self) -> i32 {
+        match self {
+            Self::Setting(text) if is_json_asked_for() => {
+                init_logging(&LogArgs { log_format: LogFormat::Json, rust_log: None }, "error");
+                tracing::error!("{text}");
+                exit::CONFIG
+            }
+            other => other.report(),
+        }
+    }
+
     /// Prints the text where it belongs and returns the exit code.
     pub fn report(&self) -> i32 {
         match self {
@@ -56,6 +69,16 @@ fn classify(error: clap::Error, command: &Command) -> ParseFailure {
         _ => std::error::Error::source(&error).map_or("not understood".to_owned(), ToString::to_string),
     };
     ParseFailure::Setting(format!("setting {variable} ({flag}): {expected}"))
+}
+
+/// Whether log lines are to be JSON, as far as settings can be asked that are not understood as a whole.
+fn is_json_asked_for() -> bool {
+    let words: Vec<String> = std::env::args().collect();
+    let said = (words.iter().position(|word| word == "--log-format"))
+        .and_then(|flag| words.get(flag + 1).cloned())
+        .or_else(|| words.iter().find_map(|word| word.strip_prefix("--log-format=").map(str::to_owned)))
+        .or_else(|| std::env::var("LOG_FORMAT").ok());
+    said.as_deref() == Some("json")
 }
 
 /// The environment variable behind a flag, in the command or any of its subcommands.

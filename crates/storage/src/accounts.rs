@@ -14,6 +14,21 @@ pub struct DueAccount {
     pub paused: bool,
     /// When its brokerage's book was last read.
     pub last_external_check_at: Option<DateTime<Utc>>,
+    /// When a job of it last ended in a run, or was given up.
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// When it last was synced with `success` or `partial_success`.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// When its first job of a tick was due, or when it was resumed, if that is later. `None`: it never was, or nobody noted it.
+    pub due_since: Option<DateTime<Utc>>,
+}
+
+impl DueAccount {
+    /// Since when it has not been in order: since its last good sync, or since it is due, if that is later. `None` while it
+    /// has not been due yet.
+    pub fn stale_since(&self) -> Option<DateTime<Utc>> {
+        // `None` is less than any instant.
+        self.last_success_at.max(self.due_since)
+    }
 }
 
 /// Walks over all accounts in pages, in order of their names, each account once.
@@ -68,6 +83,9 @@ impl AccountScan {
                         account,
                         paused: row.paused,
                         last_external_check_at: row.last_external_check_at,
+                        last_sync_at: row.last_sync_at,
+                        last_success_at: row.last_success_at,
+                        due_since: row.due_since,
                     });
                 }
             }
@@ -77,6 +95,27 @@ impl AccountScan {
 }
 
 impl Storage {
+    /// Notes since when accounts are due that were never synced: each with the instant from which its first job may run. An
+    /// instant that is noted already stands.
+    pub async fn note_due(&self, accounts: &[(&Account, DateTime<Utc>)]) -> Result<(), StorageError> {
+        let organizations: Vec<String> =
+            accounts.iter().map(|(account, _)| account.organization_id.clone()).collect();
+        let names: Vec<String> = accounts.iter().map(|(account, _)| account.pseudo_account.clone()).collect();
+        let since: Vec<DateTime<Utc>> = accounts.iter().map(|(_, since)| *since).collect();
+        sqlx::query!(
+            "INSERT INTO tradingdb.account_sync_state AS s (organization_id, pseudo_account, due_since)
+             SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]) ORDER BY 1, 2
+             ON CONFLICT (organization_id, pseudo_account) DO UPDATE SET due_since = excluded.due_since
+                 WHERE s.due_since IS NULL",
+            &organizations,
+            &names,
+            &since
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Holds an account's jobs back, or gives it jobs again. Answers whether anybody has heard of the account: of one that
     /// has neither orders nor a brokerage nor a sync behind it nothing is noted.
     pub async fn set_paused(&self, account: &Account, paused: bool) -> Result<bool, StorageError> {
@@ -87,7 +126,9 @@ impl Storage {
                 OR EXISTS (SELECT FROM tradingdb.brokerage_accounts WHERE organization_id = $1 AND pseudo_account = $2)
                 OR EXISTS (SELECT FROM tradingdb.orders
                            WHERE pseudo_account = $2 AND coalesce(organization_id, '') = ANY($4::text[]))
-             ON CONFLICT (organization_id, pseudo_account) DO UPDATE SET paused = excluded.paused",
+             ON CONFLICT (organization_id, pseudo_account) DO UPDATE
+                 SET paused = excluded.paused,
+                     due_since = CASE WHEN s.paused AND NOT excluded.paused THEN now() ELSE s.due_since END",
             account.organization_id,
             account.pseudo_account,
             paused,

@@ -33,7 +33,12 @@ page AS MATERIALIZED (
 SELECT page.pseudo_account AS "pseudo_account!",
        page.organization AS "stored_organization!",
        coalesce(state.paused, false) AS "paused!",
-       state.last_external_check_at
+       state.last_external_check_at,
+       state.last_sync_at,
+       greatest(state.last_success_at,
+                CASE WHEN state.last_status IN ('success', 'partial_success') THEN state.last_sync_at END)
+           AS last_success_at,
+       state.due_since
 FROM page
 LEFT JOIN tradingdb.account_sync_state state
     ON state.pseudo_account = page.pseudo_account

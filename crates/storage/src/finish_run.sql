@@ -1,6 +1,7 @@
 WITH released AS (
     UPDATE tradingdb.account_sync_state
     SET last_started_at = lease_started_at, last_sync_at = now(), last_sync_id = $4, last_status = $5,
+        last_success_at = CASE WHEN $5 IN ('success', 'partial_success') THEN now() ELSE last_success_at END,
         last_forced = $10, last_checked_external = $11,
         lease_job = NULL, lease_worker = NULL, lease_started_at = NULL, lease_expires_at = NULL
     WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3 AND lease_job = $4

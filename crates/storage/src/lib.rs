@@ -7,6 +7,7 @@
 //! writes, it writes together with a look at its fence, in one transaction: a run that lost its lease changes
 //! nothing any more.
 
+mod account_jobs;
 mod account_orders;
 mod accounts;
 mod announcements;
@@ -22,6 +23,7 @@ mod error;
 mod executions;
 mod external;
 mod families;
+mod freshness;
 mod holidays;
 mod import_counts;
 mod imports;
@@ -35,10 +37,13 @@ mod opening_lots;
 mod outcomes;
 mod overview;
 mod pool;
+mod pool_use;
 mod quotes;
 mod snapshot;
 mod ticks;
+mod waits;
 
+pub use account_jobs::{AccountJobs, NotedWait, OutcomeView, RunView, TickView};
 pub use accounts::{AccountScan, DueAccount};
 pub use announcements::UnannouncedOrder;
 pub use book::{FINDINGS_MAX, GeneratedRows, StoredRows};
@@ -60,5 +65,7 @@ pub use opening_lots::ImportedLot;
 pub use outcomes::{EndedJob, Outcome};
 pub use overview::{AccountOverview, AccountView};
 pub use pool::{Storage, migrator};
+pub use pool_use::PoolUse;
 pub use snapshot::{AccountRows, StoredRow};
 pub use ticks::PublishedTick;
+pub use waits::JobWait;

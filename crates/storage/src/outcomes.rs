@@ -97,7 +97,10 @@ impl Storage {
              SELECT $2, $3, $1, $4, now() FROM written WHERE $4 = 'failed'
              ON CONFLICT (organization_id, pseudo_account) DO UPDATE
                  SET last_sync_id = excluded.last_sync_id, last_status = excluded.last_status,
-                     last_sync_at = excluded.last_sync_at",
+                     last_sync_at = excluded.last_sync_at,
+                     last_success_at = greatest(
+                         s.last_success_at,
+                         CASE WHEN s.last_status IN ('success', 'partial_success') THEN s.last_sync_at END)",
             ended.sync_id,
             ended.account.organization_id,
             ended.account.pseudo_account,

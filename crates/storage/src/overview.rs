@@ -16,6 +16,8 @@ pub struct AccountOverview {
     pub last_sync_at: Option<DateTime<Utc>>,
     /// Seconds since then, by PostgreSQL's clock.
     pub staleness_seconds: Option<i64>,
+    /// Its orders that were placed elsewhere and still live: open, or waiting for a trigger.
+    pub open_external_orders: i64,
     /// Whether its jobs are held back.
     pub paused: bool,
     /// Its brokerage, if it has one.
@@ -61,6 +63,7 @@ impl Storage {
             status: None,
             last_sync_at: None,
             staleness_seconds: None,
+            open_external_orders: 0,
             paused: false,
             brokerage: None,
             login_needed: None,
@@ -105,6 +108,13 @@ impl Storage {
             r#"SELECT wanted.organization_id AS "organization_id!", wanted.pseudo_account AS "pseudo_account!",
                       s.last_status AS "last_status?", s.last_sync_at AS "last_sync_at?",
                       extract(epoch FROM now() - s.last_sync_at)::bigint AS staleness,
+                      (SELECT count(*) FROM tradingdb.orders o
+                       WHERE o.pseudo_account = wanted.pseudo_account AND o.source = 'EXTERNAL'
+                         AND coalesce(nullif(o.organization_id, ''), $3) = wanted.organization_id
+                         AND upper(replace(o.status, ' ', '_')) IN (
+                             'OPEN', 'TRIGGER_PENDING', 'PENDING', 'PUT_ORDER_REQ_RECEIVED', 'VALIDATION_PENDING',
+                             'OPEN_PENDING', 'MODIFY_VALIDATION_PENDING', 'MODIFY_PENDING', 'MODIFIED', 'CANCEL_PENDING',
+                             'AMO_REQ_RECEIVED', 'NOT_MODIFIED', 'NOT_CANCELLED')) AS "open_external_orders!",
                       coalesce(s.paused, false) AS "paused!", b.kind AS "brokerage?",
                       b.login_refused_at AS "login_refused_at?",
                       b.login_refused_message AS "login_refused_message?"
@@ -114,7 +124,8 @@ impl Storage {
                LEFT JOIN tradingdb.brokerage_accounts b USING (organization_id, pseudo_account)
                ORDER BY wanted.ord"#,
             &organizations,
-            &names
+            &names,
+            &*self.default_organization
         )
         .fetch_all(&self.pool)
         .await?;
@@ -125,6 +136,7 @@ impl Storage {
                 status: row.last_status,
                 last_sync_at: row.last_sync_at,
                 staleness_seconds: row.staleness,
+                open_external_orders: row.open_external_orders,
                 paused: row.paused,
                 brokerage: row.brokerage,
                 login_needed: row.login_refused_at.zip(row.login_refused_message),

@@ -45,6 +45,29 @@ impl Storage {
         Ok(claimed.is_some())
     }
 
+    /// Notes what a claimed tick's jobs are worth and over how long they are spread, for whoever looks at it later.
+    pub async fn note_tick_pace(
+        &self,
+        schedule: &str,
+        tick_at: DateTime<Utc>,
+        owner: &str,
+        interval: Duration,
+        spread: Duration,
+    ) -> Result<(), StorageError> {
+        sqlx::query!(
+            "UPDATE tradingdb.ticks SET interval_seconds = $4, spread_seconds = $5
+             WHERE schedule = $1 AND tick_at = $2 AND claimed_by = $3",
+            schedule,
+            tick_at,
+            owner,
+            interval.as_secs_f64(),
+            spread.as_secs_f64()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Holds a claimed tick for longer; `false` when another beat took it over.
     pub async fn renew_tick(
         &self,
@@ -130,6 +153,18 @@ impl Storage {
         .await?)
     }
 
+    /// What the latest published tick says of its pace: the interval and the spread, in seconds.
+    pub async fn tick_pace(&self, schedule: &str) -> Result<Option<(f64, f64)>, StorageError> {
+        let pace = sqlx::query!(
+            "SELECT interval_seconds, spread_seconds FROM tradingdb.ticks
+             WHERE schedule = $1 AND tick_at <= now() AND published_at IS NOT NULL ORDER BY tick_at DESC LIMIT 1",
+            schedule
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(pace.and_then(|row| row.interval_seconds.zip(row.spread_seconds)))
+    }
+
     /// The ticks from one to another, both included, that anybody claimed, published or not.
     pub async fn claimed_ticks(
         &self,
@@ -169,7 +204,7 @@ impl Storage {
         .await?)
     }
 
-    /// Deletes ticks, outcomes, crashes and changes that nobody took in, where older than `days`, at most 10,000 (of changes
+    /// Deletes ticks, outcomes, crashes, waits and changes that nobody took in, where older than `days`, at most 10,000 (of changes
     /// 100,000) at once, and says how many went.
     pub async fn delete_expired_records(&self, days: u32) -> Result<u64, StorageError> {
         let days = f64::from(days);
@@ -197,7 +232,16 @@ impl Storage {
         )
         .execute(&self.pool)
         .await?;
+        let waits = sqlx::query!(
+            "DELETE FROM tradingdb.waiting_jobs WHERE (job_id, organization_id, pseudo_account) IN (
+                 SELECT job_id, organization_id, pseudo_account FROM tradingdb.waiting_jobs
+                 WHERE noted_at < now() - make_interval(secs => $1::double precision * 86400) LIMIT 10000)",
+            days
+        )
+        .execute(&self.pool)
+        .await?;
         let changes = self.forget_changes(days).await?;
-        Ok(ticks.rows_affected() + outcomes.rows_affected() + crashes.rows_affected() + changes)
+        let deleted = [ticks, outcomes, crashes, waits].map(|deleted| deleted.rows_affected());
+        Ok(deleted.into_iter().sum::<u64>() + changes)
     }
 }

@@ -1,4 +1,4 @@
-//! The few lines of HTTP that the management API of RabbitMQ needs.
+//! The few lines of HTTP that the APIs of RabbitMQ and Prometheus need.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -36,7 +36,8 @@ impl Http {
     /// Sends a request and returns the answer's JSON, `Null` for an empty one; other than 2xx is an error.
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
         let request = format!("{method} {path}");
-        let answer = self.exchange(&request, body).map_err(Error::io(format!("ask RabbitMQ: {request}")))?;
+        let answer =
+            self.exchange(&request, body).map_err(Error::io(format!("ask {}: {request}", self.address)))?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         if !(200..300).contains(&status) {

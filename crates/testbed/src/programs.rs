@@ -20,6 +20,8 @@ pub(crate) enum Program {
     RedisServer,
     RedisCli,
     SystemdAnalyze,
+    Prometheus,
+    Promtool,
 }
 
 impl Program {
@@ -44,6 +46,8 @@ impl Program {
             Self::RedisServer => "redis-server",
             Self::RedisCli => "redis-cli",
             Self::SystemdAnalyze => "systemd-analyze",
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -54,6 +58,7 @@ impl Program {
             Self::Postgres | Self::Initdb | Self::Psql => "postgresql",
             Self::RedisServer | Self::RedisCli => "redis-server",
             Self::SystemdAnalyze => "systemd",
+            Self::Prometheus | Self::Promtool => "prometheus",
         }
     }
 
@@ -75,7 +80,12 @@ impl Program {
                 newest("/usr/lib/postgresql", "", &format!("bin/{}", self.name()))
                     .or_else(|| in_path(self.name()))
             }
-            Self::Epmd | Self::RedisServer | Self::RedisCli | Self::SystemdAnalyze => in_path(self.name()),
+            Self::Epmd
+            | Self::RedisServer
+            | Self::RedisCli
+            | Self::Prometheus
+            | Self::Promtool
+            | Self::SystemdAnalyze => in_path(self.name()),
         }
     }
 }

@@ -10,8 +10,8 @@ use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, R
 use queue::{Consumer, ConsumerSettings, Intaking, Publisher, Pulse, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
-    Connections, FanOutArgs, Fatal, LogArgs, MetricsArgs, NotReady, PatienceArgs, RedisArgs, ResultArgs,
-    ResultUrl, RetryArgs, SecretUrl, Shutdown, SyncArgs, Told, Vitals, WorkerArgs,
+    Connections, FanOutArgs, Fatal, LogArgs, Metrics, MetricsArgs, NotReady, PatienceArgs, RedisArgs,
+    ResultArgs, ResultUrl, RetryArgs, SecretUrl, Shutdown, SyncArgs, Told, Vitals, WorkerArgs,
 };
 use storage::{Storage, StorageError};
 use tls::Certificates;
@@ -65,7 +65,7 @@ fn main() {
             Ok(arguments) => {
                 service::run(&arguments.log, async |shutdown| work(&arguments, shutdown).await).await
             }
-            Err(failure) => failure.report(),
+            Err(failure) => failure.log(),
         }
     }));
 }
@@ -73,6 +73,11 @@ fn main() {
 async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let name = arguments.worker.worker_name.clone().unwrap_or_else(|| service::process_name("syncfleet"));
     let give_up_after = arguments.patience.give_up_seconds;
+    let metrics = Metrics::keep(&arguments.metrics, "syncfleet-worker")?;
+    queue::describe_metrics();
+    pipeline::describe_metrics();
+    queue::begin_worker_metrics(&pipeline::TASKS);
+    pipeline::begin_worker_metrics();
     let queues = slots(&arguments.worker);
     let concurrency: usize = queues.iter().map(|(_, slots)| slots).sum();
     let certificates = arguments.connections.tls.certificates()?;
@@ -109,11 +114,9 @@ async fn work(arguments: &Arguments, shutdown: &Shutdown) -> Result<(), Fatal> {
     let controlling =
         control.map(|control| tokio::spawn(control.run(shutdown.requested.clone(), done.clone())));
     let health = Health { storage, cache, publisher: publisher.clone(), intaking: consumer.intaking() };
-    service::tell(&arguments.metrics, health).await?;
+    metrics.tell(health).await?;
     let work = Work { pulse: consumer.pulse(), grace: arguments.worker.shutdown_grace_seconds };
     service::supervise(work, shutdown.requested.clone());
-    queue::describe_metrics();
-    pipeline::describe_metrics();
     info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
     tokio::select! {
         consumed = consumer.run(shutdown.requested.clone()) => consumed.map_err(Fatal::unavailable)?,
@@ -189,8 +192,11 @@ struct Health {
 }
 
 impl Told for Health {
-    async fn refresh(&self) {
+    async fn refresh(&self) -> String {
+        self.publisher.refresh_metrics();
+        pipeline::refresh_cache_metrics(&self.cache);
         pipeline::refresh_metrics(&self.storage).await;
+        String::new()
     }
 
     async fn ready(&self) -> Result<(), String> {

@@ -5,6 +5,7 @@ mod orders;
 mod pause;
 mod pnl;
 mod show;
+mod why;
 
 use serde_json::{Value, json};
 use storage::AccountOverview;
@@ -17,9 +18,16 @@ use crate::servers::Servers;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Every account: its last outcome and how long ago that was
-    List,
+    List(list::Arguments),
     /// One account: its positions and holdings
     Show(show::Arguments),
+    /// Where an account's job is now, and why it is there
+    ///
+    /// In one of these states: running; stuck (its worker is gone or hangs); retry (an attempt failed); parked (not run
+    /// yet, for a reason); queued; scheduled (due later in the tick's spread); publishing (its tick is); expired; dead;
+    /// paused; no_tick (no beat publishes); new (the next tick finds it); idle (its last job is done). Exit code 1: nobody has
+    /// heard of the account.
+    Why(why::Arguments),
     /// An account's orders, newest first
     Orders(orders::Arguments),
     /// Hold an account's jobs back: ticks publish none for it
@@ -36,8 +44,9 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, servers: &Servers, json: bool) -> Result<i32, Failure> {
     match command {
-        Command::List => list::run(servers, json).await,
+        Command::List(arguments) => list::run(&arguments, servers, json).await,
         Command::Show(arguments) => show::run(&arguments, servers, json).await,
+        Command::Why(arguments) => why::run(&arguments, servers, json).await,
         Command::Orders(arguments) => orders::run(&arguments, servers, json).await,
         Command::Pause(arguments) => pause::run(&arguments, true, servers, json).await,
         Command::Resume(arguments) => pause::run(&arguments, false, servers, json).await,
@@ -52,6 +61,7 @@ fn overview_row(overview: &AccountOverview) -> Value {
         "status": overview.status,
         "last_sync_at": overview.last_sync_at.map(rfc3339),
         "staleness_seconds": overview.staleness_seconds,
+        "open_external_orders": overview.open_external_orders,
         "paused": overview.paused,
         "brokerage": overview.brokerage,
         "login_needed": overview.login_needed.is_some(),

@@ -5,6 +5,7 @@ use service::exit;
 use storage::{AccountOverview, AccountView, Storage};
 
 use super::{overview_row, print_finding};
+use crate::ago::{ago, ago_if_any};
 use crate::failure::Failure;
 use crate::instant::rfc3339;
 use crate::output;
@@ -37,10 +38,9 @@ pub(super) async fn run(arguments: &Arguments, servers: &Servers, json: bool) ->
         None => (storage.now().await?, storage.account_view(&account).await?),
         Some(as_of) => (as_of, recomputed(&storage, &account, as_of).await?),
     };
-    let at = rfc3339(at);
     if json {
         let mut document = overview_row(&view.overview);
-        document["as_of"] = json!(at);
+        document["as_of"] = json!(rfc3339(at));
         document["positions"] = Value::Array(view.positions);
         document["holdings"] = Value::Array(view.holdings);
         document["discrepancies"] = view.discrepancies;
@@ -48,8 +48,9 @@ pub(super) async fn run(arguments: &Arguments, servers: &Servers, json: bool) ->
         return Ok(exit::DONE);
     }
     match arguments.as_of {
-        None => print_overview(&view.overview),
+        None => print_overview(&view.overview, at),
         Some(_) => {
+            let at = rfc3339(at);
             output::say(&format!(
                 "{account} as of {at}, recomputed from what is stored now; nothing was written"
             ));
@@ -76,21 +77,22 @@ async fn recomputed(
     })
 }
 
-fn print_overview(overview: &AccountOverview) {
-    let row = overview_row(overview);
-    output::say(&format!(
-        "{}: {}, last sync {} ({} s ago){}",
-        overview.account,
-        overview.status.as_deref().unwrap_or("never synced"),
-        output::cell(&row["last_sync_at"]),
-        output::cell(&row["staleness_seconds"]),
-        if overview.paused { ", paused" } else { "" },
-    ));
+fn print_overview(overview: &AccountOverview, now: DateTime<Utc>) {
+    let last = match (&overview.status, overview.last_sync_at) {
+        (None, _) => String::new(),
+        (Some(_), at) => format!(", last sync {}", ago_if_any(at, now)),
+    };
+    output::say_spans(&[
+        format!("{}: ", overview.account).into(),
+        output::status(overview.status.as_deref().unwrap_or("never synced")),
+        last.into(),
+        if overview.paused { ", paused" } else { "" }.into(),
+    ]);
     if let Some((since, message)) = &overview.login_needed {
         output::say(&format!(
-            "! login needed at {} since {}: {message}",
+            "! login needed at {}, refused {}: {message}",
             overview.brokerage.as_deref().unwrap_or("the brokerage"),
-            rfc3339(*since)
+            ago(*since, now)
         ));
     }
 }

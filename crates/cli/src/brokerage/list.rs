@@ -1,7 +1,9 @@
+use chrono::Utc;
 use serde_json::Value;
 use service::exit;
 
 use super::row;
+use crate::ago::ago;
 use crate::failure::Failure;
 use crate::output;
 use crate::servers::Servers;
@@ -14,10 +16,11 @@ pub(super) async fn run(servers: &Servers, json: bool) -> Result<i32, Failure> {
         return Ok(exit::DONE);
     }
     let columns = ["organization_id", "account", "kind", "base_url", "api_key", "access_token"];
-    let cells = rows.iter().map(|row| {
-        let login = match &row["login_refused_at"] {
-            Value::Null => "-".to_owned(),
-            since => format!("needed since {}", output::cell(since)),
+    let now = Utc::now();
+    let cells = rows.iter().zip(&entries).map(|(row, entry)| {
+        let login = match &entry.refused {
+            None => "-".to_owned(),
+            Some(refused) => format!("needed, refused {}", ago(refused.at, now)),
         };
         columns.iter().map(|name| output::cell(&row[*name])).chain([login]).collect()
     });

@@ -1,9 +1,9 @@
 use chrono::Utc;
 use queue::DeadLetter;
-use serde_json::Value;
 use service::exit;
 
-use super::{age, cut, group, look, row, short};
+use super::{cut, group, look, row, short};
+use crate::ago::ago_if_any;
 use crate::failure::Failure;
 use crate::output;
 use crate::servers::Servers;
@@ -46,14 +46,13 @@ fn print(letters: &[DeadLetter]) {
                 cell("reason"),
                 cell("error"),
                 cell("attempts"),
-                cell("last_failed_at"),
-                letter.last_failed_at.map_or_else(|| "-".to_owned(), |at| age(at, now)),
+                ago_if_any(letter.last_failed_at, now),
             ]
         })
         .collect();
-    let heads = ["id", "task", "account", "reason", "error", "attempts", "last failed", "age"];
+    let heads = ["id", "task", "account", "reason", "error", "attempts", "last failed"];
     cut_errors(&heads, 4, &mut rows);
-    output::table(&heads, &[5, 7], rows);
+    output::table(&heads, &[5], rows);
 }
 
 /// Cuts one column so that a row fits into a line of the terminal.
@@ -68,9 +67,4 @@ pub(super) fn cut_errors(heads: &[&str], column: usize, rows: &mut [Vec<String>]
     for row in rows {
         row[column] = cut(&row[column], left.max(ERROR_WIDTH_MIN));
     }
-}
-
-/// Times of a group or a letter as cells.
-pub(super) fn cells(row: &Value, names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| output::cell(&row[*name])).collect()
 }

@@ -7,7 +7,6 @@ mod replay;
 mod selection;
 mod show;
 
-use chrono::{DateTime, Utc};
 use pipeline::ACCOUNT_SYNC;
 use queue::{DeadLetter, DeadLetters};
 use serde_json::{Value, json};
@@ -81,17 +80,6 @@ fn short(task: &str) -> &str {
     task.rsplit('.').next().unwrap_or(task)
 }
 
-/// How long ago, in the largest unit that fits.
-fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let seconds = (now - at).num_seconds().max(0);
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
 /// One line of text, cut to so many characters.
 fn cut(text: &str, width: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -104,16 +92,6 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_age_is_told_in_the_largest_unit_that_fits() {
-        let now = DateTime::<Utc>::UNIX_EPOCH + chrono::Duration::days(100);
-        for (seconds, text) in
-            [(-5, "0 s"), (59, "59 s"), (60, "1 min"), (7199, "1 h"), (90_000, "25 h"), (200_000, "2 days")]
-        {
-            assert_eq!(age(now - chrono::Duration::seconds(seconds), now), text);
-        }
-    }
 
     #[test]
     fn an_error_is_one_line_and_is_cut_at_a_character() {

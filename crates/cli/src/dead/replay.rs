@@ -1,14 +1,20 @@
 use std::collections::HashMap;
 
+use ledger::Account;
+use pipeline::ACCOUNT_SYNC;
+use queue::DeadLetter;
 use serde_json::json;
 use service::exit;
+use storage::JobWait;
 
-use super::open;
 use super::selection::Selection;
+use super::{argument, open};
 use crate::failure::Failure;
 use crate::output;
 use crate::servers::Servers;
 
+/// Jobs noted in one statement.
+const NOTES_MAX: usize = 1000;
 /// Reasons for which a job may well run another time; a message with any other was not understood.
 const CURABLE: [&str; 3] = ["retries_exhausted", "crash_loop", "redelivery_limit"];
 
@@ -23,6 +29,14 @@ pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) ->
         .map(|letter| (letter.id.clone(), (letter.queue.name(), letter.reason.clone())))
         .collect();
     let count = wanted.len();
+    // Before they are jobs again, so that no note is later than the outcome.
+    let waits: Vec<JobWait> = (dead.letters().iter())
+        .filter(|letter| wanted.contains(&letter.id))
+        .filter_map(|letter| replayed(letter, &servers.client))
+        .collect();
+    for waits in waits.chunks(NOTES_MAX) {
+        storage.note_waits(waits).await?;
+    }
     let replay = dead.replay(&wanted, storage.now().await?).await;
     let closed = dead.close().await;
     if json {
@@ -49,4 +63,25 @@ pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) ->
     closed?;
     selection.check(&wanted)?;
     Ok(exit::DONE)
+}
+
+/// The note by which `account why` knows where the job is; `None`: it is the sync of no account.
+fn replayed(letter: &DeadLetter, client: &str) -> Option<JobWait> {
+    letter.task.as_deref().filter(|task| *task == ACCOUNT_SYNC)?;
+    let is_name = |text: &&str| !text.is_empty() && !text.contains('\0');
+    let organization = argument(letter, 0, "organization_id").filter(&is_name)?;
+    let account = argument(letter, 1, "pseudo_account").filter(is_name)?;
+    let job_id = letter.headers.get("id")?.as_str().filter(is_name)?;
+    Some(JobWait {
+        job_id: job_id.to_owned(),
+        account: Account::new(organization, account),
+        queue: letter.queue.name().to_owned(),
+        state: "queued".to_owned(),
+        reason: Some("replayed".to_owned()),
+        error: letter.error.as_ref().map(|error| error.replace('\0', "")),
+        retries: 0,
+        retries_max: None,
+        due_at: None,
+        worker: client.to_owned(),
+    })
 }

@@ -208,7 +208,7 @@ impl World {
         if let Some(number) = self.any_running()
             && let Some(run) = self.runs.get_mut(&number).filter(|run| matches!(run.step, Step::Work { .. }))
         {
-            run.step = Step::Release(Event::Waiting { delay: Duration::from_secs(2) });
+            run.step = Step::Release(Event::Waiting { delay: Duration::from_secs(2), why: "rate_limit" });
             self.say(format!("r{number} is to wait for its turn"));
         }
     }

@@ -176,7 +176,7 @@ impl World {
                 if run.suspect && !alone {
                     run.suspect = false;
                     let delay = Duration::from_millis(self.rng.u64(1_000..4_000));
-                    return Step::Release(Event::Waiting { delay });
+                    return Step::Release(Event::Waiting { delay, why: "suspect" });
                 }
                 Step::Work { left: self.rng.u32(1..4) }
             }

@@ -23,6 +23,7 @@ use crate::WorkQueue;
 use crate::connection::{Link, RabbitUrls, reconnect_pause};
 use crate::events::{Events, Outbox};
 use crate::roster::Roster;
+use crate::telemetry::{self, Purpose};
 
 /// Tries in a row that are made at the usual pace, and the pause between further ones: permission for it may be missing,
 /// and nobody wants to read that every five seconds.
@@ -68,7 +69,10 @@ impl Control {
                 Ok(session) => {
                     attempt = 0;
                     debug!("remote control through {}", session.link.server());
-                    if let Err(error) = self.serve(session, &stop, &done).await {
+                    telemetry::connected(Purpose::Control);
+                    let served = self.serve(session, &stop, &done).await;
+                    telemetry::lost(Purpose::Control, served.is_err());
+                    if let Err(error) = served {
                         warn!(error, "connection for remote control lost, building it anew: {error}");
                     }
                 }

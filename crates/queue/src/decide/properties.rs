@@ -35,7 +35,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Held),
         any_count().prop_map(|crashes| Event::Crashed { crashes }),
         any_count().prop_map(|renewals| Event::Returned { renewals }),
-        any_delay().prop_map(|delay| Event::Waiting { delay }),
+        any_delay().prop_map(|delay| Event::Waiting { delay, why: "suspect" }),
         (words(), prop::option::of(any_delay()))
             .prop_map(|(error, retry_after)| Event::Failed { error, retry_after }),
         Just(Event::Interrupted),

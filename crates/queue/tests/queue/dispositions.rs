@@ -300,9 +300,9 @@ async fn a_job_that_waits_for_its_turn_comes_back_then_and_spends_no_retry() {
     let bed = Bed::new().await;
     bed.enqueue("a").await;
     let delay = Duration::from_millis(1500);
-    let script = Script::new(
-        move |_, before| if before == 0 { Step::End(Ending::Waiting { delay }) } else { finished() },
-    );
+    let script = Script::new(move |_, before| {
+        if before == 0 { Step::End(Ending::Waiting { delay, why: "rate_limit" }) } else { finished() }
+    });
     let worker = bed.worker(1, script);
     worker.script.wait_for_runs(2);
     let runs = bed.done(worker).await.runs();

@@ -1,0 +1,101 @@
+//! RabbitMQ's management API: what AMQP does not tell.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use crate::servers::Servers;
+
+/// How long an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The API of the virtual host that `RABBITMQ_URL` names.
+pub(crate) struct Management {
+    client: reqwest::Client,
+    base: Url,
+    user: String,
+    password: String,
+    vhost: String,
+}
+
+impl Management {
+    /// The API at `RABBITMQ_MANAGEMENT_URL`; `None`: the setting says nothing. Its own user, or else that of `RABBITMQ_URL`.
+    ///
+    /// # Errors
+    /// Text: the setting or the certificates are no good.
+    pub(crate) fn new(servers: &Servers) -> Result<Option<Self>, String> {
+        let Some(url) = &servers.management_url else { return Ok(None) };
+        let mut base = Url::parse(url.expose()).map_err(|error| error.to_string())?;
+        let rabbit = first_url(servers);
+        let (user, password) = match (base.username(), base.password()) {
+            ("", _) => credentials_of(rabbit.as_ref()),
+            (user, password) => (decoded(user), decoded(password.unwrap_or_default())),
+        };
+        (base.set_username("").and_then(|()| base.set_password(None)))
+            .map_err(|()| "not an HTTP URL".to_owned())?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(servers.certificates.client_config()?)
+            .timeout(ANSWER_LIMIT)
+            .build()
+            .map_err(|error| pipeline::chain(&error))?;
+        Ok(Some(Self { client, base, user, password, vhost: vhost_of(rabbit.as_ref()) }))
+    }
+
+    /// The virtual host.
+    pub(crate) fn vhost(&self) -> &str {
+        &self.vhost
+    }
+
+    /// The user.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Asks for `/api/…` with these words as the segments of its path.
+    ///
+    /// # Errors
+    /// Text without secrets.
+    pub(crate) async fn get(&self, path: &[&str], query: Option<&str>) -> Result<Value, String> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| "not an HTTP URL".to_owned())?
+            .pop_if_empty()
+            .push("api")
+            .extend(path);
+        url.set_query(query);
+        let answer = (self.client.get(url))
+            .basic_auth(&self.user, Some(&self.password))
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(|error| pipeline::chain(&error.without_url()))?;
+        let text = answer.text().await.map_err(|error| pipeline::chain(&error.without_url()))?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+}
+
+/// The first RabbitMQ URL; it was parsed before.
+fn first_url(servers: &Servers) -> Option<Url> {
+    Url::parse(servers.settings.rabbitmq_url.expose().split(',').next()?.trim()).ok()
+}
+
+fn decoded(text: &str) -> String {
+    url::form_urlencoded::parse(format!("x={}", text.replace('+', "%2B").replace('&', "%26")).as_bytes())
+        .next()
+        .map_or_else(String::new, |(_, value)| value.into_owned())
+}
+
+fn credentials_of(url: Option<&Url>) -> (String, String) {
+    let user = url.map_or("", |url| url.username());
+    let password = url.and_then(|url| url.password()).unwrap_or("guest");
+    (decoded(if user.is_empty() { "guest" } else { user }), decoded(password))
+}
+
+fn vhost_of(url: Option<&Url>) -> String {
+    let path = url.map(|url| url.path().to_owned()).unwrap_or_default();
+    match path.strip_prefix('/') {
+        None | Some("" | "/") => "/".to_owned(),
+        Some(vhost) => decoded(vhost),
+    }
+}
