@@ -38,9 +38,9 @@ fn all_workers_are_replaced_under_load_and_every_account_stays_fresh_and_no_job_
 
     let begun = world.sql("SELECT clock_timestamp()");
     let mut busy = 0;
-    for number in 0..WORKERS {
+    for (number, worker_now) in fleet.iter_mut().enumerate() {
         let replacement = worker(&world, &format!("new-{number}"));
-        let old = std::mem::replace(&mut fleet[number], replacement);
+        let old = std::mem::replace(worker_now, replacement);
         let name = format!("old-{number}");
         wait_until("the old worker runs something", PATIENCE, || runs_of(&world, &name) > 0);
         busy += runs_of(&world, &name);
