@@ -53,3 +53,21 @@ fn a_lost_connection_charges_nobody() {
     assert_eq!(world.count("SELECT count(*) FROM tradingdb.job_crashes"), 0);
     assert_eq!(world.sql("SELECT status FROM tradingdb.sync_outcomes"), "success");
 }
+
+#[test]
+fn a_worker_that_dies_and_comes_back_under_its_name_is_charged_like_any_other() {
+    let world = World::new().with("CRASH_LIMIT", "1").with("WORKER_NAME", "syncfleet@pod-1");
+    let kite = FakeKite::start().unwrap();
+    kite.always("/orders", Some(Answer::silence()));
+    world.add_kite("Poison", &kite.base_url());
+    world.syncfleet(&["sync", "Poison"]).expect(0);
+    for round in 0..2 {
+        let worker = world.worker(&[]);
+        wait_until("the poison runs", Duration::from_secs(60), || kite.log().len() > round);
+        worker.kill().unwrap();
+    }
+    let _last = world.worker(&[]);
+    let letter = world.dead_letters(1).remove(0);
+    assert_eq!(letter.headers["syncfleet-reason"], "crash_loop");
+    assert_eq!(world.count("SELECT count(*) FROM tradingdb.job_crashes WHERE pseudo_account = 'Poison'"), 2);
+}

@@ -3,6 +3,7 @@
 
 mod amqp;
 mod contract;
+mod deployment;
 mod history;
 mod http;
 mod python;
@@ -11,6 +12,7 @@ mod world;
 
 pub use amqp::{RawMessage, RawPublisher, RawTable, SHORT_STRINGS, long};
 pub use contract::{refused, violations};
+pub use deployment::Deployment;
 pub use history::{Order, fill, jsonl, shared_data};
 pub use http::{free_address, get, request};
 pub use python::Python;

@@ -10,9 +10,9 @@ use crate::World;
 use crate::world::{Answer, answer};
 
 /// Set where a test that was skipped would hide something: CI.
-const REQUIRED: &str = "SYNCFLEET_TESTS_REQUIRE_PYTHON";
-/// What the applications of the tests are.
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+pub(crate) const REQUIRED: &str = "SYNCFLEET_TESTS_REQUIRE_PYTHON";
+/// Where the Python sources of the tests are.
+pub(crate) const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
 /// What is installed: for the tests, and for the example that people copy.
 const REQUIREMENTS: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/python/requirements.txt"),
@@ -31,7 +31,7 @@ impl Python {
     /// no way to the package index.
     #[expect(clippy::print_stderr, reason = "a test that shows nothing says so")]
     pub fn new() -> Option<Self> {
-        match installed() {
+        match environment("python", &REQUIREMENTS) {
             Ok(programs) => Some(Self { programs }),
             Err(why) => {
                 assert!(std::env::var_os(REQUIRED).is_none(), "{why}");
@@ -89,12 +89,13 @@ impl Python {
     }
 }
 
-fn installed() -> Result<PathBuf, String> {
-    let read = REQUIREMENTS.map(fs::read_to_string).into_iter().collect::<Result<String, _>>();
+/// The programs of a virtual environment in `target`, which the first test to ask makes of these requirements.
+pub(crate) fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
+    let read = requirements.iter().map(fs::read_to_string).collect::<Result<String, _>>();
     let wanted = read.map_err(|error| error.to_string())?;
     let program = binary("syncfleet").map_err(|error| error.to_string())?;
     let target = program.parent().and_then(Path::parent).ok_or("no target folder")?;
-    let folder = target.join("python");
+    let folder = target.join(name);
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
@@ -107,7 +108,7 @@ fn installed() -> Result<PathBuf, String> {
     let pip = environment.join("bin/python");
     let mut install = Command::new(pip);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    for file in REQUIREMENTS {
+    for file in requirements {
         install.args(["-r", file]);
     }
     run(&mut install)?;

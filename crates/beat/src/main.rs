@@ -3,6 +3,7 @@
 
 mod due;
 mod scheduler;
+mod vitals;
 mod watch;
 
 use clap::Parser;
@@ -16,6 +17,7 @@ use storage::{Storage, StorageError};
 use tracing::info;
 
 use crate::scheduler::Scheduler;
+use crate::vitals::Course;
 
 /// Publishes one sync job per account at every tick, to the queue `periodic`.
 ///
@@ -43,6 +45,9 @@ struct Arguments {
 fn main() {
     std::process::exit(service::block_on(async {
         match service::parse::<Arguments>() {
+            Ok(Arguments { metrics: MetricsArgs { probe: Some(probe), metrics_addr }, .. }) => {
+                service::probe(probe, metrics_addr).await
+            }
             Ok(arguments) => {
                 let (log, traces, name) =
                     (arguments.log.clone(), arguments.traces.clone(), service::process_name("beat"));
@@ -106,7 +111,10 @@ async fn schedule(arguments: Arguments, shutdown: &Shutdown) -> Result<(), Fatal
         schedule.sync_interval_seconds.as_secs()
     );
     let publisher = fan_out.publisher.clone();
+    let course = Course::default();
+    service::supervise(course.clone(), shutdown.requested.clone());
     let scheduler = Scheduler {
+        course,
         storage,
         fan_out,
         owner: name,

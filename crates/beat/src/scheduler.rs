@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, debug, field, info, info_span, warn};
 
 use crate::due::{due_ticks, given_up, missed_between, until_next};
+use crate::vitals::Course;
 use crate::watch::Watch;
 
 /// How long a claim lasts without a renewal; a beat that dies while publishing is replaced after this.
@@ -21,6 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Publishes due ticks. Any number may run: PostgreSQL's tick ledger gives each tick to one of them.
 pub(crate) struct Scheduler {
+    pub(crate) course: Course,
     pub(crate) storage: Storage,
     pub(crate) fan_out: FanOut,
     pub(crate) owner: String,
@@ -39,6 +41,7 @@ impl Scheduler {
         drop(histogram!("syncfleet_tick_lateness_seconds"));
         let mut watch = None;
         while !stop.is_cancelled() {
+            self.course.gets_on();
             let pause = match self.look(&mut watch, stop).await {
                 Ok(now) => until_next(now, self.fan_out.interval).min(LOOK_EVERY),
                 Err(error) => {
@@ -142,6 +145,7 @@ impl Scheduler {
     async fn hold_until_lost(&self, tick_at: DateTime<Utc>) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
+            self.course.gets_on();
             match self.storage.renew_tick(SCHEDULE, tick_at, &self.owner, CLAIM_HOLD).await {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -158,6 +162,7 @@ impl Scheduler {
         let late_seconds = published.lateness.as_secs_f64();
         counter!("syncfleet_ticks_total").increment(1);
         histogram!("syncfleet_tick_lateness_seconds").record(late_seconds);
+        self.course.published(&firing, accounts);
         info!(
             tick = firing,
             accounts, late_seconds, "tick {firing}: {accounts} jobs published, {late_seconds:.1} s late"

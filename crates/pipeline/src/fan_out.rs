@@ -161,7 +161,9 @@ impl FanOut {
             account: account.clone(),
             force: false,
             check_external: open && self.checks.is_due(due.last_external_check_at, now, self.interval),
-            enqueued_at: Some(now),
+            // A run that began before it is due makes it no less due: else an account with an offset near the interval's end
+            // would miss a tick whenever the run before was late.
+            enqueued_at: Some(run_at.max(now)),
             replayed_at: None,
             expires: Some(expires),
             retries: 0,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus};
 use tls::Certificates;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::greeting::Greeting;
@@ -95,6 +97,8 @@ pub(crate) struct Link {
     server: String,
     uri: AMQPUri,
     greeting: Arc<Greeting>,
+    /// Told the time of each answer.
+    got_on: Option<watch::Sender<Instant>>,
 }
 
 impl Link {
@@ -107,7 +111,7 @@ impl Link {
         let connecting =
             wire::connect(uri.clone(), properties, urls.certificates.clone(), Arc::clone(&greeting));
         match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
-            Ok(Ok(connection)) => Ok(Self { connection, server, uri, greeting }),
+            Ok(Ok(connection)) => Ok(Self { connection, server, uri, greeting, got_on: None }),
             Ok(Err(source)) => match tls::refusal(&source.to_string()) {
                 Some(refusal) => Err(QueueError::Untrusted { server, refusal }),
                 None => Err(QueueError::Unavailable { server, source }),
@@ -127,6 +131,12 @@ impl Link {
         }
     }
 
+    /// Tells the time of each answer, also of one that did not come in time: whoever waits here is alive.
+    #[must_use]
+    pub(crate) fn telling(self, got_on: watch::Sender<Instant>) -> Self {
+        Self { got_on: Some(got_on), ..self }
+    }
+
     /// A new channel.
     pub(crate) async fn channel(&self) -> Result<Channel, QueueError> {
         self.timed("open a channel", self.connection.create_channel()).await
@@ -138,7 +148,11 @@ impl Link {
         what: &'static str,
         answer: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, QueueError> {
-        match tokio::time::timeout(ANSWER_LIMIT, answer).await {
+        let answer = tokio::time::timeout(ANSWER_LIMIT, answer).await;
+        if let Some(got_on) = &self.got_on {
+            got_on.send_replace(Instant::now());
+        }
+        match answer {
             Ok(answer) => {
                 answer.map_err(|source| QueueError::Unavailable { server: self.server.clone(), source })
             }

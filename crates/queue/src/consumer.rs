@@ -22,10 +22,12 @@ use crate::executor::{Executor, Session};
 use crate::handler::Handler;
 use crate::idleness::{Idleness, Sight};
 use crate::telemetry::{self, Purpose, SlotInUse};
-use crate::{DEAD_QUEUE, Publisher, QueueError, RetryPolicy, WorkQueue, topology};
+use crate::{DEAD_QUEUE, Publisher, Pulse, QueueError, RetryPolicy, WorkQueue, topology};
 
 /// How often a session looks whether messages wait that it is not given.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a consumer that waits for its jobs shows that it does.
+const BREATH: Duration = Duration::from_secs(1);
 /// At every so many of these it counts the dead letters, for metrics.
 const DEAD_LOOK: u32 = 12;
 
@@ -86,6 +88,8 @@ pub struct Consumer<H> {
     settings: ConsumerSettings,
     executor: Arc<Executor<H>>,
     intaking: watch::Sender<Intaking>,
+    /// When it last got on, see [`Pulse::got_on_at`].
+    got_on: watch::Sender<Instant>,
     /// The queues with their slots, which remote control may change.
     wanted: Arc<watch::Sender<Queues>>,
     /// What runs tell, until [`Consumer::control`] takes it.
@@ -132,7 +136,8 @@ impl<H: Handler> Consumer<H> {
         });
         let wanted = Arc::new(watch::Sender::new(settings.queues.clone()));
         let intaking = watch::Sender::new(Intaking::Closed);
-        Self { settings, executor, intaking, wanted, outbox: Some(outbox) }
+        let got_on = watch::Sender::new(Instant::now());
+        Self { settings, executor, intaking, got_on, wanted, outbox: Some(outbox) }
     }
 
     /// The remote control of this consumer, with the tasks that it runs and what `celery inspect conf` is to show, no
@@ -158,6 +163,16 @@ impl<H: Handler> Consumer<H> {
         self.intaking.subscribe()
     }
 
+    /// What may be known of it from outside, now and later.
+    pub fn pulse(&self) -> Pulse {
+        Pulse {
+            intaking: self.intaking.subscribe(),
+            got_on_at: self.got_on.subscribe(),
+            wanted: self.wanted.subscribe(),
+            roster: Arc::clone(&self.executor.roster),
+        }
+    }
+
     /// Consumes until `stop` is cancelled, then drains: no new job is taken, running ones may finish within the
     /// grace, the rest goes back to its queue.
     ///
@@ -167,6 +182,7 @@ impl<H: Handler> Consumer<H> {
         let mut attempt = 0;
         let mut healthy = Instant::now();
         while !stop.is_cancelled() {
+            self.got_on.send_replace(Instant::now());
             match self.open(attempt).await {
                 Ok((link, intakes, deliveries)) => {
                     attempt = 0;
@@ -206,7 +222,8 @@ impl<H: Handler> Consumer<H> {
     /// Connects, declares, and starts consuming with prefetch = slots.
     async fn open(&self, attempt: usize) -> Result<(Link, Vec<Intake>, Deliveries), QueueError> {
         let link = Link::connect(&self.settings.urls, attempt, &format!("{} consumer", self.settings.worker))
-            .await?;
+            .await?
+            .telling(self.got_on.clone());
         topology::declare(&link).await?;
         let (mut intakes, mut streams) = (Vec::new(), Vec::new());
         let wanted = self.wanted.borrow().clone();
@@ -259,6 +276,7 @@ impl<H: Handler> Consumer<H> {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looked = 0;
         let ended = loop {
+            self.got_on.send_replace(Instant::now());
             tokio::select! {
                 biased;
                 () = session.lost.cancelled() => break Over::Lost("an acknowledgement failed".to_owned()),
@@ -293,7 +311,7 @@ impl<H: Handler> Consumer<H> {
         }
         session.lost.cancel();
         jobs.close();
-        jobs.wait().await;
+        self.breathing(jobs.wait()).await;
         ended
     }
 
@@ -390,16 +408,30 @@ impl<H: Handler> Consumer<H> {
             stop.cancelled().await;
             tokio::time::sleep(grace).await;
         };
-        let is_over = tokio::select! {
-            () = jobs.wait() => false,
-            () = grace_is_over => true,
-            // Else nobody would see its end.
-            () = session.lost.cancelled() => false,
-        };
+        let is_over = self.breathing(async {
+            tokio::select! {
+                () = jobs.wait() => false,
+                () = grace_is_over => true,
+                // Else nobody would see its end.
+                () = session.lost.cancelled() => false,
+            }
+        });
+        let is_over = is_over.await;
         if is_over {
             warn!("grace is over: {} jobs go back to their queues", jobs.len());
             session.interrupt.cancel();
             let _ = tokio::time::timeout(Duration::from_secs(5), jobs.wait()).await;
+        }
+    }
+
+    /// Waits for jobs, which have limits of their own, and shows that it gets on.
+    async fn breathing<T>(&self, wait: impl Future<Output = T>) -> T {
+        let mut wait = std::pin::pin!(wait);
+        loop {
+            tokio::select! {
+                done = &mut wait => return done,
+                () = tokio::time::sleep(BREATH) => { self.got_on.send_replace(Instant::now()); }
+            }
         }
     }
 }

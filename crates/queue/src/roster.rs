@@ -93,6 +93,11 @@ impl Roster {
         self.lock().revoked.list(Instant::now())
     }
 
+    /// How many runs there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().running.len()
+    }
+
     /// How many runs there are, and were begun.
     pub(crate) fn counts(&self) -> (usize, u64) {
         let state = self.lock();

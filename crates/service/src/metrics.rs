@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
-use crate::Fatal;
+use crate::{Fatal, Probe};
 
 /// How long a client may take to send its request.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
@@ -42,11 +42,20 @@ pub struct MetricsArgs {
     /// empty: nowhere. Whoever reaches it can read it
     #[arg(long, env = "METRICS_ADDR", value_name = "[HOST:]PORT", default_value = "", value_parser = parse_address)]
     pub metrics_addr: MetricsAddress,
+    /// Asks the program that runs with this METRICS_ADDR how it is, and ends: 0 well, 1 not (for health checks)
+    #[arg(long, value_name = "WHAT")]
+    pub probe: Option<Probe>,
 }
 
 /// An address, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct MetricsAddress(Option<SocketAddr>);
+
+impl MetricsAddress {
+    pub(crate) fn get(self) -> Option<SocketAddr> {
+        self.0
+    }
+}
 
 fn parse_address(text: &str) -> Result<MetricsAddress, String> {
     if text.is_empty() {

@@ -3,6 +3,7 @@ use std::fmt;
 use tracing::error;
 
 use crate::logging::init_with_traces;
+use crate::notify::notify;
 use crate::traces::Traces;
 use crate::{BadSetting, LogArgs, Shutdown, Teller, TracesArgs, exit, install_tls};
 
@@ -56,7 +57,7 @@ pub async fn run(
             return exit::FAILED;
         }
     };
-    tokio::select! {
+    let code = tokio::select! {
         ended = program(&shutdown) => match ended {
             Ok(()) => exit::DONE,
             Err(Fatal { code, text }) => {
@@ -65,7 +66,10 @@ pub async fn run(
             }
         },
         () = shutdown.forced.cancelled() => exit::INTERRUPTED,
-    }
+    };
+    // Also of one that ends by itself, or sooner than its supervision could say so.
+    notify(&["STOPPING=1".to_owned()]).await;
+    code
 }
 
 /// Runs a command, which has the standard error for its own words: it logs from `warn` on. Returns what it returned.

@@ -3,6 +3,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use crate::notify::{notify, status};
+
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,7 @@ pub async fn wait_for<T>(
                 return Err(format!("{server}: {text}"));
             }
             Err(NotReady { text: error, .. }) => {
+                notify(&[status(&format!("waiting for {server}: {error}"))]).await;
                 warn!(
                     server,
                     error,

@@ -92,7 +92,7 @@ impl Storage {
             lock_state(&mut transaction, account).await?;
         }
         let state = sqlx::query!(
-            r#"SELECT lease_job, lease_worker, fence, lease_expires_at,
+            r#"SELECT lease_job, lease_worker, lease_started_at, fence, lease_expires_at,
                       coalesce(lease_expires_at > now(), false) AS "live!",
                       (SELECT count(*) FROM tradingdb.job_crashes
                        WHERE job_id = $3 AND organization_id = $1 AND pseudo_account = $2
@@ -130,9 +130,11 @@ impl Storage {
             return Ok(LeaseAnswer::Held { until });
         }
         let crashes = u32::try_from(state.crashes).unwrap_or(u32::MAX);
-        // A mark that another worker left open. Its own worker's is of a session that was lost, and no crash.
-        if let Some(open) = state.lease_job.filter(|_| state.lease_worker.as_deref() != Some(request.worker))
-        {
+        // A mark that another worker left open. Its own worker's is of a session that was lost, and no crash, unless it is of
+        // one that died under the same name: a container that is started again has its host name and process id.
+        let is_of_before = self.born.get().is_some_and(|born| state.lease_started_at < Some(*born));
+        let is_its_own = state.lease_worker.as_deref() == Some(request.worker) && !is_of_before;
+        if let Some(open) = state.lease_job.filter(|_| !is_its_own) {
             charge_crash(&mut transaction, account, &open, state.fence, state.lease_worker.as_deref())
                 .await?;
             if open == request.job_id {

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -45,6 +45,8 @@ const GONE_CLIENT: [(&str, &str); 4] = [
 pub struct Storage {
     pub(crate) pool: Pool,
     pub(crate) default_organization: Arc<str>,
+    /// When this process first found its tables, by PostgreSQL's clock: what has begun before is another's.
+    pub(crate) born: Arc<OnceLock<DateTime<Utc>>>,
 }
 
 impl fmt::Debug for Storage {
@@ -93,7 +95,8 @@ impl Storage {
             })
             .after_release(|connection, _| Box::pin(async move { Ok(leads_somewhere(connection).await) }))
             .connect_lazy_with(options);
-        Ok(Self { pool: Pool(pool), default_organization: default_organization.into() })
+        let default_organization = default_organization.into();
+        Ok(Self { pool: Pool(pool), default_organization, born: Arc::default() })
     }
 
     /// PostgreSQL's clock: the only one that decides about ticks, leases and ages.
@@ -128,6 +131,8 @@ impl Storage {
         if self.applied_migrations().await? < migrator().iter().count() {
             return Err(StorageError::NotMigrated(sqlx::Error::RowNotFound));
         }
+        let now = self.now().await?;
+        self.born.get_or_init(|| now);
         Ok(())
     }
 

@@ -31,6 +31,7 @@ mod redis;
 mod redis_cluster;
 mod server;
 mod shared;
+mod systemd;
 mod vhost;
 mod wait;
 
@@ -52,5 +53,6 @@ pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
 pub use shared::{Shared, shared, variable};
+pub use systemd::systemd_analyze;
 pub use vhost::{Message, Vhost};
 pub use wait::wait_until;

@@ -19,6 +19,7 @@ pub(crate) enum Program {
     Psql,
     RedisServer,
     RedisCli,
+    SystemdAnalyze,
     Prometheus,
     Promtool,
 }
@@ -44,6 +45,7 @@ impl Program {
             Self::Psql => "psql",
             Self::RedisServer => "redis-server",
             Self::RedisCli => "redis-cli",
+            Self::SystemdAnalyze => "systemd-analyze",
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
         }
@@ -55,6 +57,7 @@ impl Program {
             Self::RabbitMq | Self::Epmd => "rabbitmq-server",
             Self::Postgres | Self::Initdb | Self::Psql => "postgresql",
             Self::RedisServer | Self::RedisCli => "redis-server",
+            Self::SystemdAnalyze => "systemd",
             Self::Prometheus | Self::Promtool => "prometheus",
         }
     }
@@ -77,9 +80,12 @@ impl Program {
                 newest("/usr/lib/postgresql", "", &format!("bin/{}", self.name()))
                     .or_else(|| in_path(self.name()))
             }
-            Self::Epmd | Self::RedisServer | Self::RedisCli | Self::Prometheus | Self::Promtool => {
-                in_path(self.name())
-            }
+            Self::Epmd
+            | Self::RedisServer
+            | Self::RedisCli
+            | Self::Prometheus
+            | Self::Promtool
+            | Self::SystemdAnalyze => in_path(self.name()),
         }
     }
 }

@@ -7,15 +7,17 @@ use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig, CacheError};
 use clap::Parser;
 use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, ResultBackend, chain};
-use queue::{Consumer, ConsumerSettings, Intaking, Publisher, RabbitUrls, RetryPolicy, WorkQueue};
+use queue::{Consumer, ConsumerSettings, Intaking, Publisher, Pulse, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
     Connections, FanOutArgs, Fatal, LogArgs, Metrics, MetricsArgs, NotReady, PatienceArgs, RedisArgs,
-    ResultArgs, ResultUrl, RetryArgs, SecretUrl, Shutdown, SyncArgs, Teller, Told, TracesArgs, WorkerArgs,
+    ResultArgs, ResultUrl, RetryArgs, SecretUrl, Shutdown, SyncArgs, Teller, Told, TracesArgs, Vitals,
+    WorkerArgs,
 };
 use storage::{Storage, StorageError};
 use tls::Certificates;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -23,6 +25,8 @@ use tracing::info;
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// How long Redis may take over one operation.
 const REDIS_LIMIT: Duration = Duration::from_secs(5);
+/// How long a drain may take beyond the grace: jobs that are cut short are given back, and connections closed.
+const GIVE_BACK_LIMIT: Duration = Duration::from_secs(15);
 
 /// Consumes sync jobs from the queues `periodic` and `adhoc` and runs them.
 ///
@@ -58,6 +62,9 @@ struct Arguments {
 fn main() {
     std::process::exit(service::block_on(async {
         match service::parse::<Arguments>() {
+            Ok(Arguments { metrics: MetricsArgs { probe: Some(probe), metrics_addr }, .. }) => {
+                service::probe(probe, metrics_addr).await
+            }
             Ok(arguments) => {
                 let name = name(&arguments.worker);
                 let teller = Teller { program: "syncfleet-worker", instance: &name };
@@ -119,6 +126,8 @@ async fn work(arguments: &Arguments, name: &str, shutdown: &Shutdown) -> Result<
         control.map(|control| tokio::spawn(control.run(shutdown.requested.clone(), done.clone())));
     let health = Health { storage, cache, publisher: publisher.clone(), intaking: consumer.intaking() };
     metrics.tell(health).await?;
+    let work = Work { pulse: consumer.pulse(), grace: arguments.worker.shutdown_grace_seconds };
+    service::supervise(work, shutdown.requested.clone());
     info!(worker = name, slots = concurrency, "{name}: ready with {concurrency} slots");
     tokio::select! {
         consumed = consumer.run(shutdown.requested.clone()) => consumed.map_err(Fatal::unavailable)?,
@@ -157,6 +166,32 @@ fn conf(arguments: &Arguments) -> serde_json::Map<String, serde_json::Value> {
         "sync_interval_seconds": arguments.fan_out.sync_interval_seconds.as_secs(),
     });
     shown.as_object().cloned().unwrap_or_default()
+}
+
+/// What a service manager may know of this worker.
+struct Work {
+    pulse: Pulse,
+    grace: Duration,
+}
+
+impl Vitals for Work {
+    fn is_at_work(&self) -> bool {
+        self.pulse.intaking() != Intaking::Closed
+    }
+
+    fn got_on_at(&self) -> Instant {
+        self.pulse.got_on_at()
+    }
+
+    fn status(&self) -> String {
+        let (running, slots) = (self.pulse.running(), self.pulse.slots());
+        let intake = self.pulse.intaking().ready().map_or_else(|why| why, |()| "consuming".to_owned());
+        format!("{intake}; {running} jobs running in {slots} slots")
+    }
+
+    fn stops_within(&self) -> Duration {
+        self.grace + GIVE_BACK_LIMIT
+    }
 }
 
 /// Whether this worker can do its work.
