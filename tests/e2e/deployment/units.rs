@@ -31,7 +31,7 @@ fn setting(unit: &str, name: &str) -> String {
     let lines = text.lines().filter_map(|line| line.split_once('='));
     lines
         .filter(|(known, _)| *known == name)
-        .last()
+        .next_back()
         .unwrap_or_else(|| panic!("{unit}: no {name}"))
         .1
         .to_owned()
