@@ -28,13 +28,8 @@ fn systemd_analyze() -> Option<std::path::PathBuf> {
 /// The value of a setting of a unit, the last one where there are several.
 fn setting(unit: &str, name: &str) -> String {
     let text = Deployment::text(&format!("deploy/{unit}"));
-    let lines = text.lines().filter_map(|line| line.split_once('='));
-    lines
-        .filter(|(known, _)| *known == name)
-        .next_back()
-        .unwrap_or_else(|| panic!("{unit}: no {name}"))
-        .1
-        .to_owned()
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.rfind(|(known, _)| *known == name).unwrap_or_else(|| panic!("{unit}: no {name}")).1.to_owned()
 }
 
 fn number(unit: &str, name: &str) -> u64 {
