@@ -35,7 +35,7 @@ fn a_login_that_ran_out_is_not_tried_again_until_the_secret_changes() {
         [&json!(true), &json!("kite")],
         "{listed}"
     );
-    assert!(world.syncfleet(&["account", "list"]).expect(0).out.contains("login needed since"));
+    assert!(world.syncfleet(&["account", "list"]).expect(0).out.contains("login needed for "));
     let due = "SELECT last_external_check_at IS NULL FROM tradingdb.account_sync_state";
     assert_eq!(world.sql(due), "t", "a look that was not had stays due");
 
