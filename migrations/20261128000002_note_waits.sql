@@ -22,7 +22,7 @@ COMMENT ON COLUMN tradingdb.waiting_jobs.reason IS 'Of parked ones: held, early,
 COMMENT ON COLUMN tradingdb.waiting_jobs.worker IS 'Who noted it';
 
 -- What a tick's jobs are worth, and when each is due: whoever looks later does not know the settings of the beat.
-ALTER TABLE tradingdb.ticks ADD COLUMN IF NOT EXISTS interval_seconds double precision;
-ALTER TABLE tradingdb.ticks ADD COLUMN IF NOT EXISTS spread_seconds double precision;
+ALTER TABLE tradingdb.ticks ADD COLUMN IF NOT EXISTS interval_seconds numeric;
+ALTER TABLE tradingdb.ticks ADD COLUMN IF NOT EXISTS spread_seconds numeric;
 COMMENT ON COLUMN tradingdb.ticks.interval_seconds IS 'SYNC_INTERVAL_SECONDS of the beat that claimed it: how long its jobs are worth running';
 COMMENT ON COLUMN tradingdb.ticks.spread_seconds IS 'BEAT_SPREAD_SECONDS of that beat';

@@ -33,6 +33,7 @@ fn all_workers_are_replaced_under_load_and_every_account_stays_fresh_and_no_job_
     world.import(&accounts(u32::try_from(ACCOUNTS).unwrap())).expect(0);
     let _kite = slow_brokerage(&world);
     let mut fleet: Vec<_> = (0..WORKERS).map(|n| worker(&world, &format!("old-{n}"))).collect();
+    wait_for_a_young_interval(&world);
     let beat = world.beat(&[]);
     wait_for_every_account(&world, "-infinity");
 
@@ -71,6 +72,14 @@ fn all_workers_are_replaced_under_load_and_every_account_stays_fresh_and_no_job_
         assert!(!worker.output().contains("done before"), "a done job came again: {}", worker.output());
     }
     assert_always_fresh(&world, &begun);
+}
+
+/// A beat that begins late in an interval publishes its tick late, all of it due at once: those runs would do the work of the
+/// next tick's first jobs, which are superseded then, as they should be.
+fn wait_for_a_young_interval(world: &World) {
+    let seconds = INTERVAL.as_secs();
+    let age = format!("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint % {seconds}");
+    wait_until("a young interval", PATIENCE, || world.count(&age) < 4);
 }
 
 fn worker(world: &World, name: &str) -> Process {
@@ -112,9 +121,10 @@ fn published_ticks(world: &World) -> usize {
 }
 
 fn assert_nothing_was_lost_or_run_twice(world: &World, jobs: usize) {
-    let odd = "SELECT count(*) FROM tradingdb.sync_outcomes
+    let odd = "SELECT coalesce(string_agg(DISTINCT concat_ws(' ', status, reason, retries), ', '), '')
+               FROM tradingdb.sync_outcomes
                WHERE status <> 'success' OR retries <> 0 OR superseded_by IS NOT NULL";
-    assert_eq!(world.count(odd), 0, "every job was run, by the first try");
+    assert_eq!(world.sql(odd), "", "every job was run, by the first try");
     assert_eq!(world.vhost.queue_depth("periodic.dead").unwrap().0, 0);
     assert_eq!(world.count("SELECT count(*) FROM tradingdb.job_crashes"), 0);
     // The fence of an account counts its runs, those that came to no end among them.

@@ -114,7 +114,8 @@ impl Storage {
         .await?;
         let ticks = sqlx::query_as!(
             TickView,
-            r#"SELECT tick_at AS at, claimed_by AS beat, published_at, claimed_until, interval_seconds, spread_seconds
+            r#"SELECT tick_at AS at, claimed_by AS beat, published_at, claimed_until,
+                      interval_seconds::double precision, spread_seconds::double precision
                FROM tradingdb.ticks WHERE schedule = $1 AND tick_at <= now() ORDER BY tick_at DESC LIMIT 2"#,
             schedule
         )

@@ -96,7 +96,7 @@ impl Storage {
         .fetch_one(&self.pool)
         .await?;
         let last_tick = sqlx::query!(
-            "SELECT tick_at, interval_seconds FROM tradingdb.ticks
+            "SELECT tick_at, interval_seconds::double precision FROM tradingdb.ticks
              WHERE schedule = $1 AND published_at IS NOT NULL AND tick_at <= now() ORDER BY tick_at DESC LIMIT 1",
             schedule
         )

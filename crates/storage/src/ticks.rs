@@ -55,7 +55,7 @@ impl Storage {
         spread: Duration,
     ) -> Result<(), StorageError> {
         sqlx::query!(
-            "UPDATE tradingdb.ticks SET interval_seconds = $4, spread_seconds = $5
+            "UPDATE tradingdb.ticks SET interval_seconds = $4::double precision, spread_seconds = $5::double precision
              WHERE schedule = $1 AND tick_at = $2 AND claimed_by = $3",
             schedule,
             tick_at,
@@ -156,7 +156,7 @@ impl Storage {
     /// What the latest published tick says of its pace: the interval and the spread, in seconds.
     pub async fn tick_pace(&self, schedule: &str) -> Result<Option<(f64, f64)>, StorageError> {
         let pace = sqlx::query!(
-            "SELECT interval_seconds, spread_seconds FROM tradingdb.ticks
+            "SELECT interval_seconds::double precision, spread_seconds::double precision FROM tradingdb.ticks
              WHERE schedule = $1 AND tick_at <= now() AND published_at IS NOT NULL ORDER BY tick_at DESC LIMIT 1",
             schedule
         )
