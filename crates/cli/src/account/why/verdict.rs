@@ -249,11 +249,10 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
     let now = evidence.jobs.now;
     let published = tick.tick.published_at;
     let is_first = evidence.ticks.first().is_some_and(|first| first.id == tick.id);
-    let had_none = !evidence.jobs.is_known
-        || evidence
-            .jobs
-            .due_since
-            .is_some_and(|resumed| published.is_some_and(|published| resumed > published));
+    // Since when it is due is when its first job is, which this one may be, or when it was resumed, which is after.
+    let resumed = evidence.jobs.due_since.filter(|since| *since != tick.due_at);
+    let is_resumed_since = resumed.zip(published).is_some_and(|(resumed, published)| resumed > published);
+    let had_none = !evidence.jobs.is_known || is_resumed_since;
     if had_none || evidence.overview.paused || is_overtaken(tick, evidence) {
         return None;
     }
