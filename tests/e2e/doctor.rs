@@ -73,6 +73,7 @@ fn a_fleet_that_is_well_has_nothing_serious_and_its_canaries_come_back() {
         status(&findings, "rabbitmq")["finding"].as_str().unwrap().starts_with("RabbitMQ 3."),
         "{findings:#?}"
     );
+    assert_eq!(status(&findings, "workers")["status"], "warning", "none was started");
     // Nothing of it is left behind.
     assert!(world.vhost.queues().unwrap().iter().all(|queue| !queue.starts_with("amq.gen")));
     let words = world.syncfleet(&["doctor"]).expect(0).out;

@@ -65,6 +65,7 @@ pub(super) async fn look(time_limit: u64, servers: &Servers) -> Looked {
 async fn look_inside(checkup: &Checkup) -> Result<Vec<Finding>, QueueError> {
     let all = checkup.declared().await?;
     let mut findings = declared::judge(&all);
+    findings.push(declared::workers(&all));
     let (unwritable, unreadable) = (checkup.unwritable().await?, checkup.unreadable(&all).await?);
     findings.push(declared::permissions(&all, &unwritable, &unreadable));
     findings.extend(canaries::judge(&checkup.canaries(&all, CANARY_LIMIT).await?));

@@ -1,4 +1,4 @@
-use queue::{DEAD_QUEUE, Declared, Found};
+use queue::{DEAD_QUEUE, Declared, Found, WorkQueue};
 
 use crate::doctor::finding::Finding;
 
@@ -51,6 +51,19 @@ fn of(found: &Declared) -> Option<Finding> {
             Some(Finding::warning(check, text, RECREATE))
         }
     }
+}
+
+/// Whether anybody consumes the work queues.
+pub(super) fn workers(all: &[Declared]) -> Finding {
+    let idle: Vec<&str> = (all.iter())
+        .filter(|found| found.is_queue && found.consumers == 0 && WorkQueue::parse(&found.name).is_some())
+        .map(|found| found.name.as_str())
+        .collect();
+    if idle.is_empty() {
+        return Finding::ok("workers", "both work queues are consumed");
+    }
+    let mend = "start a syncfleet-worker; `syncfleet worker list` shows those that answer, WORKER_QUEUES what each consumes";
+    Finding::warning("workers", format!("nobody consumes {}", idle.join(", ")), mend)
 }
 
 /// What our user may do.

@@ -24,7 +24,7 @@ pub(super) fn judge(told: &Told, time_limit: u64) -> Finding {
     }
     let Some((seconds, place)) = known.into_iter().min() else {
         let text = format!(
-            "RabbitMQ does not tell it; its default is {DEFAULT_SECONDS} s, the jobs' time limit {time_limit} s"
+            "not known, since RabbitMQ does not tell it; its default is {DEFAULT_SECONDS} s, the jobs' time limit {time_limit} s"
         );
         return if time_limit * AMPLE > DEFAULT_SECONDS {
             Finding::warning("consumer_timeout", text, mend(time_limit))
