@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel};
@@ -184,32 +184,29 @@ impl Checkup {
         Ok(refused)
     }
 
-    /// What our user may not read, of those queues that are empty: to read another one would be to take a message.
+    /// What our user may not read: RabbitMQ looks at the permission before it looks at the arguments of a consumer, and then
+    /// refuses ones that are no good, so that no message is taken.
     ///
     /// # Errors
     /// When the connection is lost.
     pub async fn unreadable(&self, declared: &[Declared]) -> Result<Vec<String>, QueueError> {
         let mut refused = Vec::new();
-        let names = WorkQueue::ALL.map(WorkQueue::name).into_iter().chain([DEAD_QUEUE]);
-        for name in names {
-            let is_empty =
-                |queue: &&Declared| queue.is_queue && queue.ready == 0 && queue.found != Found::Missing;
-            if !declared.iter().filter(is_empty).any(|queue| queue.name == name) {
+        for name in WorkQueue::ALL.map(WorkQueue::name).into_iter().chain([DEAD_QUEUE]) {
+            let is_there =
+                |queue: &Declared| queue.is_queue && queue.name == name && queue.found != Found::Missing;
+            if !declared.iter().any(is_there) {
                 continue;
             }
             let channel = self.link.channel().await?;
-            let got = channel.basic_get(name.into(), BasicGetOptions::default());
-            match self.link.timed("get", got).await {
-                // It came in this instant: it goes back at once.
-                Ok(Some(message)) => {
-                    let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-                    self.link.timed("give back", message.delivery.acker.nack(options)).await?;
-                    topology::close(&channel).await;
-                }
-                Ok(None) => topology::close(&channel).await,
+            let mut no_good = FieldTable::default();
+            no_good.insert("x-priority".into(), AMQPValue::LongString("none".into()));
+            let options = BasicConsumeOptions::default();
+            let consuming = channel.basic_consume(name.into(), "".into(), options, no_good);
+            match self.link.timed("consume", consuming).await {
                 Err(error) if topology::is_forbidden(&error) => refused.push(name.to_owned()),
-                Err(error) if topology::is_missing(&error) => {}
+                Err(error) if topology::is_precondition_failed(&error) || topology::is_missing(&error) => {}
                 Err(error) => return Err(error),
+                Ok(_) => topology::close(&channel).await,
             }
         }
         Ok(refused)
