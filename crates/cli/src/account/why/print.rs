@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::evidence::{Evidence, TickJob, errors_of};
-use super::verdict::{Job, State, Verdict, clock};
+use super::open_jobs::Job;
+use super::verdict::{State, Verdict, clock};
 use crate::account::overview_row;
 use crate::ago::ago;
 use crate::instant::rfc3339;

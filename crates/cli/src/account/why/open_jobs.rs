@@ -1,0 +1,297 @@
+use chrono::{DateTime, Utc};
+use queue::WorkQueue;
+use storage::{NotedWait, RunView};
+
+use super::evidence::{Evidence, TickJob, WorkerAnswer};
+use super::verdict::{State, clock};
+use crate::ago::ago;
+
+/// A hold that lasts for less was not renewed when it should have been: it is made for 30 s, and renewed every 10.
+const RENEWED_LATELY: chrono::Duration = chrono::Duration::seconds(15);
+const LOST_MEND: &str = "another worker takes the job over by itself once RabbitMQ sees that worker's connection die; \
+                         `syncfleet worker list` shows who is there; end a worker that hangs";
+
+/// A job that has not ended.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) id: String,
+    pub(super) state: State,
+    pub(super) queue: Option<String>,
+    pub(super) worker: Option<String>,
+    pub(super) step: Option<String>,
+    /// Since when it is in that state, where that is known.
+    pub(super) since: Option<DateTime<Utc>>,
+    /// When it is due to run.
+    pub(super) due_at: Option<DateTime<Utc>>,
+    pub(super) retries: Option<u32>,
+    pub(super) retries_max: Option<u32>,
+    pub(super) reason: Option<String>,
+    pub(super) error: Option<String>,
+    /// The state as the end of a sentence whose subject is the job.
+    pub(super) text: String,
+    pub(super) mend: Option<String>,
+}
+
+/// Every job of the account that is known and has not ended.
+pub(super) fn open_jobs(evidence: &Evidence) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    if let Some(run) = &evidence.jobs.run {
+        jobs.push(running(run, evidence));
+    }
+    for noted in &evidence.jobs.waits {
+        if !jobs.iter().any(|job: &Job| job.id == noted.wait.job_id) {
+            jobs.push(waiting(noted, evidence));
+        }
+    }
+    for tick in &evidence.ticks {
+        let is_known = jobs.iter().any(|job| job.id == tick.id);
+        if tick.outcome.is_none()
+            && !is_known
+            && let Some(job) = of_tick(tick, evidence)
+        {
+            jobs.push(job);
+        }
+    }
+    jobs
+}
+
+fn running(run: &RunView, evidence: &Evidence) -> Job {
+    let now = evidence.jobs.now;
+    let worker = run.worker.clone().unwrap_or_else(|| "a worker".to_owned());
+    let since =
+        run.started_at.map_or_else(String::new, |at| format!(" since {} ({})", clock(at, now), ago(at, now)));
+    let step = match &evidence.answer {
+        WorkerAnswer::Runs(step) if !step.is_empty() => Some(step.clone()),
+        _ => None,
+    };
+    let left = run.expires_at - now;
+    let (state, text, mend) = match &evidence.answer {
+        _ if left <= chrono::Duration::zero() => (
+            State::Stuck,
+            format!(
+                "was run by {worker}{since}, which is gone without a word: it held the account until {}",
+                clock(run.expires_at, now)
+            ),
+            Some(LOST_MEND.to_owned()),
+        ),
+        // A run renews its hold every ten seconds.
+        WorkerAnswer::Silent | WorkerAnswer::DoesNotRun if left < RENEWED_LATELY => (
+            State::Stuck,
+            format!(
+                "is held by {worker}{since}, which does not answer: the account is free again at {}",
+                clock(run.expires_at, now)
+            ),
+            Some(LOST_MEND.to_owned()),
+        ),
+        WorkerAnswer::Silent => (
+            State::Running,
+            format!("runs on {worker}{since}, which does not answer to remote control"),
+            None,
+        ),
+        _ => {
+            let at = step.as_ref().map_or_else(String::new, |step| format!(", at the step {step}"));
+            (State::Running, format!("runs on {worker}{since}{at}"), None)
+        }
+    };
+    let noted = evidence.jobs.waits.iter().find(|noted| noted.wait.job_id == run.job_id);
+    Job {
+        id: run.job_id.clone(),
+        state,
+        queue: None,
+        worker: run.worker.clone(),
+        step,
+        since: run.started_at,
+        due_at: None,
+        retries: noted.map(|noted| noted.wait.retries),
+        retries_max: noted.and_then(|noted| noted.wait.retries_max),
+        reason: None,
+        error: noted.and_then(|noted| noted.wait.error.clone()),
+        text,
+        mend,
+    }
+}
+
+fn waiting(noted: &NotedWait, evidence: &Evidence) -> Job {
+    let (wait, now) = (&noted.wait, evidence.jobs.now);
+    let error = wait.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
+    let retry = match wait.retries_max {
+        Some(most) => format!("retry {} of {most}", wait.retries),
+        None => format!("retry {}", wait.retries),
+    };
+    let due = wait.due_at.filter(|due| *due > now);
+    let (state, text, mend) = match (wait.state.as_str(), due) {
+        ("retry", Some(due)) => (
+            State::Retry,
+            format!("waits for {retry} at {} ({}){error}", clock(due, now), ago(due, now)),
+            Some("the error says what to mend; `syncfleet sync` tries at once".to_owned()),
+        ),
+        ("parked", Some(due)) => {
+            let why = parked_because(wait.reason.as_deref());
+            (
+                State::Parked,
+                format!("is parked until {} ({}): {why}{error}", clock(due, now), ago(due, now)),
+                None,
+            )
+        }
+        (state, _) => {
+            let what = match state {
+                "retry" => format!(
+                    "has been due for {retry}{}, and is in {}{error}",
+                    since_due(wait.due_at, now),
+                    wait.queue
+                ),
+                "parked" => {
+                    format!("has been due again{}, and is in {}", since_due(wait.due_at, now), wait.queue)
+                }
+                _ => format!(
+                    "is in {} {}",
+                    wait.queue,
+                    queued_since(wait.reason.as_deref(), noted.noted_at, now)
+                ),
+            };
+            let (more, mend) = in_queue(&wait.queue, evidence);
+            (State::Queued, format!("{what}{more}"), mend)
+        }
+    };
+    Job {
+        id: wait.job_id.clone(),
+        state,
+        queue: Some(wait.queue.clone()),
+        worker: None,
+        step: None,
+        since: Some(noted.noted_at),
+        due_at: wait.due_at,
+        retries: Some(wait.retries),
+        retries_max: wait.retries_max,
+        reason: wait.reason.clone(),
+        error: wait.error.clone(),
+        text,
+        mend,
+    }
+}
+
+/// The job of a tick that nobody has noted anything of; `None` where there is none.
+fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
+    let now = evidence.jobs.now;
+    let published = tick.tick.published_at;
+    let is_first = evidence.ticks.first().is_some_and(|first| first.id == tick.id);
+    // Since when it is due is when its first job is, which this one may be, or when it was resumed, which is after.
+    let resumed = evidence.jobs.due_since.filter(|since| *since != tick.due_at);
+    let is_resumed_since = resumed.zip(published).is_some_and(|(resumed, published)| resumed > published);
+    let had_none = !evidence.jobs.is_known || is_resumed_since;
+    if had_none || evidence.overview.paused || is_overtaken(tick, evidence) {
+        return None;
+    }
+    let periodic = WorkQueue::Periodic.name();
+    // A queue that is empty holds no job of it; a delay step may.
+    let is_empty = evidence.queue(periodic).is_some_and(|queue| queue.ready == 0);
+    let (state, text, mend) = match published {
+        None if is_first && tick.tick.claimed_until > now => (
+            State::Publishing,
+            format!("is being published with the tick of {} by {}", clock(tick.tick.at, now), tick.tick.beat),
+            None,
+        ),
+        None => return None,
+        Some(_) if tick.due_at > now => (
+            State::Scheduled,
+            format!(
+                "is due at {} ({}), its place in the spread of the tick of {}",
+                clock(tick.due_at, now),
+                ago(tick.due_at, now),
+                clock(tick.tick.at, now)
+            ),
+            None,
+        ),
+        Some(_) if tick.expires_at.is_some_and(|expires| expires <= now) && !is_empty => (
+            State::Expired,
+            format!(
+                "the job of the tick of {} waited in {periodic} until it was not worth running any more",
+                clock(tick.tick.at, now)
+            ),
+            None,
+        ),
+        Some(_) if is_empty && may_be_delayed(evidence) => (
+            State::Parked,
+            String::from(
+                "is in no work queue; it may be one of those in the delay steps: why it would be there could not be noted \
+                 while PostgreSQL was away",
+            ),
+            None,
+        ),
+        Some(_) if is_empty => return None,
+        Some(at) => {
+            let (more, mend) = in_queue(periodic, evidence);
+            (
+                State::Queued,
+                format!("is in {periodic} since {} ({}){more}", clock(at, now), ago(at, now)),
+                mend,
+            )
+        }
+    };
+    Some(Job {
+        id: tick.id.clone(),
+        state,
+        queue: Some(periodic.to_owned()),
+        worker: None,
+        step: None,
+        since: published,
+        due_at: Some(tick.due_at),
+        retries: Some(0),
+        retries_max: None,
+        reason: None,
+        error: None,
+        text,
+        mend,
+    })
+}
+
+/// Whether a delay step may hold a job of an account that was there before.
+fn may_be_delayed(evidence: &Evidence) -> bool {
+    let has_history = !evidence.jobs.outcomes.is_empty() || !evidence.jobs.waits.is_empty();
+    let is_delay = |name: &str| name.starts_with("syncfleet.delay.");
+    has_history && evidence.queues.iter().flatten().any(|queue| is_delay(&queue.name) && queue.ready > 0)
+}
+
+/// A later tick's job has ended: RabbitMQ hands jobs out in their order, so this one is no longer there.
+fn is_overtaken(tick: &TickJob, evidence: &Evidence) -> bool {
+    evidence.ticks.iter().any(|later| later.tick.at > tick.tick.at && later.outcome.is_some())
+}
+
+/// What is known of a queue, and what is wrong with it.
+fn in_queue(name: &str, evidence: &Evidence) -> (String, Option<String>) {
+    match evidence.queue(name) {
+        None => (String::new(), None),
+        Some(queue) if queue.consumers == 0 => (
+            format!(", which nobody consumes ({} ready)", queue.ready),
+            Some(format!(
+                "start a worker that consumes {name}: `syncfleet-worker`; `syncfleet worker list` shows those there are"
+            )),
+        ),
+        Some(queue) => (
+            format!(", one of at most {} waiting there; {} consumers", queue.ready.max(1), queue.consumers),
+            None,
+        ),
+    }
+}
+
+fn parked_because(reason: Option<&str>) -> &'static str {
+    match reason {
+        Some("held") => "another run holds the account",
+        Some("early") => "it is not due before",
+        Some("crashed") => "the worker that ran it before died",
+        Some("rate_limit") => "the brokerage's rate limits have no room",
+        Some("task_rate_limit") => "the task's rate limit, set by remote control, has no room",
+        Some("suspect") => "workers died while they ran it, so it runs only where no other such job does",
+        Some("returned") => "it was returned to its queue often, and is a fresh copy",
+        _ => "no reason was noted",
+    }
+}
+
+fn queued_since(reason: Option<&str>, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let what = if reason == Some("replayed") { "since its replay at" } else { "since" };
+    format!("{what} {} ({})", clock(at, now), ago(at, now))
+}
+
+fn since_due(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
+    due.map_or_else(String::new, |due| format!(" since {} ({})", clock(due, now), ago(due, now)))
+}
