@@ -35,7 +35,12 @@ pub(super) struct Job {
 /// Every job of the account that is known and has not ended.
 pub(super) fn open_jobs(evidence: &Evidence) -> Vec<Job> {
     let mut jobs = Vec::new();
-    if let Some(run) = &evidence.jobs.run {
+    // A run that was cut off leaves its hold behind, which ends by itself: its job has an outcome all the same.
+    let has_ended = |run: &&RunView| {
+        let mut outcomes = evidence.jobs.outcomes.iter();
+        outcomes.any(|ended| ended.sync_id == run.job_id && Some(ended.finished_at) >= run.started_at)
+    };
+    if let Some(run) = evidence.jobs.run.as_ref().filter(|run| !has_ended(run)) {
         jobs.push(running(run, evidence));
     }
     for noted in &evidence.jobs.waits {

@@ -116,6 +116,17 @@ fn without_job(evidence: &Evidence, expired: Option<&Job>) -> (State, String, Op
     let next = next
         .map_or_else(String::new, |at| format!("the next tick is at {} ({})", clock(at, now), ago(at, now)));
     match last {
+        // It has no dead letter.
+        Some(last) if last.status == "failed" && last.reason.as_deref() == Some("expired") => {
+            let error =
+                errors_of(last.report.as_ref()).map_or_else(String::new, |error| format!(": {error}"));
+            let text = format!(
+                "its last job failed and ran out of time between retries ({}){error}; {next}",
+                ago(last.finished_at, now)
+            );
+            let mend = "the error says what to mend; the next tick tries again, `syncfleet sync` at once";
+            (State::Expired, text, Some(mend.to_owned()))
+        }
         Some(last) if last.status == "failed" => {
             let error =
                 errors_of(last.report.as_ref()).map_or_else(String::new, |error| format!(": {error}"));
