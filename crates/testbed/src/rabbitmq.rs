@@ -228,7 +228,11 @@ impl RabbitMq {
         }
         self.server.write("rabbitmq.conf", &configuration)?;
         let settings = if settings.is_empty() { String::new() } else { format!(", {settings}") };
-        let terms = format!("[{{rabbit, [{{quorum_tick_interval, 250}}{settings}]}}].\n");
+        // A hop out of a delay step that was on its way to a node that stopped is repeated after that long, or twice that; 180 s
+        // by default.
+        let terms = format!(
+            "[{{rabbit, [{{quorum_tick_interval, 250}}, {{dead_letter_worker_publisher_confirm_timeout, 10000}}{settings}]}}].\n"
+        );
         self.server.write("advanced.config", &terms)?;
         self.server.write("enabled_plugins", "[rabbitmq_management].\n")?;
         self.server.write("environment.conf", "")?;

@@ -3,6 +3,7 @@
 mod audit;
 mod books;
 mod market;
+mod open;
 mod plan;
 mod report;
 mod rows;
@@ -175,7 +176,7 @@ fn come_to_rest(stage: &Stage, asked: &Ids) -> Result<()> {
     .or_else(|error| {
         // What is still open by now is lost, and counted so.
         println!("{error:#}");
-        Ok(())
+        stage.say_what_is_open()
     })
 }
 
