@@ -6,18 +6,19 @@ use std::time::Duration;
 use deadpool_redis::Connection;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
+use crate::addition::Addition;
 use crate::allowance::OwnShare;
 use crate::cluster::Cluster;
 use crate::config::CacheConfig;
 use crate::error::CacheError;
 use crate::layout::{Layout, strategies};
 use crate::link::Link;
-use crate::mark::{Mark, python_time};
+use crate::mark::{Extent, Mark, python_time};
 use crate::pool_use::PoolUse;
 use crate::single::Single;
-use crate::snapshot::{Snapshot, Stored};
+use crate::snapshot::{Snapshot, Stamp, Stored};
 use crate::stepwise::{self, Plan};
-use crate::{result, transaction};
+use crate::{going_on, result, transaction};
 
 /// How often a Cluster that could not be reached at start is tried again.
 const CLUSTER_RETRY: Duration = Duration::from_secs(60);
@@ -131,6 +132,7 @@ impl Cache {
             digest: layout.digest.clone(),
             writing: None,
             keys: layout.derived.clone(),
+            extent: Some(layout.extent(snapshot)),
         };
         let plan = Plan { layout, mark };
         let deadline = Instant::now() + self.shared.timeout;
@@ -154,6 +156,55 @@ impl Cache {
             strategies: strategies(snapshot).count(),
             unchanged,
         })
+    }
+
+    /// Refreshes the expiry of an account's keys under a new version, where they are those of the sync `since` and all there:
+    /// nothing has changed since then. `None`: they are not, so they must be written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::write_snapshot`].
+    pub async fn refresh_snapshot(&self, stamp: Stamp<'_>, since: i64) -> Result<Option<Stored>, CacheError> {
+        self.go_on(stamp, since, |stored| Addition::nothing(stored, &stamp)).await
+    }
+
+    /// Stores what is new since the sync `since`: `snapshot` has the account's orders that are new and all of its other rows.
+    /// `None`: the keys are not those of that sync, or no order may come before the stored ones: all must be written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::write_snapshot`].
+    pub async fn add_to_snapshot(
+        &self,
+        snapshot: &Snapshot,
+        since: i64,
+    ) -> Result<Option<Stored>, CacheError> {
+        self.go_on(snapshot.stamp(), since, |stored| Addition::of(stored, snapshot)).await
+    }
+
+    async fn go_on(
+        &self,
+        stamp: Stamp<'_>,
+        since: i64,
+        add: impl FnOnce(&Mark) -> Option<Addition>,
+    ) -> Result<Option<Stored>, CacheError> {
+        let mark_key = format!("{}:snapshot", stamp.root());
+        let mut unchanged = false;
+        let mark = self
+            .with_link(stepwise::DOING, async |link| {
+                let add = |stored: &Mark| add(stored).inspect(|addition| unchanged = addition.is_nothing());
+                going_on::write(link, &mark_key, since, add).await
+            })
+            .await?;
+        let extent = mark.and_then(|mark| mark.extent);
+        Ok(extent.map(|Extent { rows: [positions, holdings, orders, margins], strategies, .. }| Stored {
+            positions,
+            holdings,
+            orders,
+            margins,
+            strategies: strategies.len(),
+            unchanged,
+        }))
     }
 
     /// Stores a task's result (Celery's `celery-task-meta-<id>`) for `ttl`, or for ever when that is

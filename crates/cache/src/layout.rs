@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
+use crate::mark::Extent;
 use crate::snapshot::{Row, Snapshot, StrategyRows};
 
 /// Statuses an order can have; keys by status may lie about from any of them.
@@ -33,13 +34,16 @@ pub(crate) struct Layout {
     pub(crate) derived: Vec<String>,
     /// SHA-256 of `entries`, in hexadecimal.
     pub(crate) digest: String,
-    prefix: String,
+    /// The keys of `entries` that are lists of orders.
+    pub(crate) order_lists: BTreeSet<String>,
+    /// What every key begins with.
+    pub(crate) prefix: String,
     candidates: Vec<String>,
 }
 
 impl Layout {
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        let root = format!("trade_data:{}:{}", snapshot.organization_id, snapshot.pseudo_account);
+        let root = snapshot.stamp().root();
         let account = Level {
             prefix: root.clone(),
             positions: &snapshot.positions,
@@ -49,7 +53,8 @@ impl Layout {
         };
         let mut entries = account.lists();
         let fixed = entries.len();
-        entries.extend(account.orders_by_status());
+        let mut order_lists = BTreeSet::new();
+        entries.extend(account.orders_by_status(&mut order_lists));
         let mut candidates = account.candidates(&snapshot.instruments_seen);
         for strategy in strategies(snapshot) {
             let level = Level {
@@ -60,7 +65,7 @@ impl Layout {
                 margins: &strategy.margins,
             };
             entries.extend(level.lists());
-            entries.extend(level.orders_by_status());
+            entries.extend(level.orders_by_status(&mut order_lists));
             entries.extend(level.by_instrument("positions", level.positions));
             entries.extend(level.by_instrument("holdings", level.holdings));
             candidates.extend(level.candidates(&snapshot.instruments_seen));
@@ -69,6 +74,7 @@ impl Layout {
             mark_key: format!("{root}:snapshot"),
             derived: entries[fixed..].iter().map(|(key, _)| key.clone()).collect(),
             digest: digest(&entries),
+            order_lists,
             prefix: format!("{root}:"),
             entries,
             candidates,
@@ -89,6 +95,18 @@ impl Layout {
             .into_iter()
             .cloned()
             .collect()
+    }
+
+    /// How far the keys go when all of them are written as they are here.
+    pub(crate) fn extent(&self, snapshot: &Snapshot) -> Extent {
+        let lists = self.entries.iter().filter(|(key, _)| self.order_lists.contains(key));
+        Extent {
+            lists: lists.map(|(key, list)| (key.clone(), list.len() as u64)).collect(),
+            last_order: snapshot.orders.iter().filter_map(|order| order.id).max(),
+            strategies: strategies(snapshot).map(|strategy| strategy.strategy_id.clone()).collect(),
+            rows: [&snapshot.positions, &snapshot.holdings, &snapshot.orders, &snapshot.margins]
+                .map(Vec::len),
+        }
     }
 
     /// Bytes of all keys and values.
@@ -130,14 +148,19 @@ impl Level<'_> {
         .into()
     }
 
-    fn orders_by_status(&self) -> Vec<(String, String)> {
+    /// Their keys, and that of all orders, are put among `order_lists`.
+    fn orders_by_status(&self, order_lists: &mut BTreeSet<String>) -> Vec<(String, String)> {
         let mut by_status: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
         for order in self.orders {
             if let Some(status) = named(order.status.as_ref()) {
                 by_status.entry(status).or_default().push(order);
             }
         }
-        by_status.into_iter().map(|(status, orders)| (self.status_key(status), list(orders))).collect()
+        let lists: Vec<(String, String)> =
+            by_status.into_iter().map(|(status, orders)| (self.status_key(status), list(orders))).collect();
+        order_lists.insert(format!("{}:orders", self.prefix));
+        order_lists.extend(lists.iter().map(|(key, _)| key.clone()));
+        lists
     }
 
     fn by_instrument(&self, table: &str, rows: &[Row]) -> Vec<(String, String)> {

@@ -12,6 +12,7 @@
 //!
 //! This is the only crate that names `redis`.
 
+mod addition;
 mod allowance;
 mod breaker;
 mod cache;
@@ -19,6 +20,7 @@ mod checkup;
 mod cluster;
 mod config;
 mod error;
+mod going_on;
 mod layout;
 mod link;
 mod mark;
@@ -36,4 +38,4 @@ pub use self::checkup::{NodeFacts, RedisFacts};
 pub use self::config::CacheConfig;
 pub use self::error::CacheError;
 pub use self::pool_use::PoolUse;
-pub use self::snapshot::{Row, Snapshot, Stored, StrategyRows};
+pub use self::snapshot::{Row, Snapshot, Stamp, Stored, StrategyRows};

@@ -41,8 +41,7 @@ impl Link {
         pong.map(drop).map_err(|error| CacheError::redis(doing, error))
     }
 
-    /// Sends many commands that do not depend on one another, each with a key as its first argument; the
-    /// answers come in their order.
+    /// Sends many commands that do not depend on one another, each for one key; the answers come in their order.
     pub(crate) async fn many(&mut self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
         match self {
             Self::Single(connection) => pipelined(connection, commands).await,
@@ -88,9 +87,12 @@ async fn routed(connection: &ClusterConnection, commands: Vec<Cmd>) -> RedisResu
         .await
 }
 
-/// The master of the key, which is the first argument.
+/// The master of the key, which is the first argument, or of a script the first after its text and the number of keys.
 fn master_of(command: &Cmd) -> RoutingInfo {
-    let route = match command.args_iter().nth(1) {
+    let mut arguments = command.args_iter();
+    let name = arguments.next();
+    let is_script = matches!(name, Some(Arg::Simple(name)) if name == b"EVAL");
+    let route = match arguments.nth(if is_script { 2 } else { 0 }) {
         Some(Arg::Simple(key)) => SingleNodeRoutingInfo::SpecificNode(Route::with_key(key, SlotAddr::Master)),
         _ => SingleNodeRoutingInfo::RandomPrimary,
     };

@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// The record of an account's last sync, stored as `…:snapshot`: which version readers see, and what
 /// the next sync has to know about the keys that lie there.
@@ -17,6 +20,21 @@ pub(crate) struct Mark {
     /// The derived keys that may exist.
     #[serde(default)]
     pub(crate) keys: Vec<String>,
+    /// What a sync needs to go on from this one; `None` in records of older programs.
+    pub(crate) extent: Option<Extent>,
+}
+
+/// How far the keys of a sync go.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Bytes of each list of orders, by its key.
+    pub(crate) lists: BTreeMap<String, u64>,
+    /// The greatest id of an order in them.
+    pub(crate) last_order: Option<i64>,
+    /// The strategies that have keys.
+    pub(crate) strategies: Vec<String>,
+    /// Rows of the account: positions, holdings, orders, margins.
+    pub(crate) rows: [usize; 4],
 }
 
 impl Mark {
@@ -32,11 +50,13 @@ impl Mark {
         let time = serde_json::Value::from(self.time.as_str());
         let keys = serde_json::Value::from(self.keys.as_slice());
         let writing = self.writing.map(|version| format!(r#", "writing": {version}"#));
+        let extent = self.extent.as_ref().map(|extent| format!(r#", "extent": {}"#, json!(extent)));
         format!(
-            r#"{{"version": {}, "time": {time}, "digest": "{}"{}, "keys": {keys}}}"#,
+            r#"{{"version": {}, "time": {time}, "digest": "{}"{}, "keys": {keys}{}}}"#,
             self.version,
             self.digest,
-            writing.unwrap_or_default()
+            writing.unwrap_or_default(),
+            extent.unwrap_or_default()
         )
     }
 }
@@ -61,6 +81,12 @@ mod tests {
                 digest: "ab12".to_owned(),
                 writing,
                 keys: vec![r#"trade_data:o:a "b" \ ü:orders:by_status:OPEN"#.to_owned()],
+                extent: writing.map(|_| Extent {
+                    lists: BTreeMap::from([("trade_data:o:a:orders".to_owned(), 2)]),
+                    last_order: Some(3),
+                    strategies: vec!["s".to_owned()],
+                    rows: [1, 2, 3, 4],
+                }),
             };
             assert_eq!(Mark::parse(mark.json().as_bytes()), Some(mark));
         }

@@ -62,6 +62,37 @@ pub struct Snapshot {
     pub instruments_seen: Vec<String>,
 }
 
+/// Whose snapshot, and which.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// The organization, as it stands in the keys.
+    pub organization_id: &'a str,
+    /// The account, as it stands in the keys.
+    pub pseudo_account: &'a str,
+    /// The version of this sync.
+    pub sequence: i64,
+    /// When the sync was made.
+    pub at: DateTime<Utc>,
+}
+
+impl Stamp<'_> {
+    /// What every key of the account begins with.
+    pub(crate) fn root(&self) -> String {
+        format!("trade_data:{}:{}", self.organization_id, self.pseudo_account)
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn stamp(&self) -> Stamp<'_> {
+        Stamp {
+            organization_id: &self.organization_id,
+            pseudo_account: &self.pseudo_account,
+            sequence: self.sequence,
+            at: self.at,
+        }
+    }
+}
+
 /// What [`Cache::write_snapshot`](crate::Cache::write_snapshot) stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stored {

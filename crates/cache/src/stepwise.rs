@@ -42,46 +42,44 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn refuse_if_older_than(&self, stored: Option<&Mark>) -> Result<(), CacheError> {
         match stored {
-            Some(stored) if stored.version > self.mark.version => Err(self.stale(stored.version)),
+            Some(stored) if stored.version > self.mark.version => {
+                Err(CacheError::Stale { stored: stored.version, offered: self.mark.version })
+            }
             _ => Ok(()),
         }
     }
+}
 
-    fn stale(&self, stored: i64) -> CacheError {
-        CacheError::Stale { stored, offered: self.mark.version }
-    }
-
-    /// The record while keys are being changed: still the stored version, vouching for nothing.
-    fn claim(&self, stored: &Mark) -> Mark {
-        let mut keys = [&stored.keys[..], &self.layout.derived].concat();
-        keys.sort_unstable();
-        keys.dedup();
-        let writing = Some(self.mark.version);
-        Mark { digest: String::new(), writing, keys, ..stored.clone() }
-    }
+/// The record while keys are being changed for the sync `version`: still the stored version, vouching for nothing.
+pub(crate) fn claimed(stored: &Mark, version: i64, derived: &[String]) -> Mark {
+    let mut keys = [&stored.keys[..], derived].concat();
+    keys.sort_unstable();
+    keys.dedup();
+    Mark { digest: String::new(), writing: Some(version), keys, ..stored.clone() }
 }
 
 /// Writes the plan; answers whether nothing had changed.
 pub(crate) async fn write(link: &mut Link, plan: &Plan) -> Result<bool, CacheError> {
     let failed = |error: RedisError| CacheError::redis(DOING, error);
+    let mark_key = &plan.layout.mark_key;
     for _ in 0..ATTEMPTS_MAX {
-        let text = read(link, &plan.layout.mark_key).await.map_err(failed)?;
+        let text = read(link, mark_key).await.map_err(failed)?;
         let stored = if text.is_empty() { None } else { Mark::parse(&text) };
         plan.refuse_if_older_than(stored.as_ref())?;
         let same = stored.as_ref().is_some_and(|mark| mark.digest == plan.layout.digest);
         if same && refresh(link, &plan.layout).await.map_err(failed)? {
-            place(link, plan, &text).await?;
+            place(link, mark_key, &plan.mark, &text).await?;
             return Ok(true);
         }
         let Some(stored) = stored else {
             rewrite(link, &plan.layout, &[]).await.map_err(failed)?;
-            place(link, plan, &text).await?;
+            place(link, mark_key, &plan.mark, &text).await?;
             return Ok(false);
         };
-        let claimed = plan.claim(&stored).json();
-        if claim(link, plan, &text, &claimed).await.map_err(failed)? {
+        let claimed = claimed(&stored, plan.mark.version, &plan.layout.derived).json();
+        if claim(link, mark_key, &text, &claimed).await.map_err(failed)? {
             rewrite(link, &plan.layout, &stored.keys).await.map_err(failed)?;
-            place(link, plan, claimed.as_bytes()).await?;
+            place(link, mark_key, &plan.mark, claimed.as_bytes()).await?;
             return Ok(false);
         }
     }
@@ -95,7 +93,7 @@ pub(crate) fn contended() -> CacheError {
 }
 
 /// The record's text, empty where there is none.
-async fn read(link: &mut Link, key: &str) -> RedisResult<Vec<u8>> {
+pub(crate) async fn read(link: &mut Link, key: &str) -> RedisResult<Vec<u8>> {
     let text: Option<Vec<u8>> = link.one(&command("GET", key)).await?;
     Ok(text.unwrap_or_default())
 }
@@ -112,41 +110,55 @@ async fn refresh(link: &mut Link, layout: &Layout) -> RedisResult<bool> {
 }
 
 async fn rewrite(link: &mut Link, layout: &Layout, earlier: &[String]) -> RedisResult<()> {
-    let set = |(key, value): &(String, String)| {
-        let mut set = command("SETEX", key);
-        set.arg(TTL_SECONDS).arg(value);
-        set
-    };
-    link.many(layout.entries.iter().map(set).collect()).await?;
+    link.many(layout.entries.iter().map(|(key, value)| set(key, value)).collect()).await?;
     let leftovers = layout.leftovers(earlier);
     link.many(leftovers.iter().map(|key| command("DEL", key)).collect()).await?;
     Ok(())
 }
 
 /// Whether the record was still `expected`.
-async fn claim(link: &mut Link, plan: &Plan, expected: &[u8], claimed: &str) -> RedisResult<bool> {
-    let mut eval = script(CLAIM, plan, expected);
+pub(crate) async fn claim(
+    link: &mut Link,
+    mark_key: &str,
+    expected: &[u8],
+    claimed: &str,
+) -> RedisResult<bool> {
+    let mut eval = script(CLAIM, mark_key, expected);
     eval.arg(TTL_SECONDS).arg(claimed);
     link.one(&eval).await
 }
 
-async fn place(link: &mut Link, plan: &Plan, expected: &[u8]) -> Result<(), CacheError> {
-    let mut eval = script(PLACE, plan, expected);
-    eval.arg(TTL_SECONDS).arg(plan.mark.json()).arg(plan.mark.version);
+/// Puts the new record in the place of the `expected` one.
+pub(crate) async fn place(
+    link: &mut Link,
+    mark_key: &str,
+    mark: &Mark,
+    expected: &[u8],
+) -> Result<(), CacheError> {
+    let mut eval = script(PLACE, mark_key, expected);
+    eval.arg(TTL_SECONDS).arg(mark.json()).arg(mark.version);
     let newer: RedisResult<Option<i64>> = link.one(&eval).await;
     match newer.map_err(|error| CacheError::redis(DOING, error))? {
         None => Ok(()),
-        Some(stored) => Err(plan.stale(stored)),
+        Some(stored) => Err(CacheError::Stale { stored, offered: mark.version }),
     }
 }
 
-fn script(text: &str, plan: &Plan, expected: &[u8]) -> Cmd {
+fn script(text: &str, mark_key: &str, expected: &[u8]) -> Cmd {
     let mut eval = redis::cmd("EVAL");
-    eval.arg(text).arg(1).arg(&plan.layout.mark_key).arg(expected);
+    eval.arg(text).arg(1).arg(mark_key).arg(expected);
     eval
 }
 
-fn command(name: &str, key: &str) -> Cmd {
+/// Sets a key for as long as keys live.
+pub(crate) fn set(key: &str, value: &str) -> Cmd {
+    let mut set = command("SETEX", key);
+    set.arg(TTL_SECONDS).arg(value);
+    set
+}
+
+/// A command for one key.
+pub(crate) fn command(name: &str, key: &str) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(key);
     command

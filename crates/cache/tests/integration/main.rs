@@ -1,5 +1,6 @@
 //! Against real servers, started privately by each test.
 
+mod additions;
 mod allowance;
 mod breaker;
 mod cluster;
