@@ -4,8 +4,10 @@ use storage::{NotedWait, RunView};
 
 use super::evidence::{Evidence, TickJob, WorkerAnswer};
 use super::verdict::{State, clock};
-use crate::ago::ago;
+use crate::ago::{ago, length};
 
+/// A message is between two queues, or between a queue and a run, for less.
+const BETWEEN: chrono::Duration = chrono::Duration::seconds(30);
 /// A hold that lasts for less was not renewed when it should have been: it is made for 30 s, and renewed every 10.
 const RENEWED_LATELY: chrono::Duration = chrono::Duration::seconds(15);
 const LOST_MEND: &str = "another worker takes the job over by itself once RabbitMQ sees that worker's connection die; \
@@ -45,7 +47,7 @@ pub(super) fn open_jobs(evidence: &Evidence) -> Vec<Job> {
     }
     for noted in &evidence.jobs.waits {
         if !jobs.iter().any(|job: &Job| job.id == noted.wait.job_id) {
-            jobs.push(waiting(noted, evidence));
+            jobs.extend(waiting(noted, evidence));
         }
     }
     for tick in &evidence.ticks {
@@ -80,7 +82,15 @@ fn running(run: &RunView, evidence: &Evidence) -> Job {
             Some(LOST_MEND.to_owned()),
         ),
         // A run renews its hold every ten seconds.
-        WorkerAnswer::Silent | WorkerAnswer::DoesNotRun if left < RENEWED_LATELY => (
+        WorkerAnswer::DoesNotRun => (
+            State::Stuck,
+            format!(
+                "is held for {worker}{since}, which says that it does not run it: its lease ends in {}, then another takes it",
+                length(left.num_seconds())
+            ),
+            None,
+        ),
+        WorkerAnswer::Silent if left < RENEWED_LATELY => (
             State::Stuck,
             format!(
                 "is held by {worker}{since}, which does not answer: the account is free again at {}",
@@ -116,7 +126,8 @@ fn running(run: &RunView, evidence: &Evidence) -> Job {
     }
 }
 
-fn waiting(noted: &NotedWait, evidence: &Evidence) -> Job {
+/// The job that a note tells of; `None`: it is nowhere to be seen, and the account was synced without it.
+fn waiting(noted: &NotedWait, evidence: &Evidence) -> Option<Job> {
     let (wait, now) = (&noted.wait, evidence.jobs.now);
     let error = wait.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
     let retry = match wait.retries_max {
@@ -138,27 +149,9 @@ fn waiting(noted: &NotedWait, evidence: &Evidence) -> Job {
                 None,
             )
         }
-        (state, _) => {
-            let what = match state {
-                "retry" => format!(
-                    "has been due for {retry}{}, and is in {}{error}",
-                    since_due(wait.due_at, now),
-                    wait.queue
-                ),
-                "parked" => {
-                    format!("has been due again{}, and is in {}", since_due(wait.due_at, now), wait.queue)
-                }
-                _ => format!(
-                    "is in {} {}",
-                    wait.queue,
-                    queued_since(wait.reason.as_deref(), noted.noted_at, now)
-                ),
-            };
-            let (more, mend) = in_queue(&wait.queue, evidence);
-            (State::Queued, format!("{what}{more}"), mend)
-        }
+        _ => due_again(noted, &format!("{retry}{error}"), evidence)?,
     };
-    Job {
+    Some(Job {
         id: wait.job_id.clone(),
         state,
         queue: Some(wait.queue.clone()),
@@ -172,7 +165,57 @@ fn waiting(noted: &NotedWait, evidence: &Evidence) -> Job {
         error: wait.error.clone(),
         text,
         mend,
+    })
+}
+
+/// What has been due, and is in its work queue if anywhere.
+fn due_again(noted: &NotedWait, retry: &str, evidence: &Evidence) -> Option<(State, String, Option<String>)> {
+    let (wait, now) = (&noted.wait, evidence.jobs.now);
+    let due = wait.due_at.unwrap_or(noted.noted_at);
+    let since = format!("since {} ({})", clock(due, now), ago(due, now));
+    let is_gone = evidence.queue(&wait.queue).is_some_and(|queue| queue.ready == 0) && now - due > BETWEEN;
+    if !is_gone {
+        let what = match (wait.state.as_str(), wait.reason.as_deref()) {
+            ("retry", _) => format!("has been due for {retry} {since}, and is in {}", wait.queue),
+            ("parked", _) => format!("has been due again {since}, and is in {}", wait.queue),
+            (_, Some("replayed")) => {
+                format!("is in {} since its replay at {} ({})", wait.queue, clock(due, now), ago(due, now))
+            }
+            _ => format!("is in {} {since}", wait.queue),
+        };
+        let (more, mend) = in_queue(&wait.queue, evidence);
+        return Some((State::Queued, format!("{what}{more}"), mend));
     }
+    // Whoever came after it has done what it was for.
+    let mut later = evidence.jobs.outcomes.iter().map(|ended| ended.started_at.unwrap_or(ended.finished_at));
+    if later.any(|at| at > due) {
+        return None;
+    }
+    let what = match wait.state.as_str() {
+        "retry" => format!("has been due for {retry} {since}"),
+        "parked" => format!("has been due again {since}"),
+        _ => format!("was put into {} {}", wait.queue, ago(due, now)),
+    };
+    let mend = format!("`syncfleet sync {}` enqueues another", evidence.account.pseudo_account);
+    Some(match evidence.delayed() {
+        0 => (
+            State::Missing,
+            format!(
+                "{what} and is nowhere to be seen: {} has 0 ready, the delay steps are empty, and no worker of ours runs it; \
+                 its message was lost, or somebody took it out",
+                wait.queue
+            ),
+            Some(mend),
+        ),
+        delayed => (
+            State::Parked,
+            format!(
+                "{what} and is not in {}: it may be one of the {delayed} in the delay steps, or its message was lost",
+                wait.queue
+            ),
+            Some(mend),
+        ),
+    })
 }
 
 /// The job of a tick that nobody has noted anything of; `None` where there is none.
@@ -183,7 +226,9 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
     // Since when it is due is when its first job is, which this one may be, or when it was resumed, which is after.
     let resumed = evidence.jobs.due_since.filter(|since| *since != tick.due_at);
     let is_resumed_since = resumed.zip(published).is_some_and(|(resumed, published)| resumed > published);
-    let had_none = !evidence.jobs.is_known || is_resumed_since;
+    // A tick that finds an account for the first time notes that it is due.
+    let was_found = evidence.jobs.due_since.is_some() || evidence.overview.last_sync_at.is_some();
+    let had_none = !evidence.jobs.is_known || is_resumed_since || (published.is_some() && !was_found);
     if had_none || evidence.overview.paused || is_overtaken(tick, evidence) {
         return None;
     }
@@ -196,6 +241,24 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
             format!("is being published with the tick of {} by {}", clock(tick.tick.at, now), tick.tick.beat),
             None,
         ),
+        None if is_first && evidence.is_of_late(tick.tick.at) => {
+            let place = match evidence.queue(periodic) {
+                Some(queue) if queue.ready > 0 => {
+                    format!("may be one of the {} in {periodic}, or still to come", queue.ready)
+                }
+                Some(_) => "is still to come".to_owned(),
+                None => format!("may be in {periodic}, or still to come"),
+            };
+            (
+                State::Publishing,
+                format!(
+                    "{place}: the tick of {} is not complete, {} stopped while it published it",
+                    clock(tick.tick.at, now),
+                    tick.tick.beat
+                ),
+                Some("nothing if another beat runs, which takes the tick over; else start one: `syncfleet-beat`".to_owned()),
+            )
+        }
         None => return None,
         Some(_) if tick.due_at > now => (
             State::Scheduled,
@@ -253,8 +316,7 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
 /// Whether a delay step may hold a job of an account that was there before.
 fn may_be_delayed(evidence: &Evidence) -> bool {
     let has_history = !evidence.jobs.outcomes.is_empty() || !evidence.jobs.waits.is_empty();
-    let is_delay = |name: &str| name.starts_with("syncfleet.delay.");
-    has_history && evidence.queues.iter().flatten().any(|queue| is_delay(&queue.name) && queue.ready > 0)
+    has_history && evidence.delayed() > 0
 }
 
 /// A later tick's job has ended: RabbitMQ hands jobs out in their order, so this one is no longer there.
@@ -272,10 +334,12 @@ fn in_queue(name: &str, evidence: &Evidence) -> (String, Option<String>) {
                 "start a worker that consumes {name}: `syncfleet-worker`; `syncfleet worker list` shows those there are"
             )),
         ),
-        Some(queue) => (
-            format!(", one of at most {} waiting there; {} consumers", queue.ready.max(1), queue.consumers),
-            None,
-        ),
+        Some(queue) if queue.ready == 0 => {
+            (format!(" or on its way to or from it: 0 ready, {} consumers", queue.consumers), None)
+        }
+        Some(queue) => {
+            (format!(", one of at most {} waiting there; {} consumers", queue.ready, queue.consumers), None)
+        }
     }
 }
 
@@ -290,13 +354,4 @@ fn parked_because(reason: Option<&str>) -> &'static str {
         Some("returned") => "it was returned to its queue often, and is a fresh copy",
         _ => "no reason was noted",
     }
-}
-
-fn queued_since(reason: Option<&str>, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let what = if reason == Some("replayed") { "since its replay at" } else { "since" };
-    format!("{what} {} ({})", clock(at, now), ago(at, now))
-}
-
-fn since_due(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
-    due.map_or_else(String::new, |due| format!(" since {} ({})", clock(due, now), ago(due, now)))
 }
