@@ -385,3 +385,14 @@ fn with_failure(mut notification: Value, error: &str) -> Value {
     }
     notification
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_noted_without_what_postgresql_takes_in_no_text() {
+        assert_eq!(notable("answer: \0\0oops\n"), "answer: oops\n");
+        assert_eq!(notable(&"\0é".repeat(5000)).chars().count(), ERROR_CHARS_MAX);
+    }
+}

@@ -111,7 +111,7 @@ impl Storage {
             r#"SELECT wanted.organization_id AS "organization_id!", wanted.pseudo_account AS "pseudo_account!",
                       s.last_status AS "last_status?", s.last_sync_at AS "last_sync_at?",
                       good.at AS "last_success_at?",
-                      greatest(extract(epoch FROM now() - coalesce(good.at, s.due_since)), 0)::bigint AS "staleness?",
+                      extract(epoch FROM now() - coalesce(good.at, s.due_since))::bigint AS "staleness?",
                       (SELECT count(*) FROM tradingdb.orders o
                        WHERE o.pseudo_account = wanted.pseudo_account AND o.source = 'EXTERNAL'
                          AND coalesce(nullif(o.organization_id, ''), $3) = wanted.organization_id
@@ -144,7 +144,8 @@ impl Storage {
                 status: row.last_status,
                 last_sync_at: row.last_sync_at,
                 last_success_at: row.last_success_at,
-                staleness_seconds: row.staleness,
+                // Due later in a tick's spread is not stale.
+                staleness_seconds: row.staleness.map(|seconds| seconds.max(0)),
                 open_external_orders: row.open_external_orders,
                 paused: row.paused,
                 brokerage: row.brokerage,

@@ -111,7 +111,7 @@ impl Evidence {
 }
 
 impl TickJob {
-    fn of(tick: &TickView, account: &Account) -> Self {
+    pub(super) fn of(tick: &TickView, account: &Account) -> Self {
         let seconds =
             |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let due_at = tick.at + pipeline::offset(account, seconds(tick.spread_seconds).unwrap_or_default());

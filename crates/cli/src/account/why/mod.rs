@@ -3,6 +3,8 @@
 mod evidence;
 mod open_jobs;
 mod print;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use service::exit;

@@ -85,7 +85,7 @@ fn running(run: &RunView, evidence: &Evidence) -> Job {
         WorkerAnswer::DoesNotRun => (
             State::Stuck,
             format!(
-                "is held for {worker}{since}, which says that it does not run it: its lease ends in {}, then another takes it",
+                "is leased to {worker}{since}, which says that it does not run it: its lease ends in {}, then another takes it",
                 length(left.num_seconds())
             ),
             None,

@@ -179,7 +179,7 @@ fn without_job(evidence: &Evidence, expired: Option<&Job>) -> (State, String, Op
             let periodic = WorkQueue::Periodic.name();
             let others = match evidence.queue(periodic).map_or(0, |queue| queue.ready) {
                 0 => String::new(),
-                ready => format!(" (whose the {ready} in {periodic} are cannot be seen)"),
+                ready => format!(" (nobody can see whose the {ready} in {periodic} are)"),
             };
             (State::New, format!("no job of it is known{others}: {next}, and finds it"), None)
         }
