@@ -149,7 +149,7 @@ fn waiting(noted: &NotedWait, evidence: &Evidence) -> Option<Job> {
                 None,
             )
         }
-        _ => due_again(noted, &format!("{retry}{error}"), evidence)?,
+        _ => due_again(noted, &retry, evidence)?,
     };
     Some(Job {
         id: wait.job_id.clone(),
@@ -175,16 +175,17 @@ fn due_again(noted: &NotedWait, retry: &str, evidence: &Evidence) -> Option<(Sta
     let since = format!("since {} ({})", clock(due, now), ago(due, now));
     let is_gone = evidence.queue(&wait.queue).is_some_and(|queue| queue.ready == 0) && now - due > BETWEEN;
     if !is_gone {
-        let what = match (wait.state.as_str(), wait.reason.as_deref()) {
-            ("retry", _) => format!("has been due for {retry} {since}, and is in {}", wait.queue),
-            ("parked", _) => format!("has been due again {since}, and is in {}", wait.queue),
+        let (queue, error) = (&wait.queue, wait.error.as_deref().unwrap_or("no error was noted"));
+        let (more, mend) = in_queue(queue, evidence);
+        let text = match (wait.state.as_str(), wait.reason.as_deref()) {
+            ("retry", _) => format!("has been due for {retry} {since}, and is in {queue}{more}: {error}"),
+            ("parked", _) => format!("has been due again {since}, and is in {queue}{more}"),
             (_, Some("replayed")) => {
-                format!("is in {} since its replay at {} ({})", wait.queue, clock(due, now), ago(due, now))
+                format!("is in {queue} since its replay at {} ({}){more}", clock(due, now), ago(due, now))
             }
-            _ => format!("is in {} {since}", wait.queue),
+            _ => format!("is in {queue} {since}{more}"),
         };
-        let (more, mend) = in_queue(&wait.queue, evidence);
-        return Some((State::Queued, format!("{what}{more}"), mend));
+        return Some((State::Queued, text, mend));
     }
     // Whoever came after it has done what it was for.
     let mut later = evidence.jobs.outcomes.iter().map(|ended| ended.started_at.unwrap_or(ended.finished_at));
