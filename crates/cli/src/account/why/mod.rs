@@ -1,6 +1,7 @@
 //! Where an account's job is now, and why: what PostgreSQL, RabbitMQ and the worker that has it say.
 
 mod evidence;
+mod noted;
 mod open_jobs;
 mod print;
 #[cfg(test)]
