@@ -80,7 +80,7 @@ fn accounts_are_listed_with_their_age_and_shown_with_their_rows() {
     assert_eq!(
         listed[1],
         json!({"organization_id": "default", "account": "Raghu", "status": null,
-                                 "last_sync_at": null, "staleness_seconds": null, "brokerage": null, "login_needed": false, "login_refused_at": null, "login_message": null, "open_external_orders": 0,
+                                 "last_sync_at": null, "last_success_at": null, "staleness_seconds": null, "brokerage": null, "login_needed": false, "login_refused_at": null, "login_message": null, "open_external_orders": 0,
                                  "paused": false})
     );
     let _worker = world.worker(&[]);

@@ -74,8 +74,86 @@ fn without_a_beat_the_missing_tick_is_the_reason() {
     world.sql("UPDATE tradingdb.ticks SET tick_at = tick_at - interval '3 hours', published_at = published_at - interval '3 hours'");
     let _worker = world.worker(&[]);
     world.wait_for_outcomes(1);
+    // Somebody brings jobs, and it need not be a beat of ours.
+    let said = why_is(&world, "idle");
+    assert!(text(&said, "verdict").contains("no syncfleet-beat publishes ticks"), "{said}");
+    world.sql("UPDATE tradingdb.sync_outcomes SET finished_at = finished_at - interval '3 hours'");
     let said = why_is(&world, "no_tick");
     assert!(text(&said, "verdict").contains("no beat has published one since"), "{said}");
+}
+
+#[test]
+fn an_account_that_fails_since_its_last_success_is_as_stale_as_that_is_old() {
+    let world = raghu().with("RETRY_MAX", "0");
+    let _worker = world.worker(&[]);
+    world.syncfleet(&["sync", "Raghu", "--wait", "60"]).expect(0);
+    world.sql(
+        "UPDATE tradingdb.account_sync_state SET last_sync_at = now() - interval '3 hours',
+             last_success_at = now() - interval '3 hours'",
+    );
+    world.sql(BREAK);
+    world.syncfleet(&["sync", "Raghu", "--wait", "60"]).expect(1);
+    world.sql(MEND);
+    let stale =
+        |limit| world.syncfleet(&["account", "list", "--stale-over", limit, "--json"]).expect(0).json();
+    let listed = stale("2h");
+    assert_eq!(
+        (&listed[0]["account"], &listed[0]["status"]),
+        (&json!("Raghu"), &json!("failed")),
+        "{listed}"
+    );
+    assert!(listed[0]["staleness_seconds"].as_i64().is_some_and(|seconds| seconds >= 3 * 3600), "{listed}");
+    assert!(text(&listed[0], "last_success_at") < text(&listed[0], "last_sync_at"), "{listed}");
+    assert_eq!(stale("4h"), json!([]));
+    let said = why_is(&world, "dead");
+    assert!(text(&said, "verdict").contains("failed; in order until "), "{said}");
+    let nobody = world.syncfleet(&["account", "list", "--stale-over", "4h"]).expect(0).out;
+    assert!(nobody.contains("syncfleet account list"), "{nobody}");
+}
+
+#[test]
+fn a_job_whose_message_is_lost_is_missing_until_another_one_has_run() {
+    let world = raghu();
+    world.syncfleet(&["sync", "Raghu"]).expect(0);
+    why_is(&world, "queued");
+    assert_eq!(world.vhost.get("adhoc", 10).expect("the job").len(), 1);
+    world.sql("UPDATE tradingdb.waiting_jobs SET noted_at = noted_at - interval '1 minute'");
+    let said = why_is(&world, "missing");
+    assert!(text(&said, "mend").contains("syncfleet sync Raghu"), "{said}");
+    let _worker = world.worker(&[]);
+    world.syncfleet(&["sync", "Raghu", "--wait", "60"]).expect(0);
+    let said = why_is(&world, "idle");
+    assert_eq!(said["jobs"], json!([]), "{said}");
+}
+
+#[test]
+fn a_job_that_rabbitmq_does_not_take_leaves_no_note() {
+    let world = raghu();
+    world.syncfleet(&["queue", "status"]).expect(0);
+    let policy = format!("/api/policies/{}/full", world.vhost.name());
+    let full = json!({
+        "pattern": "^adhoc$", "apply-to": "queues",
+        "definition": { "max-length": 1, "overflow": "reject-publish" },
+    });
+    world.vhost.api("PUT", &policy, Some(&full)).unwrap();
+    wait_until("a full queue", PATIENCE, || {
+        world.vhost.publish("", "adhoc", &json!({}), b"somebody's").is_err()
+    });
+    let refused = world.syncfleet(&["sync", "Raghu"]);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    let notes = "SELECT count(*) FROM tradingdb.waiting_jobs";
+    assert_eq!(world.sql(notes), "0", "{refused:?}");
+    // Nor does a letter that stays one.
+    let task = "app.tasks.comprehensive_sync_task.comprehensive_account_sync";
+    let headers = json!({"id": "job-1", "task": task, "lang": "py", "syncfleet-queue": "adhoc",
+        "syncfleet-reason": "retries_exhausted", "syncfleet-error": "away"});
+    let properties = json!({"message_id": "job-1", "correlation_id": "job-1", "content_type": "application/json",
+        "content_encoding": "utf-8", "delivery_mode": 2, "headers": headers});
+    let body = json!([["default", "Raghu"], {}, {}]).to_string();
+    assert!(world.vhost.publish("", "periodic.dead", &properties, body.as_bytes()).unwrap());
+    let refused = world.syncfleet(&["dead", "replay", "job-1"]);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert_eq!(world.sql(notes), "0", "{refused:?}");
 }
 
 #[test]

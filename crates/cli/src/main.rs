@@ -14,6 +14,7 @@ mod interrupt;
 mod man;
 mod management;
 mod migrate;
+mod notes;
 mod output;
 mod progress;
 mod queue_status;

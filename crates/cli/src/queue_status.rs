@@ -89,7 +89,7 @@ async fn look(
     let mut rows = Vec::new();
     for depth in &depths {
         let oldest = match WorkQueue::parse(&depth.name) {
-            Some(queue) if depth.ready > 0 => oldest_seconds(queue, storage).await,
+            Some(queue) if depth.ready > 0 => oldest_seconds(queue, depth.ready, storage).await,
             _ => None,
         };
         rows.push(row(depth, &told, oldest));
@@ -111,10 +111,10 @@ fn row(depth: &QueueDepth, told: &[Value], oldest: Option<i64>) -> Value {
 }
 
 /// The age of the oldest job that waits; `None` where nobody knows, or PostgreSQL does not answer.
-async fn oldest_seconds(queue: WorkQueue, storage: &Storage) -> Option<i64> {
+async fn oldest_seconds(queue: WorkQueue, ready: u32, storage: &Storage) -> Option<i64> {
     match queue {
         WorkQueue::Adhoc => {
-            let oldest = storage.oldest_enqueued(queue.name()).await.ok()??;
+            let oldest = storage.oldest_enqueued(queue.name(), ready).await.ok()??;
             Some((storage.now().await.ok()? - oldest).num_seconds().max(0))
         }
         WorkQueue::Periodic => {

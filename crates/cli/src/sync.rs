@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::notes;
 use crate::output;
 use crate::progress::Progress;
 use crate::servers::Servers;
@@ -22,8 +23,6 @@ const WAIT_SECONDS: &str = "300";
 const WAIT_SECONDS_MAX: u64 = 7 * 86_400;
 /// How often outcomes are asked for.
 const POLL: Duration = Duration::from_millis(200);
-/// Jobs noted in one statement.
-const NOTES_MAX: usize = 1000;
 /// How long RabbitMQ may take to confirm all jobs.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
@@ -78,11 +77,8 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
             wants_result: arguments.wait.is_some(),
         })
         .collect();
-    // Before they are there, so that no note is later than the outcome.
     let waits: Vec<JobWait> = jobs.iter().map(|job| enqueued(job, &servers.client)).collect();
-    for waits in waits.chunks(NOTES_MAX) {
-        storage.note_waits(waits).await?;
-    }
+    notes::note(&storage, &waits).await?;
     let messages = (jobs.iter())
         .map(|job| Message::job(WorkQueue::Adhoc, job.id.clone(), encode_sync(job, &servers.client, None)))
         .collect();
@@ -92,7 +88,12 @@ pub(crate) async fn run(arguments: Arguments, servers: &Servers, json: bool) -> 
             .map_err(|_| Failure::unavailable("RabbitMQ did not confirm the jobs"))??;
         Ok(())
     };
-    interrupt.or("jobs may have been enqueued; the same again does no harm", publishing).await?;
+    let published =
+        interrupt.or("jobs may have been enqueued; the same again does no harm", publishing).await;
+    if let Err(failure) = published {
+        notes::take_back(&storage, &waits).await;
+        return Err(failure);
+    }
     match arguments.wait {
         None => {
             print_enqueued(&jobs, json);
@@ -129,6 +130,7 @@ fn enqueued(job: &SyncJob, client: &str) -> JobWait {
         retries_max: None,
         due_at: None,
         worker: client.to_owned(),
+        is_on_its_way: false,
     }
 }
 

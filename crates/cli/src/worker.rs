@@ -98,6 +98,12 @@ async fn list(servers: &Servers, json: bool) -> Result<i32, Failure> {
         output::document(&Value::Array(rows));
         return Ok(exit::DONE);
     }
+    if rows.is_empty() {
+        output::say(
+            "no worker answers: start one, `syncfleet-worker`, or read the log of one that should be there",
+        );
+        return Ok(exit::DONE);
+    }
     let columns = ["name", "pid", "uptime_seconds", "slots", "running", "begun"];
     let cells = rows.iter().map(|row| {
         let mut cells: Vec<String> = columns.iter().map(|name| output::cell(&row[*name])).collect();

@@ -152,29 +152,41 @@ impl FanOut {
     }
 
     fn message(&self, tick: &Tick, due: &DueAccount, open: bool, now: DateTime<Utc>) -> Message {
-        let account = &due.account;
-        let run_at = tick.at + offset(account, self.spread);
+        let run_at = tick.at + offset(&due.account, self.spread);
         let eta = Some(run_at).filter(|run_at| *run_at > now);
+        let check_external = open && self.checks.is_due(due.last_external_check_at, now, self.interval);
+        let job = job(tick, &due.account, (run_at, now), self.interval, check_external);
         let expires = run_at.max(now) + self.interval;
-        let job = SyncJob {
-            id: job_id(&tick.schedule, &tick.firing, account),
-            account: account.clone(),
-            force: false,
-            check_external: open && self.checks.is_due(due.last_external_check_at, now, self.interval),
-            // A run that began before it is due makes it no less due: else an account with an offset near the interval's end
-            // would miss a tick whenever the run before was late.
-            enqueued_at: Some(run_at.max(now)),
-            replayed_at: None,
-            expires: Some(expires),
-            retries: 0,
-            wants_result: false,
-        };
         // One interval later than the header, and only so that the pile is bounded while nobody consumes.
         let dropped = expires + self.interval;
         let encoded = encode_sync(&job, &self.origin, eta);
         let mut message = Message::job(WorkQueue::Periodic, job.id, encoded);
         message.expiration_ms = (dropped - now).num_milliseconds().try_into().ok();
         message
+    }
+}
+
+/// The job of an account, to run from the one instant on, enqueued at the other.
+fn job(
+    tick: &Tick,
+    account: &Account,
+    (run_at, now): (DateTime<Utc>, DateTime<Utc>),
+    interval: Duration,
+    check_external: bool,
+) -> SyncJob {
+    let due = run_at.max(now);
+    SyncJob {
+        id: job_id(&tick.schedule, &tick.firing, account),
+        account: account.clone(),
+        force: false,
+        check_external,
+        // A run that began before it is due makes it no less due: else an account with an offset near the interval's end
+        // would miss a tick whenever the run before was late.
+        enqueued_at: Some(due),
+        replayed_at: None,
+        expires: Some(due + interval),
+        retries: 0,
+        wants_result: false,
     }
 }
 
@@ -224,6 +236,22 @@ mod tests {
         assert!(!checks.is_open(at("2025-06-18T06:00:00Z"), &holidays), "a holiday");
         assert!(!checks.is_open(at("2025-06-21T06:00:00Z"), &holidays), "a Saturday");
         assert!(schedule(None).is_open(at("2025-06-21T06:00:00Z"), &holidays));
+    }
+
+    #[test]
+    fn a_late_run_does_not_supersede_the_job_of_the_next_tick_which_is_due_after_it_began() {
+        let published = at("2025-06-17T10:30:00Z");
+        let tick = Tick { schedule: "s".to_owned(), firing: "f".to_owned(), at: published };
+        let (account, interval) = (Account::new("o", "a"), Duration::from_secs(300));
+        let enqueued = |run_at, now| job(&tick, &account, (run_at, now), interval, false);
+        // That of the tick before, which began between the publishing of this one and the account's place in its spread.
+        let (late_run, run_at) = (at("2025-06-17T10:33:00Z"), at("2025-06-17T10:34:00Z"));
+        let spread = enqueued(run_at, published);
+        assert!(spread.enqueued_at.is_some_and(|enqueued| enqueued > late_run), "{:?}", spread.enqueued_at);
+        assert_eq!(spread.expires, Some(run_at + interval));
+        // A tick that is late itself is enqueued when it is published.
+        let now = at("2025-06-17T10:36:00Z");
+        assert_eq!(enqueued(run_at, now).enqueued_at, Some(now));
     }
 
     #[test]

@@ -136,11 +136,12 @@ impl Handler for Pipeline {
             queue: attempt.queue.name().to_owned(),
             state: wait.state.as_str().to_owned(),
             reason: Some(wait.reason.to_owned()),
-            error: wait.error.as_ref().map(|error| error.chars().take(ERROR_CHARS_MAX).collect()),
+            error: wait.error.as_deref().map(notable),
             retries: wait.retries,
             retries_max: Some(wait.retries_max),
             due_at: Some(wait.due),
             worker: self.settings.worker.clone(),
+            is_on_its_way: wait.is_on_its_way,
         };
         match tokio::time::timeout(NOTE_LIMIT, self.storage.note_waits(&[note])).await {
             Ok(Ok(())) => {}
@@ -294,6 +295,11 @@ impl Pipeline {
     }
 }
 
+/// What a note keeps of an error: no NUL, which PostgreSQL takes in no text.
+fn notable(error: &str) -> String {
+    error.chars().filter(|character| *character != '\0').take(ERROR_CHARS_MAX).collect()
+}
+
 /// What became of the question for the account, for the trace.
 fn lease_told(leased: &Result<LeaseAnswer, StorageError>) -> step::Told {
     match leased {
@@ -378,4 +384,15 @@ fn with_failure(mut notification: Value, error: &str) -> Value {
         notification["summary"]["errors"] = json!(errors.len());
     }
     notification
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_noted_without_what_postgresql_takes_in_no_text() {
+        assert_eq!(notable("answer: \0\0oops\n"), "answer: oops\n");
+        assert_eq!(notable(&"\0é".repeat(5000)).chars().count(), ERROR_CHARS_MAX);
+    }
 }

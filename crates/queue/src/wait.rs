@@ -21,6 +21,8 @@ pub struct Wait {
     pub retries_max: u32,
     /// When it is due to run, or looked at again.
     pub due: DateTime<Utc>,
+    /// Seen at one of the delay steps that lead to when it is due: why it waits was told when it set out.
+    pub is_on_its_way: bool,
 }
 
 /// See [`Wait`].
@@ -50,8 +52,10 @@ impl Wait {
         facts: &Facts,
         last_error: Option<&str>,
     ) -> Option<Self> {
+        let is_on_its_way = matches!(event, Event::Early { .. });
         let wait = |state, reason, error: Option<String>, retries, due| {
-            Some(Self { state, reason, error, retries, retries_max: facts.retries_max, due })
+            let retries_max = facts.retries_max;
+            Some(Self { state, reason, error, retries, retries_max, due, is_on_its_way })
         };
         let after = |delay: Duration| facts.now + chrono::Duration::from_std(delay).unwrap_or_default();
         match (disposition, event) {

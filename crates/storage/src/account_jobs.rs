@@ -171,6 +171,7 @@ impl Storage {
                         retries_max: row.retries_max.and_then(|most| u32::try_from(most).ok()),
                         due_at: row.due_at,
                         worker: row.worker,
+                        is_on_its_way: false,
                     },
                 })
                 .collect(),

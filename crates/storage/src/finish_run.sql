@@ -21,5 +21,10 @@ written AS (
             retries = excluded.retries, started_at = excluded.started_at, finished_at = excluded.finished_at,
             report = excluded.report
         WHERE o.status IN ('failed', 'expired')
+),
+-- What it waited for is over.
+forgotten AS (
+    DELETE FROM tradingdb.waiting_jobs
+    WHERE job_id = $4 AND organization_id = $1 AND pseudo_account = $2 AND EXISTS (SELECT FROM released)
 )
 SELECT true AS "released!" FROM released

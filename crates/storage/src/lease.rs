@@ -132,7 +132,8 @@ impl Storage {
         let crashes = u32::try_from(state.crashes).unwrap_or(u32::MAX);
         // A mark that another worker left open. Its own worker's is of a session that was lost, and no crash, unless it is of
         // one that died under the same name: a container that is started again has its host name and process id.
-        let is_of_before = self.born.get().is_some_and(|born| state.lease_started_at < Some(*born));
+        let is_of_before = (state.lease_started_at.zip(self.born.get().copied()))
+            .is_some_and(|(started, born)| started < born);
         let is_its_own = state.lease_worker.as_deref() == Some(request.worker) && !is_of_before;
         if let Some(open) = state.lease_job.filter(|_| !is_its_own) {
             charge_crash(&mut transaction, account, &open, state.fence, state.lease_worker.as_deref())

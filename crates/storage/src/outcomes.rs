@@ -41,7 +41,7 @@ pub struct Outcome {
 }
 
 impl Storage {
-    /// Writes the outcome of a run, releases its lease, and marks the external orders it announced: one statement,
+    /// Writes the outcome of a run, releases its lease, forgets what was noted of its waits, and marks the external orders it announced: one statement,
     /// the last of a run. An earlier `failed` or `expired` outcome of the same job, which was replayed, gives way to it; any
     /// other stands.
     ///
@@ -91,6 +91,10 @@ impl Storage {
                          report = excluded.report
                      WHERE o.status IN ('failed', 'expired') AND excluded.status = 'failed'
                  RETURNING sync_id
+             ),
+             forgotten AS (
+                 DELETE FROM tradingdb.waiting_jobs
+                 WHERE job_id = $1 AND organization_id = $2 AND pseudo_account = $3
              )
              INSERT INTO tradingdb.account_sync_state AS s
                  (organization_id, pseudo_account, last_sync_id, last_status, last_sync_at)
@@ -139,6 +143,10 @@ impl Storage {
                          worker = excluded.worker, retries = excluded.retries, started_at = excluded.started_at,
                          finished_at = excluded.finished_at, report = excluded.report
                      WHERE o.status IN ('failed', 'expired')
+             ),
+             forgotten AS (
+                 DELETE FROM tradingdb.waiting_jobs
+                 WHERE job_id = $1 AND organization_id = $4 AND pseudo_account = $5
              )
              SELECT report FROM superseding",
             sync_id,

@@ -12,9 +12,11 @@ pub struct AccountOverview {
     pub account: Account,
     /// Status of its last job that ended; `None` when it was never synced.
     pub status: Option<String>,
-    /// When that was.
+    /// When that was, however it ended.
     pub last_sync_at: Option<DateTime<Utc>>,
-    /// Seconds since then, by PostgreSQL's clock.
+    /// When it last was synced with `success` or `partial_success`.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// Seconds since then, by PostgreSQL's clock; where it never was, since its first job was due. `None`: neither is known.
     pub staleness_seconds: Option<i64>,
     /// Its orders that were placed elsewhere and still live: open, or waiting for a trigger.
     pub open_external_orders: i64,
@@ -62,6 +64,7 @@ impl Storage {
             account: account.clone(),
             status: None,
             last_sync_at: None,
+            last_success_at: None,
             staleness_seconds: None,
             open_external_orders: 0,
             paused: false,
@@ -107,7 +110,8 @@ impl Storage {
         let rows = sqlx::query!(
             r#"SELECT wanted.organization_id AS "organization_id!", wanted.pseudo_account AS "pseudo_account!",
                       s.last_status AS "last_status?", s.last_sync_at AS "last_sync_at?",
-                      extract(epoch FROM now() - s.last_sync_at)::bigint AS staleness,
+                      good.at AS "last_success_at?",
+                      extract(epoch FROM now() - coalesce(good.at, s.due_since))::bigint AS "staleness?",
                       (SELECT count(*) FROM tradingdb.orders o
                        WHERE o.pseudo_account = wanted.pseudo_account AND o.source = 'EXTERNAL'
                          AND coalesce(nullif(o.organization_id, ''), $3) = wanted.organization_id
@@ -122,6 +126,10 @@ impl Storage {
                     AS wanted (organization_id, pseudo_account, ord)
                LEFT JOIN tradingdb.account_sync_state s USING (organization_id, pseudo_account)
                LEFT JOIN tradingdb.brokerage_accounts b USING (organization_id, pseudo_account)
+               CROSS JOIN LATERAL (
+                   SELECT greatest(s.last_success_at,
+                                   CASE WHEN s.last_status IN ('success', 'partial_success') THEN s.last_sync_at END) AS at
+               ) good
                ORDER BY wanted.ord"#,
             &organizations,
             &names,
@@ -135,7 +143,9 @@ impl Storage {
                 account: Account::new(row.organization_id, row.pseudo_account),
                 status: row.last_status,
                 last_sync_at: row.last_sync_at,
-                staleness_seconds: row.staleness,
+                last_success_at: row.last_success_at,
+                // Due later in a tick's spread is not stale.
+                staleness_seconds: row.staleness.map(|seconds| seconds.max(0)),
                 open_external_orders: row.open_external_orders,
                 paused: row.paused,
                 brokerage: row.brokerage,

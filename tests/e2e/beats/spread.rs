@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
+use chrono::DateTime;
 use e2e::World;
+use serde_json::Value;
 
 use super::{WEEK, book_accounts};
 
@@ -13,6 +15,12 @@ fn published_etas(world: &World, accounts: usize) -> BTreeMap<String, String> {
     );
     beat.kill().expect("a signal");
     let jobs = world.vhost.get("periodic", 2 * accounts).expect("the jobs");
+    let instant = |value: &Value| DateTime::parse_from_rfc3339(value.as_str().unwrap_or_default()).ok();
+    for job in &jobs {
+        let (eta, enqueued) = (&job.headers["eta"], &job.headers["syncfleet-enqueued-at"]);
+        // As if it were enqueued when it is due: a late run that began before that does not stand for it.
+        assert!(eta.is_null() || instant(eta) == instant(enqueued), "{eta} {enqueued}");
+    }
     jobs.iter().map(|job| (job.headers["id"].to_string(), job.headers["eta"].to_string())).collect()
 }
 

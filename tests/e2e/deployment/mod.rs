@@ -6,6 +6,7 @@ mod compose;
 mod image;
 mod kubernetes;
 mod redis;
+mod settings;
 mod units;
 
 use std::collections::BTreeSet;

@@ -103,7 +103,8 @@ fn the_units_give_the_programs_the_time_they_need() {
 
 #[test]
 fn every_variable_of_the_environment_file_is_one_of_ours() {
-    let known: Vec<_> = ["syncfleet-worker", "syncfleet-beat"].map(variables).into_iter().flatten().collect();
+    let programs = ["syncfleet", "syncfleet-worker", "syncfleet-beat"];
+    let known: Vec<_> = programs.map(variables).into_iter().flatten().collect();
     let example = Deployment::text("deploy/syncfleet.env.example");
     let lines = example.lines().map(|line| line.trim_start_matches('#'));
     let named: Vec<_> = lines.filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();

@@ -115,7 +115,8 @@ fn history() -> String {
 /// An hour and a minute ago, so that it is `61 min ago` for a minute.
 fn aged(world: &World) {
     world.sql(
-        "UPDATE tradingdb.account_sync_state SET last_sync_at = now() - interval '61 minutes 20 seconds'",
+        "UPDATE tradingdb.account_sync_state SET last_sync_at = now() - interval '61 minutes 20 seconds',
+             last_success_at = now() - interval '61 minutes 20 seconds'",
     );
 }
 
@@ -213,6 +214,7 @@ fn queues_and_dead_letters_are_shown_as_before() {
 #[test]
 fn workers_and_brokerages_are_shown_as_before() {
     let world = World::new();
+    shown(&world, "account_none", &[&["account", "list"], &["account", "list", "--json"]]);
     shown(&world, "worker_none", &[&["worker", "list"], &["worker", "inspect"], &["worker", "ping"]]);
     let _kite = slow_accounts(&world, 1, Duration::from_secs(20));
     world

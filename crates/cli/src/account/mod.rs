@@ -24,8 +24,8 @@ pub(crate) enum Command {
     /// Where an account's job is now, and why it is there
     ///
     /// In one of these states: running; stuck (its worker is gone or hangs); retry (an attempt failed); parked (not run
-    /// yet, for a reason); queued; scheduled (due later in the tick's spread); publishing (its tick is); expired; dead;
-    /// paused; no_tick (no beat publishes); new (the next tick finds it); idle (its last job is done). Exit code 1: nobody has
+    /// yet, for a reason); queued; scheduled (due later in the tick's spread); publishing (its tick is); missing (its message was lost);
+    /// expired; dead; paused; no_tick (no beat publishes); new (the next tick finds it); idle (its last job is done). Exit code 1: nobody has
     /// heard of the account.
     Why(why::Arguments),
     /// An account's orders, newest first
@@ -60,6 +60,7 @@ fn overview_row(overview: &AccountOverview) -> Value {
         "account": overview.account.pseudo_account,
         "status": overview.status,
         "last_sync_at": overview.last_sync_at.map(rfc3339),
+        "last_success_at": overview.last_success_at.map(rfc3339),
         "staleness_seconds": overview.staleness_seconds,
         "open_external_orders": overview.open_external_orders,
         "paused": overview.paused,

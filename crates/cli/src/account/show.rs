@@ -80,6 +80,11 @@ async fn recomputed(
 fn print_overview(overview: &AccountOverview, now: DateTime<Utc>) {
     let last = match (&overview.status, overview.last_sync_at) {
         (None, _) => String::new(),
+        (Some(status), at) if status == "failed" => format!(
+            ", last sync {}, last success {}",
+            ago_if_any(at, now),
+            overview.last_success_at.map_or_else(|| "never".to_owned(), |at| ago(at, now))
+        ),
         (Some(_), at) => format!(", last sync {}", ago_if_any(at, now)),
     };
     output::say_spans(&[

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ledger::Account;
 use pipeline::ACCOUNT_SYNC;
@@ -11,12 +11,11 @@ use super::selection::Selection;
 use super::{argument, open};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::notes;
 use crate::output;
 use crate::progress::Progress;
 use crate::servers::Servers;
 
-/// Jobs noted in one statement.
-const NOTES_MAX: usize = 1000;
 /// Reasons for which a job may well run another time; a message with any other was not understood.
 const CURABLE: [&str; 3] = ["retries_exhausted", "crash_loop", "redelivery_limit"];
 
@@ -32,15 +31,12 @@ pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) ->
         .map(|letter| (letter.id.clone(), (letter.queue.name(), letter.reason.clone())))
         .collect();
     let count = wanted.len();
-    // Before they are jobs again, so that no note is later than the outcome.
-    let waits: Vec<JobWait> = (dead.letters().iter())
+    let (noted, waits): (Vec<String>, Vec<JobWait>) = (dead.letters().iter())
         .filter(|letter| wanted.contains(&letter.id))
-        .filter_map(|letter| replayed(letter, &servers.client))
-        .collect();
-    for waits in waits.chunks(NOTES_MAX) {
-        storage.note_waits(waits).await?;
-    }
+        .filter_map(|letter| Some((letter.id.clone(), replayed(letter, &servers.client)?)))
+        .unzip();
     let now = storage.now().await?;
+    notes::note(&storage, &waits).await?;
     let progress = Progress::new("replayed", count);
     let goes_on = |done| {
         progress.at(done);
@@ -48,6 +44,10 @@ pub(super) async fn run(selection: &Selection, servers: &Servers, json: bool) ->
     };
     let replay = dead.replay_while(&wanted, now, goes_on).await;
     drop(progress);
+    let alive: HashSet<&String> = replay.ids.iter().collect();
+    let still_dead: Vec<JobWait> =
+        (noted.iter().zip(waits)).filter(|(id, _)| !alive.contains(id)).map(|(_, wait)| wait).collect();
+    notes::take_back(&storage, &still_dead).await;
     let closed = dead.close().await;
     if json {
         output::document(&json!({"replayed": replay.ids}));
@@ -96,5 +96,6 @@ fn replayed(letter: &DeadLetter, client: &str) -> Option<JobWait> {
         retries_max: None,
         due_at: None,
         worker: client.to_owned(),
+        is_on_its_way: false,
     })
 }

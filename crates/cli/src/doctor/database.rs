@@ -131,14 +131,19 @@ fn triggers(facts: &SchemaFacts) -> Finding {
 }
 
 fn ticks(facts: &SchemaFacts) -> Finding {
-    let mend = "start a syncfleet-beat, or read the log of the one that should be there";
+    let mend = "start a syncfleet-beat, or read the log of the one that should be there; nothing where Celery's beat drives the fleet, \
+                whose ticks are not noted";
     let Some((at, interval)) = facts.last_tick else {
-        return Finding::warning("ticks", "no beat has ever published a tick", mend);
+        return Finding::warning("ticks", "no syncfleet-beat has ever published a tick", mend);
     };
     let now = Utc::now();
     let text = format!("the last one was {}", ago(at, now));
     if (now - at).as_seconds_f64() > 2.0 * interval.unwrap_or(INTERVAL_SECONDS) {
-        Finding::warning("ticks", format!("{text}, more than two intervals"), mend)
+        Finding::warning(
+            "ticks",
+            format!("{text}, more than two intervals, and no syncfleet-beat has published one since"),
+            mend,
+        )
     } else {
         Finding::ok("ticks", text)
     }

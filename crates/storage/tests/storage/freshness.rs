@@ -57,6 +57,39 @@ async fn a_failure_does_not_hide_when_an_account_last_was_in_order() {
 }
 
 #[tokio::test]
+async fn an_overview_measures_from_the_last_success_whatever_failed_since() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    trade(&bed, "Raghu");
+    let overview = bed.storage.account_overview(&raghu).await.unwrap();
+    assert_eq!((overview.last_success_at, overview.staleness_seconds), (None, None));
+    let due = bed.storage.now().await.unwrap() - TimeDelta::seconds(600);
+    bed.storage.note_due(&[(&raghu, due)]).await.unwrap();
+    fail(&bed, &raghu, "fails from the first on").await;
+    let overview = bed.storage.account_overview(&raghu).await.unwrap();
+    assert!(overview.last_success_at.is_none() && overview.last_sync_at.is_some());
+    let age = overview.staleness_seconds.unwrap();
+    assert!((600..660).contains(&age), "since it is due, not since it failed: {age}");
+    sync(&bed, &raghu, "job-1", "success").await;
+    bed.sql(
+        "UPDATE tradingdb.account_sync_state SET last_sync_at = now() - interval '2 hours',
+             last_success_at = now() - interval '2 hours'",
+    );
+    fail(&bed, &raghu, "job-2").await;
+    let overview = bed.storage.account_overview(&raghu).await.unwrap();
+    assert_eq!(overview.status.as_deref(), Some("failed"));
+    assert!(overview.last_success_at < overview.last_sync_at);
+    let age = overview.staleness_seconds.unwrap();
+    assert!((7200..7260).contains(&age), "{age}");
+    // What programs of before wrote has no column for its success.
+    bed.sql(
+        "UPDATE tradingdb.account_sync_state SET last_success_at = NULL, last_status = 'success',
+             last_sync_at = now() - interval '1 hour'",
+    );
+    let age = bed.storage.account_overview(&raghu).await.unwrap().staleness_seconds.unwrap();
+    assert!((3600..3660).contains(&age), "{age}");
+}
+
+#[tokio::test]
 async fn what_programs_of_before_wrote_counts_also_after_a_failure() {
     let (bed, raghu) = (Bed::migrated().await, raghu());
     trade(&bed, "Raghu");

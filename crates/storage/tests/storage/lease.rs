@@ -393,3 +393,17 @@ async fn an_expired_run_of_another_job_is_that_jobs_crash() {
     let LeaseAnswer::Taken(again) = answer(&bed, &by(&raghu, "job-1", "w2")).await else { panic!() };
     assert_eq!(again.crashes, 1);
 }
+
+#[tokio::test]
+async fn an_open_run_of_this_workers_name_is_a_crash_only_if_it_began_before_the_process() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    bed.lease(&raghu, "job-1").await;
+    bed.storage.check_migrated().await.unwrap();
+    let answer_of = answer(&bed, &by(&raghu, "job-1", "worker-1")).await;
+    assert!(matches!(answer_of, LeaseAnswer::Crashed { crashes: 1 }), "{answer_of:?}");
+    // Of one that does not say when it began, it is not known that it did before.
+    bed.lease(&raghu, "job-2").await;
+    bed.sql("UPDATE tradingdb.account_sync_state SET lease_started_at = NULL");
+    let answer_of = answer(&bed, &by(&raghu, "job-2", "worker-1")).await;
+    assert!(matches!(answer_of, LeaseAnswer::Taken(_)), "{answer_of:?}");
+}

@@ -21,3 +21,4 @@ mod quotes;
 mod replays;
 mod support;
 mod ticks;
+mod waits;

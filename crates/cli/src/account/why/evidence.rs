@@ -16,6 +16,9 @@ const ANSWER_LIMIT: Duration = Duration::from_millis(1500);
 /// A run may end between the look into PostgreSQL and the worker's answer: then both are asked again.
 const READINGS_MAX: u32 = 3;
 
+/// Ticks of unknown pace are taken for those of the default one.
+const INTERVAL_SECONDS: f64 = 300.0;
+
 /// What the servers say.
 pub(super) struct Evidence {
     pub(super) account: Account,
@@ -56,16 +59,8 @@ impl Evidence {
     pub(super) async fn gather(account: &Account, servers: &Servers) -> Result<Self, Failure> {
         let storage = servers.migrated_storage().await?;
         // The queues first: what has left them since is found where it is now.
-        let queues = match queue_depths(&servers.rabbit_urls()?, &servers.client).await {
-            Ok(depths) => Some(depths),
-            Err(error) => {
-                output::complain(&format!(
-                    "RabbitMQ does not answer, so less is known: {}",
-                    pipeline::chain(&error)
-                ));
-                None
-            }
-        };
+        let mut looked_at = storage.now().await?;
+        let mut queues = depths(servers).await?;
         let mut tries = READINGS_MAX;
         loop {
             let overview = storage.account_overview(account).await?;
@@ -82,8 +77,13 @@ impl Evidence {
                 _ => WorkerAnswer::NotAsked,
             };
             tries -= 1;
-            if tries == 0 || !matches!(answer, WorkerAnswer::DoesNotRun) {
+            let is_outrun = queues.is_some() && has_enqueued_since(&jobs, looked_at);
+            if tries == 0 || !(is_outrun || matches!(answer, WorkerAnswer::DoesNotRun)) {
                 return Ok(Self { account: account.clone(), overview, jobs, ticks, queues, answer });
+            }
+            if is_outrun {
+                looked_at = storage.now().await?;
+                queues = depths(servers).await?;
             }
         }
     }
@@ -92,10 +92,26 @@ impl Evidence {
     pub(super) fn queue(&self, name: &str) -> Option<&QueueDepth> {
         self.queues.iter().flatten().find(|queue| queue.name == name)
     }
+
+    /// Messages in the delay steps, whosever they are.
+    pub(super) fn delayed(&self) -> u64 {
+        let steps = self.queues.iter().flatten().filter(|queue| queue.name.starts_with("syncfleet.delay."));
+        steps.map(|queue| u64::from(queue.ready)).sum()
+    }
+
+    /// Seconds from one tick to the next, as the last one says.
+    pub(super) fn interval_seconds(&self) -> f64 {
+        self.ticks.first().and_then(|tick| tick.tick.interval_seconds).unwrap_or(INTERVAL_SECONDS)
+    }
+
+    /// Whether that happened within two intervals.
+    pub(super) fn is_of_late(&self, at: DateTime<Utc>) -> bool {
+        (self.jobs.now - at).as_seconds_f64() <= 2.0 * self.interval_seconds()
+    }
 }
 
 impl TickJob {
-    fn of(tick: &TickView, account: &Account) -> Self {
+    pub(super) fn of(tick: &TickView, account: &Account) -> Self {
         let seconds =
             |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let due_at = tick.at + pipeline::offset(account, seconds(tick.spread_seconds).unwrap_or_default());
@@ -110,6 +126,26 @@ impl TickJob {
             tick: tick.clone(),
         }
     }
+}
+
+/// The depths of all queues; `None`, said aloud, where RabbitMQ does not answer.
+async fn depths(servers: &Servers) -> Result<Option<Vec<QueueDepth>>, Failure> {
+    Ok(match queue_depths(&servers.rabbit_urls()?, &servers.client).await {
+        Ok(depths) => Some(depths),
+        Err(error) => {
+            output::complain(&format!(
+                "RabbitMQ does not answer, so less is known: {}",
+                pipeline::chain(&error)
+            ));
+            None
+        }
+    })
+}
+
+/// Whether jobs were put into queues since these were looked at: then their depths are of before.
+pub(super) fn has_enqueued_since(jobs: &AccountJobs, looked_at: DateTime<Utc>) -> bool {
+    let published = jobs.ticks.iter().filter_map(|tick| tick.published_at);
+    published.chain(jobs.waits.iter().map(|noted| noted.noted_at)).any(|at| at > looked_at)
 }
 
 async fn ask(run: &storage::RunView, servers: &Servers) -> Result<WorkerAnswer, Failure> {

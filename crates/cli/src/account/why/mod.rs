@@ -1,8 +1,11 @@
 //! Where an account's job is now, and why: what PostgreSQL, RabbitMQ and the worker that has it say.
 
 mod evidence;
+mod noted;
 mod open_jobs;
 mod print;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use service::exit;

@@ -1,10 +1,11 @@
 use chrono::{DateTime, Utc};
 use queue::WorkQueue;
-use storage::{NotedWait, RunView};
+use storage::RunView;
 
 use super::evidence::{Evidence, TickJob, WorkerAnswer};
+use super::noted::waiting;
 use super::verdict::{State, clock};
-use crate::ago::ago;
+use crate::ago::{ago, length};
 
 /// A hold that lasts for less was not renewed when it should have been: it is made for 30 s, and renewed every 10.
 const RENEWED_LATELY: chrono::Duration = chrono::Duration::seconds(15);
@@ -45,7 +46,7 @@ pub(super) fn open_jobs(evidence: &Evidence) -> Vec<Job> {
     }
     for noted in &evidence.jobs.waits {
         if !jobs.iter().any(|job: &Job| job.id == noted.wait.job_id) {
-            jobs.push(waiting(noted, evidence));
+            jobs.extend(waiting(noted, evidence));
         }
     }
     for tick in &evidence.ticks {
@@ -80,7 +81,15 @@ fn running(run: &RunView, evidence: &Evidence) -> Job {
             Some(LOST_MEND.to_owned()),
         ),
         // A run renews its hold every ten seconds.
-        WorkerAnswer::Silent | WorkerAnswer::DoesNotRun if left < RENEWED_LATELY => (
+        WorkerAnswer::DoesNotRun => (
+            State::Stuck,
+            format!(
+                "is leased to {worker}{since}, which says that it does not run it: its lease ends in {}, then another takes it",
+                length(left.num_seconds())
+            ),
+            None,
+        ),
+        WorkerAnswer::Silent if left < RENEWED_LATELY => (
             State::Stuck,
             format!(
                 "is held by {worker}{since}, which does not answer: the account is free again at {}",
@@ -116,65 +125,6 @@ fn running(run: &RunView, evidence: &Evidence) -> Job {
     }
 }
 
-fn waiting(noted: &NotedWait, evidence: &Evidence) -> Job {
-    let (wait, now) = (&noted.wait, evidence.jobs.now);
-    let error = wait.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-    let retry = match wait.retries_max {
-        Some(most) => format!("retry {} of {most}", wait.retries),
-        None => format!("retry {}", wait.retries),
-    };
-    let due = wait.due_at.filter(|due| *due > now);
-    let (state, text, mend) = match (wait.state.as_str(), due) {
-        ("retry", Some(due)) => (
-            State::Retry,
-            format!("waits for {retry} at {} ({}){error}", clock(due, now), ago(due, now)),
-            Some("the error says what to mend; `syncfleet sync` tries at once".to_owned()),
-        ),
-        ("parked", Some(due)) => {
-            let why = parked_because(wait.reason.as_deref());
-            (
-                State::Parked,
-                format!("is parked until {} ({}): {why}{error}", clock(due, now), ago(due, now)),
-                None,
-            )
-        }
-        (state, _) => {
-            let what = match state {
-                "retry" => format!(
-                    "has been due for {retry}{}, and is in {}{error}",
-                    since_due(wait.due_at, now),
-                    wait.queue
-                ),
-                "parked" => {
-                    format!("has been due again{}, and is in {}", since_due(wait.due_at, now), wait.queue)
-                }
-                _ => format!(
-                    "is in {} {}",
-                    wait.queue,
-                    queued_since(wait.reason.as_deref(), noted.noted_at, now)
-                ),
-            };
-            let (more, mend) = in_queue(&wait.queue, evidence);
-            (State::Queued, format!("{what}{more}"), mend)
-        }
-    };
-    Job {
-        id: wait.job_id.clone(),
-        state,
-        queue: Some(wait.queue.clone()),
-        worker: None,
-        step: None,
-        since: Some(noted.noted_at),
-        due_at: wait.due_at,
-        retries: Some(wait.retries),
-        retries_max: wait.retries_max,
-        reason: wait.reason.clone(),
-        error: wait.error.clone(),
-        text,
-        mend,
-    }
-}
-
 /// The job of a tick that nobody has noted anything of; `None` where there is none.
 fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
     let now = evidence.jobs.now;
@@ -183,7 +133,9 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
     // Since when it is due is when its first job is, which this one may be, or when it was resumed, which is after.
     let resumed = evidence.jobs.due_since.filter(|since| *since != tick.due_at);
     let is_resumed_since = resumed.zip(published).is_some_and(|(resumed, published)| resumed > published);
-    let had_none = !evidence.jobs.is_known || is_resumed_since;
+    // A tick that finds an account for the first time notes that it is due.
+    let was_found = evidence.jobs.due_since.is_some() || evidence.overview.last_sync_at.is_some();
+    let had_none = !evidence.jobs.is_known || is_resumed_since || (published.is_some() && !was_found);
     if had_none || evidence.overview.paused || is_overtaken(tick, evidence) {
         return None;
     }
@@ -196,6 +148,24 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
             format!("is being published with the tick of {} by {}", clock(tick.tick.at, now), tick.tick.beat),
             None,
         ),
+        None if is_first && evidence.is_of_late(tick.tick.at) => {
+            let place = match evidence.queue(periodic) {
+                Some(queue) if queue.ready > 0 => {
+                    format!("may be one of the {} in {periodic}, or still to come", queue.ready)
+                }
+                Some(_) => "is still to come".to_owned(),
+                None => format!("may be in {periodic}, or still to come"),
+            };
+            (
+                State::Publishing,
+                format!(
+                    "{place}: the tick of {} is not complete, {} stopped while it published it",
+                    clock(tick.tick.at, now),
+                    tick.tick.beat
+                ),
+                Some("nothing if another beat runs, which takes the tick over; else start one: `syncfleet-beat`".to_owned()),
+            )
+        }
         None => return None,
         Some(_) if tick.due_at > now => (
             State::Scheduled,
@@ -253,8 +223,7 @@ fn of_tick(tick: &TickJob, evidence: &Evidence) -> Option<Job> {
 /// Whether a delay step may hold a job of an account that was there before.
 fn may_be_delayed(evidence: &Evidence) -> bool {
     let has_history = !evidence.jobs.outcomes.is_empty() || !evidence.jobs.waits.is_empty();
-    let is_delay = |name: &str| name.starts_with("syncfleet.delay.");
-    has_history && evidence.queues.iter().flatten().any(|queue| is_delay(&queue.name) && queue.ready > 0)
+    has_history && evidence.delayed() > 0
 }
 
 /// A later tick's job has ended: RabbitMQ hands jobs out in their order, so this one is no longer there.
@@ -263,7 +232,7 @@ fn is_overtaken(tick: &TickJob, evidence: &Evidence) -> bool {
 }
 
 /// What is known of a queue, and what is wrong with it.
-fn in_queue(name: &str, evidence: &Evidence) -> (String, Option<String>) {
+pub(super) fn in_queue(name: &str, evidence: &Evidence) -> (String, Option<String>) {
     match evidence.queue(name) {
         None => (String::new(), None),
         Some(queue) if queue.consumers == 0 => (
@@ -272,31 +241,11 @@ fn in_queue(name: &str, evidence: &Evidence) -> (String, Option<String>) {
                 "start a worker that consumes {name}: `syncfleet-worker`; `syncfleet worker list` shows those there are"
             )),
         ),
-        Some(queue) => (
-            format!(", one of at most {} waiting there; {} consumers", queue.ready.max(1), queue.consumers),
-            None,
-        ),
+        Some(queue) if queue.ready == 0 => {
+            (format!(" or on its way to or from it: 0 ready, {} consumers", queue.consumers), None)
+        }
+        Some(queue) => {
+            (format!(", one of at most {} waiting there; {} consumers", queue.ready, queue.consumers), None)
+        }
     }
-}
-
-fn parked_because(reason: Option<&str>) -> &'static str {
-    match reason {
-        Some("held") => "another run holds the account",
-        Some("early") => "it is not due before",
-        Some("crashed") => "the worker that ran it before died",
-        Some("rate_limit") => "the brokerage's rate limits have no room",
-        Some("task_rate_limit") => "the task's rate limit, set by remote control, has no room",
-        Some("suspect") => "workers died while they ran it, so it runs only where no other such job does",
-        Some("returned") => "it was returned to its queue often, and is a fresh copy",
-        _ => "no reason was noted",
-    }
-}
-
-fn queued_since(reason: Option<&str>, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let what = if reason == Some("replayed") { "since its replay at" } else { "since" };
-    format!("{what} {} ({})", clock(at, now), ago(at, now))
-}
-
-fn since_due(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
-    due.map_or_else(String::new, |due| format!(" since {} ({})", clock(due, now), ago(due, now)))
 }

@@ -1,11 +1,9 @@
 use chrono::{DateTime, Utc};
+use queue::WorkQueue;
 
 use super::evidence::{Evidence, errors_of};
 use super::open_jobs::{Job, open_jobs};
 use crate::ago::{ago, length};
-
-/// Ticks of unknown pace are taken for those of the default one.
-const INTERVAL_SECONDS: f64 = 300.0;
 
 /// In one word. The words are told in JSON and do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +15,7 @@ pub(super) enum State {
     Queued,
     Scheduled,
     Publishing,
+    Missing,
     Expired,
     Paused,
     NoTick,
@@ -36,6 +35,7 @@ impl State {
             Self::Queued => "queued",
             Self::Scheduled => "scheduled",
             Self::Publishing => "publishing",
+            Self::Missing => "missing",
             Self::Expired => "expired",
             Self::Paused => "paused",
             Self::NoTick => "no_tick",
@@ -75,9 +75,15 @@ impl Verdict {
 
 /// How old what is known of the account is.
 fn freshness(evidence: &Evidence) -> String {
-    match (&evidence.overview.status, evidence.overview.last_sync_at) {
-        (Some(status), Some(at)) => format!("last sync {}, {status}", ago(at, evidence.jobs.now)),
-        _ => "never synced".to_owned(),
+    let (overview, now) = (&evidence.overview, evidence.jobs.now);
+    let Some((status, at)) = overview.status.as_deref().zip(overview.last_sync_at) else {
+        return "never synced".to_owned();
+    };
+    let last = format!("last sync {}, {status}", ago(at, now));
+    match overview.last_success_at {
+        _ if matches!(status, "success" | "partial_success") => last,
+        Some(good) => format!("{last}; in order until {} ({})", clock(good, now), ago(good, now)),
+        None => format!("{last}; never in order"),
     }
 }
 
@@ -95,26 +101,25 @@ fn without_job(evidence: &Evidence, expired: Option<&Job>) -> (State, String, Op
         return (State::Paused, "it is paused: ticks publish no jobs for it".to_owned(), Some(mend));
     }
     let latest = evidence.ticks.first();
-    let interval = latest.and_then(|tick| tick.tick.interval_seconds).unwrap_or(INTERVAL_SECONDS);
-    let since_tick = latest.map(|tick| (now - tick.tick.at).as_seconds_f64());
-    if since_tick.is_none_or(|seconds| seconds > 2.0 * interval) {
-        let text = match latest {
-            None => "no beat has ever published a tick".to_owned(),
-            Some(tick) => format!(
-                "the last tick was at {} ({}), and no beat has published one since",
-                clock(tick.tick.at, now),
-                ago(tick.tick.at, now)
-            ),
-        };
-        return (State::NoTick, text, Some("start a beat, or read its log: `syncfleet-beat`; till then `syncfleet sync` enqueues by hand".to_owned()));
+    let is_ticking = latest.is_some_and(|tick| evidence.is_of_late(tick.tick.at));
+    // Where Celery's beat drives the fleet, its jobs end and no tick is known.
+    if !is_ticking && !last.is_some_and(|last| evidence.is_of_late(last.finished_at)) {
+        return no_tick(evidence);
     }
-    if let Some(expired) = expired {
+    if let Some(expired) = expired.filter(|_| is_ticking) {
         let mend = "more workers, or more slots in them: `syncfleet queue status` and `syncfleet worker list` show what is there";
         return (State::Expired, expired.text.clone(), Some(mend.to_owned()));
     }
-    let next = latest.map(|tick| tick.tick.at + chrono::Duration::milliseconds((interval * 1000.0) as i64));
-    let next = next
-        .map_or_else(String::new, |at| format!("the next tick is at {} ({})", clock(at, now), ago(at, now)));
+    let next = match latest.filter(|_| is_ticking) {
+        Some(tick) => {
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds of an interval")]
+            let interval = chrono::Duration::milliseconds((evidence.interval_seconds() * 1000.0) as i64);
+            let at = tick.tick.at + interval;
+            format!("the next tick is at {} ({})", clock(at, now), ago(at, now))
+        }
+        None => "no syncfleet-beat publishes ticks, so its jobs come from elsewhere: `syncfleet sync`, or Celery's beat"
+            .to_owned(),
+    };
     match last {
         // It has no dead letter.
         Some(last) if last.status == "failed" && last.reason.as_deref() == Some("expired") => {
@@ -169,8 +174,31 @@ fn without_job(evidence: &Evidence, expired: Option<&Job>) -> (State, String, Op
                 login_mend(evidence),
             )
         }
-        None => (State::New, format!("no job of it is known: {next}, and finds it"), None),
+        None => {
+            // Messages cannot be looked at, and a beat that could not note that it found an account goes on.
+            let periodic = WorkQueue::Periodic.name();
+            let others = match evidence.queue(periodic).map_or(0, |queue| queue.ready) {
+                0 => String::new(),
+                ready => format!(" (nobody can see whose the {ready} in {periodic} are)"),
+            };
+            (State::New, format!("no job of it is known{others}: {next}, and finds it"), None)
+        }
     }
+}
+
+fn no_tick(evidence: &Evidence) -> (State, String, Option<String>) {
+    let now = evidence.jobs.now;
+    let text = match evidence.ticks.first() {
+        None => "no beat has ever published a tick".to_owned(),
+        Some(tick) => format!(
+            "the last tick was at {} ({}), and no beat has published one since",
+            clock(tick.tick.at, now),
+            ago(tick.tick.at, now)
+        ),
+    };
+    let mend = "start a beat, or read its log: `syncfleet-beat` (or Celery's, where that one drives the fleet); till then \
+                `syncfleet sync` enqueues by hand";
+    (State::NoTick, text, Some(mend.to_owned()))
 }
 
 fn login_mend(evidence: &Evidence) -> Option<String> {
