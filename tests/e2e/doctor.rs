@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::World;
 use serde_json::{Value, json};
+use testbed::Proxy;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -163,6 +164,52 @@ fn a_user_who_may_not_do_what_he_must_is_told_what() {
     assert_eq!(status(&findings, "canary_syncfleet.delay.1s")["status"], "serious");
 }
 
+#[test]
+fn a_right_to_topics_is_tried_with_a_key_such_as_notifications_have() {
+    let world = World::new();
+    world.syncfleet(&["queue", "status"]).expect(0);
+    let path = {
+        let user = url_parts(&world.variable("RABBITMQ_URL")).0;
+        format!("/api/topic-permissions/{}/{user}", world.vhost.name())
+    };
+    for (write, status_wanted) in [(r"^account\..*\.sync_completed$", "ok"), ("^others$", "serious")] {
+        let rights = json!({"exchange": "sync_notifications", "write": write, "read": ".*"});
+        world.vhost.api("PUT", &path, Some(&rights)).unwrap();
+        let (findings, _) = doctor(&world);
+        let finding = status(&findings, "rabbitmq_permissions");
+        assert_eq!(finding["status"], status_wanted, "{write}: {finding}");
+        let is_told = finding["finding"].as_str().unwrap().contains("topics such as account.");
+        assert_eq!(is_told, status_wanted == "serious", "{finding}");
+    }
+}
+
+#[test]
+fn tables_of_others_in_the_schema_need_no_rights_and_ours_do() {
+    let world = World::new();
+    let role = format!("r_{}", world.database.name());
+    world.sql(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA tradingdb TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tradingdb TO {role};
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA tradingdb TO {role}; GRANT SELECT ON _sqlx_migrations TO {role};
+         CREATE TABLE tradingdb.somebody_elses (id serial); CREATE VIEW tradingdb.a_view AS SELECT 1"
+    ));
+    let url = world.variable("DATABASE_URL").replacen("//syncfleet@", &format!("//{role}@"), 1);
+    assert!(url.contains(&role), "{url}");
+    let world = world.with("DATABASE_URL", &url);
+    let permissions = || status(&doctor(&world).0, "postgresql_permissions").clone();
+    let before = permissions();
+    // An identity's sequence needs no right, another one does.
+    world.sql(&format!(
+        "REVOKE DELETE ON tradingdb.orders, tradingdb.ticks FROM {role}; REVOKE SELECT ON tradingdb.executions FROM {role};
+         REVOKE USAGE ON SEQUENCE tradingdb.orders_id_seq, tradingdb.opening_lots_id_seq FROM {role}"
+    ));
+    let after = permissions();
+    world.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    assert_eq!(before["status"], "ok", "{before}");
+    let text = after["finding"].as_str().unwrap();
+    assert!(text.ends_with("rights on: executions, orders, orders_id_seq, ticks"), "{after}");
+}
+
 /// User and the rest.
 fn url_parts(url: &str) -> (String, String) {
     let rest = url.split_once("://").expect("a URL").1;
@@ -222,4 +269,87 @@ fn a_step_in_use_is_judged_by_its_arguments() {
                 && finding["finding"].as_str().is_some_and(|text| text.contains("512s"))
         })
     });
+}
+
+#[test]
+fn a_management_api_that_hangs_costs_nothing_of_what_amqp_tells() {
+    let world = World::new();
+    tick(&world);
+    let (proxy, url) = Proxy::in_front_of(world.vhost.management_url()).expect("a proxy");
+    proxy.drop_packets();
+    let world = world.with("RABBITMQ_MANAGEMENT_URL", &url);
+    let (findings, code) = doctor(&world);
+    assert_eq!(code, Some(0), "{findings:#?}");
+    let management = status(&findings, "management");
+    assert!(management["finding"].as_str().unwrap().contains("within 4 s"), "{management}");
+    for check in ["topology", "rabbitmq_permissions", "canary", "migrations", "redis_mode"] {
+        assert_eq!(status(&findings, check)["status"], "ok", "{check}: {findings:#?}");
+    }
+}
+
+#[test]
+fn each_server_that_accepts_and_never_answers_is_told_and_the_others_are_looked_at() {
+    for (variable, check, others) in [
+        ("RABBITMQ_URL", "rabbitmq", ["migrations", "redis_mode"]),
+        ("DATABASE_URL", "postgresql", ["topology", "redis_mode"]),
+        ("REDIS_URL", "redis", ["topology", "migrations"]),
+    ] {
+        let world = managed();
+        world.syncfleet(&["queue", "status"]).expect(0);
+        let (proxy, url) = Proxy::in_front_of(&world.variable(variable)).expect("a proxy");
+        proxy.drop_packets();
+        let (findings, code) = doctor(&world.with(variable, &url));
+        assert_eq!((code, &status(&findings, check)["status"]), (Some(1), &json!("serious")), "{findings:#?}");
+        for other in others {
+            assert_eq!(status(&findings, other)["status"], "ok", "{variable}, {other}: {findings:#?}");
+        }
+        // Over the management API RabbitMQ still tells what it can.
+        assert_eq!(status(&findings, "delivery_limit")["status"], "ok", "{findings:#?}");
+    }
+}
+
+#[test]
+fn a_node_of_a_cluster_that_hangs_is_passed_over() {
+    let world = World::new();
+    tick(&world);
+    let url = world.variable("RABBITMQ_URL");
+    let (proxy, hanging) = Proxy::in_front_of(&url).expect("a proxy");
+    proxy.drop_packets();
+    let (findings, code) = doctor(&world.with("RABBITMQ_URL", &format!("{hanging},{hanging},{url}")));
+    assert_eq!((code, &status(&findings, "canary")["status"]), (Some(0), &json!("ok")), "{findings:#?}");
+}
+
+#[test]
+fn what_was_found_before_rabbitmq_hung_is_kept_and_canaries_on_their_way_keep_their_queue() {
+    let world = World::new();
+    tick(&world);
+    let (proxy, url) = Proxy::in_front_of(&world.variable("RABBITMQ_URL")).expect("a proxy");
+    // So slow that there is time to see the private queue before its canaries are there.
+    proxy.slow_down(Duration::from_millis(100));
+    let world = world.with("RABBITMQ_URL", &url);
+    let private = || {
+        let queues = world.vhost.queues().unwrap();
+        queues.into_iter().find(|queue| queue.starts_with("amq.gen"))
+    };
+    let (findings, code) = std::thread::scope(|scope| {
+        let looking = scope.spawn(|| doctor(&world));
+        testbed::wait_until("the private queue", PATIENCE, || private().is_some());
+        proxy.drop_packets();
+        looking.join().expect("findings")
+    });
+    assert_eq!(code, Some(1));
+    for check in ["topology", "rabbitmq_permissions"] {
+        assert_eq!(status(&findings, check)["status"], "ok", "{check}: {findings:#?}");
+    }
+    assert!(
+        findings.iter().any(|finding| {
+            let check = finding["check"].as_str().unwrap();
+            check.starts_with("canary_") || (check == "rabbitmq_answers" && finding["status"] == "serious")
+        }),
+        "{findings:#?}"
+    );
+    let queue = private().expect("the queue of canaries that may still come");
+    let found = world.vhost.api("GET", &format!("/api/queues/{}/{queue}", world.vhost.name()), None).unwrap();
+    assert_eq!((&found["durable"], &found["type"]), (&json!(true), &json!("classic")), "{found}");
+    assert!(found["arguments"]["x-expires"].as_u64().is_some(), "{found}");
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+use reqwest::StatusCode;
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use crate::servers::Servers;
 
@@ -47,11 +49,36 @@ impl Management {
         &self.vhost
     }
 
+    /// Whether it is reached on this host's own loopback.
+    pub(crate) fn is_local(&self) -> bool {
+        match self.base.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The queues of these names that there are. Each is asked for by itself, all together: a virtual host that others use as
+    /// well may have thousands.
+    ///
+    /// # Errors
+    /// Text without secrets.
+    pub(crate) async fn queues(&self, names: &[String], query: Option<&str>) -> Result<Vec<Value>, String> {
+        let looks = names.iter().map(async |name| self.look_up(&["queues", &self.vhost, name], query).await);
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
     /// Asks for `/api/…` with these words as the segments of its path.
     ///
     /// # Errors
     /// Text without secrets.
     pub(crate) async fn get(&self, path: &[&str], query: Option<&str>) -> Result<Value, String> {
+        self.look_up(path, query).await?.ok_or_else(|| "it knows nothing of that name".to_owned())
+    }
+
+    /// `None`: RabbitMQ says that there is no such thing. Whatever else answers says that in other words.
+    async fn look_up(&self, path: &[&str], query: Option<&str>) -> Result<Option<Value>, String> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| "not an HTTP URL".to_owned())?
@@ -63,10 +90,16 @@ impl Management {
             .basic_auth(&self.user, Some(&self.password))
             .send()
             .await
-            .and_then(reqwest::Response::error_for_status)
             .map_err(|error| pipeline::chain(&error.without_url()))?;
+        let failed = answer.error_for_status_ref().err();
+        let may_be_missing = answer.status() == StatusCode::NOT_FOUND;
         let text = answer.text().await.map_err(|error| pipeline::chain(&error.without_url()))?;
-        serde_json::from_str(&text).map_err(|error| error.to_string())
+        let told: Result<Value, _> = serde_json::from_str(&text);
+        match (failed, told) {
+            (None, told) => told.map(Some).map_err(|error| error.to_string()),
+            (Some(_), Ok(told)) if may_be_missing && told["error"] == "Object Not Found" => Ok(None),
+            (Some(error), _) => Err(pipeline::chain(&error.without_url())),
+        }
     }
 }
 

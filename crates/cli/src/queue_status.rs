@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use pipeline::Fleet;
-use queue::{QueueDepth, QueueDepths, WorkQueue};
+use queue::{QueueDepth, QueueDepths, WorkQueue, queue_names};
 use serde_json::{Value, json};
 use service::exit;
 use storage::Storage;
@@ -77,9 +77,8 @@ async fn look(
     let depths = depths.read().await?;
     let told = match management {
         None => Vec::new(),
-        Some(management) => match management.get(&["queues", management.vhost()], Some(COLUMNS)).await {
-            Ok(Value::Array(queues)) => queues,
-            Ok(_) => Vec::new(),
+        Some(management) => match management.queues(&queue_names(), Some(COLUMNS)).await {
+            Ok(queues) => queues,
             Err(error) => {
                 output::complain(&format!("the management API did not answer, so less is known: {error}"));
                 Vec::new()

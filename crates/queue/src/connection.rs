@@ -3,6 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus};
 use tls::Certificates;
@@ -129,6 +130,12 @@ impl Link {
                 result => return result,
             }
         }
+    }
+
+    /// Opens a connection to whichever server of the list answers first; all are tried together.
+    pub(crate) async fn connect_first(urls: &RabbitUrls, client: &str) -> Result<Self, QueueError> {
+        let tries = (0..urls.count()).map(|attempt| Box::pin(Self::connect(urls, attempt, client)));
+        Ok(select_ok(tries).await?.0)
     }
 
     /// Tells the time of each answer, also of one that did not come in time: whoever waits here is alive.

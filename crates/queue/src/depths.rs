@@ -14,6 +14,14 @@ pub struct QueueDepth {
     pub consumers: u32,
 }
 
+/// The work queues, the dead letters and the delay steps.
+pub fn queue_names() -> Vec<String> {
+    (WorkQueue::ALL.into_iter().map(|queue| queue.name().to_owned()))
+        .chain([DEAD_QUEUE.to_owned()])
+        .chain(DelayStep::all().map(DelayStep::name))
+        .collect()
+}
+
 /// Looks at queues over one connection, as often as is wanted.
 pub struct QueueDepths(Link);
 
@@ -33,11 +41,8 @@ impl QueueDepths {
     /// # Errors
     /// When the connection is lost, or a queue was deleted meanwhile.
     pub async fn read(&self) -> Result<Vec<QueueDepth>, QueueError> {
-        let names = (WorkQueue::ALL.into_iter().map(|queue| queue.name().to_owned()))
-            .chain([DEAD_QUEUE.to_owned()])
-            .chain(DelayStep::all().map(DelayStep::name));
         let mut depths = Vec::new();
-        for name in names {
+        for name in queue_names() {
             let queue = passive_queue(&self.0, &name).await?;
             depths.push(QueueDepth { name, ready: queue.message_count(), consumers: queue.consumer_count() });
         }

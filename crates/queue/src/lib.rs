@@ -60,7 +60,7 @@ pub use control::{Answers, Control, ask_workers, tell_workers};
 pub use dead_letters::{DeadLetter, DeadLetters, READER_QUEUE, Replay};
 pub use decide::{Disposition, Event, Facts, decide};
 pub use delay::DelayStep;
-pub use depths::{QueueDepth, QueueDepths, queue_depths};
+pub use depths::{QueueDepth, QueueDepths, queue_depths, queue_names};
 pub use error::{PublishError, QueueError};
 pub use handler::{Attempt, End, Ending, Handler, SUPERSEDED};
 pub use message::{Destination, Message};

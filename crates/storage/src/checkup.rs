@@ -25,7 +25,7 @@ pub struct DatabaseFacts {
 /// What is in the schema, and what our user may do with it; only where all migrations have run.
 #[derive(Debug, Clone)]
 pub struct SchemaFacts {
-    /// Tables and sequences that our user may not use as it must.
+    /// Our tables, and sequences of theirs, that our user may not use as it must.
     pub forbidden: Vec<String>,
     /// Triggers that note changes of orders, and do not fire for everybody who writes.
     pub idle_triggers: Vec<String>,
@@ -64,18 +64,30 @@ impl Storage {
 
     /// What is in the schema.
     pub async fn schema_facts(&self, schedule: &str) -> Result<SchemaFacts, StorageError> {
+        // Sequences: those that a default takes its numbers from; an identity's needs no right of its own.
         let forbidden = sqlx::query_scalar!(
-            r#"SELECT c.relname::text AS "name!"
-               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = 'tradingdb' AND NOT CASE
-                   WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN false
-                   WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'USAGE')
-                   WHEN c.relkind IN ('r', 'p') THEN
-                       has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-                       AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')
-                   WHEN c.relkind = 'v' THEN has_table_privilege(c.oid, 'SELECT')
-                   ELSE true END
-               ORDER BY 1"#
+            r#"WITH ours AS (
+                   SELECT c.oid, c.relname, c.relkind, c.relnamespace
+                   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE n.nspname = 'tradingdb' AND c.relkind IN ('r', 'p', 'v', 'f') AND c.relname = ANY($1)
+               ), needed AS (
+                   SELECT * FROM ours
+                   UNION
+                   SELECT s.oid, s.relname, s.relkind, s.relnamespace
+                   FROM ours JOIN pg_attrdef a ON a.adrelid = ours.oid
+                       JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+                           AND d.refclassid = 'pg_class'::regclass
+                       JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+               )
+               SELECT relname::text AS "name!" FROM needed
+               WHERE NOT CASE
+                   WHEN NOT has_schema_privilege(relnamespace, 'USAGE') THEN false
+                   WHEN relkind = 'S' THEN has_sequence_privilege(oid, 'USAGE')
+                   WHEN relkind = 'v' THEN has_table_privilege(oid, 'SELECT')
+                   ELSE has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+                       AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE') END
+               ORDER BY 1"#,
+            &our_tables()
         )
         .fetch_all(&self.pool)
         .await?;
@@ -109,5 +121,34 @@ impl Storage {
             last_tick: last_tick.map(|tick| (tick.tick_at, tick.interval_seconds)),
             changes_waiting: row.changes,
         })
+    }
+}
+
+/// The tables and views that our migrations make in the schema, which others may use as well.
+fn our_tables() -> Vec<String> {
+    migrator().iter().flat_map(|migration| made_by(migration.sql.as_str())).collect()
+}
+
+fn made_by(sql: &str) -> impl Iterator<Item = String> {
+    let made = sql.lines().filter(|line| {
+        line.starts_with("CREATE ")
+            && ["TABLE", "VIEW"].iter().any(|kind| line.contains(&format!(" {kind} ")))
+    });
+    made.filter_map(|line| {
+        let (_, rest) = line.split_once("tradingdb.")?;
+        Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_and_views_are_ours_and_indexes_and_what_is_altered_are_not() {
+        let sql = "-- CREATE TABLE tradingdb.nothing (\nCREATE TABLE IF NOT EXISTS tradingdb.ticks (\n\
+                   CREATE OR REPLACE VIEW tradingdb.executions AS\nCREATE INDEX a ON tradingdb.others (b);\n\
+                   ALTER TABLE tradingdb.theirs ADD COLUMN c int;\nCREATE TABLE tradingdb.tock(id int);";
+        assert_eq!(made_by(sql).collect::<Vec<_>>(), ["ticks", "executions", "tock"]);
     }
 }

@@ -15,32 +15,31 @@ const INTERVAL_SECONDS: f64 = 300.0;
 const CONNECTIONS_SHARE: f64 = 0.9;
 
 /// Looks at PostgreSQL and at what is in it.
-pub(super) async fn look(servers: &Servers) -> Looked {
+pub(super) async fn look(servers: &Servers, looked: &mut Looked) {
     let storage = match servers.storage() {
         Ok(storage) => storage,
         Err(failure) => {
-            return (vec![Finding::serious("postgresql", failure.text(), "set DATABASE_URL")], None);
+            let mend = "set DATABASE_URL";
+            return looked.findings.push(Finding::serious("postgresql", failure.text(), mend));
         }
     };
+    if let Err(error) = look_inside(&storage, looked).await {
+        looked.findings.push(away(&error));
+    }
+}
+
+async fn look_inside(storage: &Storage, looked: &mut Looked) -> Result<(), StorageError> {
     // The first answer takes the time of connecting as well, which would blur the clock.
-    if let Err(error) = storage.now().await {
-        return (vec![away(&error)], None);
-    }
+    storage.now().await?;
     let asked = Utc::now();
-    let now = match storage.now().await {
-        Ok(now) => now,
-        Err(error) => return (vec![away(&error)], None),
-    };
-    let lead = Lead::of(now, asked, Utc::now());
-    let facts = match storage.database_facts().await {
-        Ok(facts) => facts,
-        Err(error) => return (vec![away(&error)], Some(lead)),
-    };
-    let mut findings = server(&facts);
+    let now = storage.now().await?;
+    looked.lead = Some(Lead::of(now, asked, Utc::now()));
+    let facts = storage.database_facts().await?;
+    looked.findings.extend(server(&facts));
     if facts.pending == 0 {
-        findings.extend(schema(&storage).await);
+        looked.findings.extend(schema(storage).await);
     }
-    (findings, Some(lead))
+    Ok(())
 }
 
 fn away(error: &StorageError) -> Finding {
@@ -104,7 +103,7 @@ async fn schema(storage: &Storage) -> Vec<Finding> {
 
 fn permissions(facts: &SchemaFacts) -> Finding {
     match facts.forbidden.as_slice() {
-        [] => Finding::ok("postgresql_permissions", "our user may read and write all tables"),
+        [] => Finding::ok("postgresql_permissions", "our user may read and write all our tables"),
         tables => Finding::serious(
             "postgresql_permissions",
             format!("our user lacks rights on: {}", tables.join(", ")),

@@ -6,7 +6,6 @@ mod finding;
 mod rabbitmq;
 mod redis;
 
-use std::future::Future;
 use std::time::Duration;
 
 use service::{RedisArgs, exit};
@@ -30,14 +29,15 @@ pub(crate) struct Arguments {
 
 /// Looks at everything; exit code 1 when anything is serious.
 pub(crate) async fn run(arguments: &Arguments, servers: &Servers, json: bool) -> Result<i32, Failure> {
+    let time_limit = arguments.job_time_limit_seconds;
     let (database, rabbitmq, redis) = tokio::join!(
-        within("postgresql", database::look(servers)),
-        within("rabbitmq", rabbitmq::look(arguments.job_time_limit_seconds, servers)),
-        within("redis", redis::look(&arguments.redis, servers)),
+        within("postgresql", async |looked| database::look(servers, looked).await),
+        within("rabbitmq", async |looked| rabbitmq::look(time_limit, servers, looked).await),
+        within("redis", async |looked| redis::look(&arguments.redis, servers, looked).await),
     );
-    let clocks = clocks::compare(&[("PostgreSQL", database.1), ("Redis", redis.1)]);
+    let clocks = clocks::compare(&[("PostgreSQL", database.lead), ("Redis", redis.lead)]);
     let findings: Vec<Finding> =
-        database.0.into_iter().chain(rabbitmq.0).chain(redis.0).chain(clocks).collect();
+        [database.findings, rabbitmq.findings, redis.findings, clocks].into_iter().flatten().collect();
     if json {
         output::document(&findings.iter().map(Finding::to_json).collect());
     } else {
@@ -47,14 +47,24 @@ pub(crate) async fn run(arguments: &Arguments, servers: &Servers, json: bool) ->
     Ok(if is_serious { exit::FAILED } else { exit::DONE })
 }
 
-/// What a look found, and how far the server's clock is ahead of ours.
-type Looked = (Vec<Finding>, Option<clocks::Lead>);
+/// What a look has found so far.
+#[derive(Default)]
+struct Looked {
+    findings: Vec<Finding>,
+    /// How far the server's clock is ahead of ours.
+    lead: Option<clocks::Lead>,
+}
 
-async fn within(server: &'static str, look: impl Future<Output = Looked>) -> Looked {
-    tokio::time::timeout(LIMIT, look).await.unwrap_or_else(|_| {
-        let text = format!("it was not looked at within {} s", LIMIT.as_secs());
-        (vec![Finding::serious(server, text, "see whether it hangs, or the network to it")], None)
-    })
+/// Looks for a while only; what was found until then is kept.
+async fn within(server: &'static str, look: impl AsyncFnOnce(&mut Looked)) -> Looked {
+    let mut looked = Looked::default();
+    if tokio::time::timeout(LIMIT, look(&mut looked)).await.is_err() {
+        let rest = if looked.findings.is_empty() { "it" } else { "the rest of it" };
+        let text = format!("{rest} was not looked at: no answer within {} s", LIMIT.as_secs());
+        let mend = "see whether it hangs, or the network to it";
+        looked.findings.push(Finding::serious(server, text, mend));
+    }
+    looked
 }
 
 fn print(findings: &[Finding]) {
@@ -79,4 +89,22 @@ fn print(findings: &[Finding]) {
         count(Status::Warning),
         count(Status::Serious)
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_found_before_a_server_hung_is_kept() {
+        let looked = within("redis", async |looked| {
+            looked.findings.push(Finding::ok("redis_mode", "single Redis"));
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let found: Vec<_> =
+            looked.findings.iter().map(|found| (found.check.as_str(), found.status)).collect();
+        assert_eq!(found, [("redis_mode", Status::Ok), ("redis", Status::Serious)]);
+        assert!(looked.findings[1].finding.starts_with("the rest of it"), "{:?}", looked.findings);
+    }
 }

@@ -16,7 +16,7 @@ const REDIS_LIMIT: Duration = Duration::from_secs(4);
 const VERSION_MIN: u32 = 6;
 
 /// Looks at the Redis that workers with these settings use.
-pub(super) async fn look(arguments: &RedisArgs, servers: &Servers) -> Looked {
+pub(super) async fn look(arguments: &RedisArgs, servers: &Servers, looked: &mut Looked) {
     let wanted = arguments.cluster_hosts();
     let config = CacheConfig {
         redis_url: SecretString::from(arguments.redis_url.expose().to_owned()),
@@ -28,30 +28,29 @@ pub(super) async fn look(arguments: &RedisArgs, servers: &Servers) -> Looked {
     let mend = "see whether Redis runs, and what REDIS_URL, ENVIRONMENT and REDIS_CLUSTER_HOSTS say";
     let cache = match Cache::connect(config).await {
         Ok(cache) => cache,
-        Err(error) => return (vec![Finding::serious("redis", pipeline::chain(&error), mend)], None),
+        Err(error) => {
+            return looked.findings.push(Finding::serious("redis", pipeline::chain(&error), mend));
+        }
     };
-    let mut findings = vec![mode(&wanted, cache.redis_type(), arguments)];
+    let findings = &mut looked.findings;
+    findings.push(mode(&wanted, cache.redis_type(), arguments));
     // The first operation connects, which would blur the clock.
-    let looked = async || {
+    let look_twice = async || {
         Box::pin(cache.facts()).await?;
         let asked = Utc::now();
         Ok::<_, CacheError>((asked, Box::pin(cache.facts()).await?))
     };
-    let (asked, facts) = match looked().await {
-        Ok(looked) => looked,
-        Err(error) => {
-            findings.push(Finding::serious("redis", pipeline::chain(&error), mend));
-            return (findings, None);
-        }
+    let (asked, facts) = match look_twice().await {
+        Ok(found) => found,
+        Err(error) => return findings.push(Finding::serious("redis", pipeline::chain(&error), mend)),
     };
     // A whole checkup lies between the two: it is counted as what the answer took.
-    let lead = facts.now.map(|now| Lead::of(now, asked, Utc::now()));
+    looked.lead = facts.now.map(|now| Lead::of(now, asked, Utc::now()));
     findings.extend([versions(&facts.nodes), persistence(&facts.nodes), eviction(&facts.nodes)]);
     if facts.nodes.iter().any(|node| node.is_replica) && facts.redis_type == "single" {
         let mend = "let REDIS_URL name the master";
         findings.push(Finding::serious("redis_master", "it is a replica", mend));
     }
-    (findings, lead)
 }
 
 fn mode(wanted: &[String], used: &str, arguments: &RedisArgs) -> Finding {

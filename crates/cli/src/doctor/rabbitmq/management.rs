@@ -1,47 +1,77 @@
-use queue::{DEAD_QUEUE, WorkQueue};
+use std::future::Future;
+use std::time::Duration;
+
+use queue::{DEAD_QUEUE, WorkQueue, queue_names};
 use serde_json::Value;
 
-use super::Told;
 use crate::doctor::finding::Finding;
 use crate::management::Management;
 use crate::servers::Servers;
 
+/// How long all of its answers may take: they are asked for together.
+const LIMIT: Duration = Duration::from_secs(4);
+/// What is asked of each queue.
+const COLUMNS: &str = "columns=name,type,arguments,effective_policy_definition,messages_dlx";
 /// RabbitMQ 4 drops what was returned more often than this, unless a policy says otherwise.
 const DEFAULT_LIMIT: i64 = 20;
 const POLICY: &str = "`rabbitmqctl set_policy -p VHOST syncfleet-returns '^(periodic|adhoc|periodic\\.dead)$' '{\"delivery-limit\": -1}' --priority 100 --apply-to quorum_queues`";
 
+/// What the management API said, where it was asked. `Err`: it did not answer that.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Our queues; `None`: `RABBITMQ_MANAGEMENT_URL` says nothing.
+    pub(super) queues: Option<Result<Vec<Value>, String>>,
+    /// Those of our queues that are not bound to the exchange of their name, though they must be.
+    pub(super) unbound: Option<Result<Vec<String>, String>>,
+    /// The nodes, with the files of their configuration.
+    pub(super) nodes: Vec<Value>,
+    /// Whether its URL leads to this host.
+    pub(super) is_local: bool,
+}
+
 /// Asks for all that is judged.
 pub(super) async fn ask(servers: &Servers) -> Told {
-    let nothing = |queues| Told { queues, unbound: Vec::new(), nodes: Vec::new() };
     let management = match Management::new(servers) {
         Ok(Some(management)) => management,
-        Ok(None) => return nothing(None),
-        Err(error) => return nothing(Some(Err(error))),
+        Ok(None) => return Told::default(),
+        Err(error) => return Told { queues: Some(Err(error)), ..Told::default() },
     };
-    let queues = match management.get(&["queues", management.vhost()], None).await {
-        Ok(Value::Array(queues)) => queues,
-        Ok(_) => return nothing(Some(Err("it told no list of queues".to_owned()))),
-        Err(error) => return nothing(Some(Err(error))),
+    let bindings = ["bindings", management.vhost()];
+    let names = queue_names();
+    let (queues, bindings, nodes) = tokio::join!(
+        in_time(management.queues(&names, Some(COLUMNS))),
+        in_time(management.get(&bindings, Some("columns=source,destination,destination_type"))),
+        in_time(management.get(&["nodes"], Some("columns=name,config_files"))),
+    );
+    let unbound = match (&queues, bindings) {
+        (Ok(queues), Ok(bindings)) => Some(Ok(unbound(queues, &bindings))),
+        (Ok(_), Err(error)) => Some(Err(error)),
+        (Err(_), _) => None,
     };
-    let mut unbound = Vec::new();
-    for name in queues.iter().filter_map(|queue| queue["name"].as_str()) {
-        if !(WorkQueue::parse(name).is_some() || name.starts_with("syncfleet.delay.")) {
-            continue;
-        }
-        let path = ["bindings", management.vhost(), "e", name, "q", name];
-        if management
-            .get(&path, None)
-            .await
-            .is_ok_and(|bindings| bindings.as_array().is_some_and(Vec::is_empty))
-        {
-            unbound.push(name.to_owned());
-        }
-    }
-    let nodes = match management.get(&["nodes"], None).await {
+    let nodes = match nodes {
         Ok(Value::Array(nodes)) => nodes,
         _ => Vec::new(),
     };
-    Told { queues: Some(Ok(queues)), unbound, nodes }
+    Told { queues: Some(queues), unbound, nodes, is_local: management.is_local() }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let late = |_| Err(format!("no answer within {} s", LIMIT.as_secs()));
+    tokio::time::timeout(LIMIT, answer).await.unwrap_or_else(late)
+}
+
+/// Work queues and delay steps among these without a binding to the exchange of their name.
+fn unbound(queues: &[Value], bindings: &Value) -> Vec<String> {
+    let is_bound = |name: &str| {
+        let mut bindings = bindings.as_array().into_iter().flatten();
+        bindings.any(|binding| {
+            binding["source"] == name
+                && binding["destination"] == name
+                && binding["destination_type"] == "queue"
+        })
+    };
+    let names = queues.iter().filter_map(|queue| queue["name"].as_str());
+    names.filter(|name| *name != DEAD_QUEUE && !is_bound(name)).map(str::to_owned).collect()
 }
 
 /// What only the management API tells.
@@ -68,7 +98,11 @@ pub(super) fn judge(told: &Told, version: Option<(u32, u32)>) -> Vec<Finding> {
         }
     };
     let mut findings = vec![limits(queues, version), stuck(queues)];
-    findings.extend(told.unbound.iter().map(|name| {
+    if let Some(Err(error)) = &told.unbound {
+        let text = format!("bindings were not looked at: {error}");
+        findings.push(Finding::warning("bindings", text, "see whether the management API is overloaded"));
+    }
+    findings.extend(told.unbound.iter().flatten().flatten().map(|name| {
         let mend = "start any syncfleet program (`syncfleet queue status` will do): each binds it";
         Finding::serious(
             format!("binding_{name}"),
@@ -123,6 +157,8 @@ fn stuck(queues: &[Value]) -> Finding {
             "messages whose time has come and whose queue is not there, or takes none: {}",
             stuck.join(", ")
         ),
-        "declare the work queues (any syncfleet program does), and see whether a policy on their length refuses messages; they go on by themselves then",
+        "declare the work queues (any syncfleet program does), and see whether a policy on their length refuses messages. They go on by \
+         themselves then, after RabbitMQ's dead_letter_worker_publisher_confirm_timeout: 180 s unless it is set, at most twice that. For \
+         10 s, in advanced.config: `[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].`",
     )
 }
