@@ -299,7 +299,11 @@ fn each_server_that_accepts_and_never_answers_is_told_and_the_others_are_looked_
         let (proxy, url) = Proxy::in_front_of(&world.variable(variable)).expect("a proxy");
         proxy.drop_packets();
         let (findings, code) = doctor(&world.with(variable, &url));
-        assert_eq!((code, &status(&findings, check)["status"]), (Some(1), &json!("serious")), "{findings:#?}");
+        assert_eq!(
+            (code, &status(&findings, check)["status"]),
+            (Some(1), &json!("serious")),
+            "{findings:#?}"
+        );
         for other in others {
             assert_eq!(status(&findings, other)["status"], "ok", "{variable}, {other}: {findings:#?}");
         }

@@ -18,6 +18,7 @@ mod doctor;
 mod drain;
 mod failing_steps;
 mod failures;
+mod going_on;
 mod health;
 mod hostile;
 mod imports;

@@ -124,6 +124,19 @@ impl Cache {
     /// [`CacheError::Stale`] when a newer sync is stored. After any other error the keys hold the
     /// sync before or, in a Cluster, a part of this one; the next sync puts that right.
     pub async fn write_snapshot(&self, snapshot: &Snapshot) -> Result<Stored, CacheError> {
+        self.write(snapshot, false).await
+    }
+
+    /// As [`Cache::write_snapshot`], and writes every key even when nothing has changed: somebody else may have changed one.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn rewrite_snapshot(&self, snapshot: &Snapshot) -> Result<Stored, CacheError> {
+        self.write(snapshot, true).await
+    }
+
+    async fn write(&self, snapshot: &Snapshot, is_forced: bool) -> Result<Stored, CacheError> {
         const DOING: &str = stepwise::DOING;
         let layout = Layout::of(snapshot);
         let mark = Mark {
@@ -134,7 +147,7 @@ impl Cache {
             keys: layout.derived.clone(),
             extent: Some(layout.extent(snapshot)),
         };
-        let plan = Plan { layout, mark };
+        let plan = Plan { layout, mark, is_forced };
         let deadline = Instant::now() + self.shared.timeout;
         let mut link = self.shared.link(deadline, DOING).await?;
         let written = match &mut link {

@@ -37,6 +37,8 @@ const PLACE: &str = include_str!("place.lua");
 pub(crate) struct Plan {
     pub(crate) layout: Layout,
     pub(crate) mark: Mark,
+    /// Every key is written, whatever the stored record says.
+    pub(crate) is_forced: bool,
 }
 
 impl Plan {
@@ -67,7 +69,7 @@ pub(crate) async fn write(link: &mut Link, plan: &Plan) -> Result<bool, CacheErr
         let stored = if text.is_empty() { None } else { Mark::parse(&text) };
         plan.refuse_if_older_than(stored.as_ref())?;
         let same = stored.as_ref().is_some_and(|mark| mark.digest == plan.layout.digest);
-        if same && refresh(link, &plan.layout).await.map_err(failed)? {
+        if !plan.is_forced && same && refresh(link, &plan.layout).await.map_err(failed)? {
             place(link, mark_key, &plan.mark, &text).await?;
             return Ok(true);
         }

@@ -22,7 +22,7 @@ pub(crate) const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Writes the plan; answers whether nothing had changed.
 pub(crate) async fn write(connection: &mut Connection, plan: &Plan) -> Result<bool, CacheError> {
     let failed = |error: RedisError| CacheError::redis(DOING, error);
-    let mut incomplete = false;
+    let mut incomplete = plan.is_forced;
     for _ in 0..ATTEMPTS_MAX {
         let stored = watch(connection, &plan.layout.mark_key).await.map_err(failed)?;
         plan.refuse_if_older_than(stored.as_ref())?;

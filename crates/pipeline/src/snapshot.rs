@@ -1,45 +1,92 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use cache::{Row, Snapshot, StrategyRows};
+use cache::{Row, Snapshot, Stamp, Stored, StrategyRows};
 use ledger::Account;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use storage::{Lease, StorageError, StoredRow, StrategyBook, is_strategy};
+use storage::{
+    AccountRows, CachedRows, Lease, OrderWrites, StoredRow, StrategyBook, WantedOrders, is_strategy,
+};
 
 use crate::chain;
+use crate::generation::News;
 use crate::report::SnapshotReport;
 use crate::sync::Pipeline;
 
-/// The account's rows into Redis, in the layout that readers of the replaced system know.
-pub(crate) async fn store(pipeline: &Pipeline, lease: &Lease) -> SnapshotReport {
-    match snapshot_of(pipeline, lease).await {
-        Ok(snapshot) => match pipeline.cache.write_snapshot(&snapshot).await {
-            Ok(stored) => SnapshotReport::Stored(stored),
-            Err(error) => SnapshotReport::Failed(chain(&error)),
-        },
-        Err(error) => SnapshotReport::Failed(chain(&error)),
+/// The account's rows into Redis, in the layout that readers of the replaced system know: as much of them as is new, or with `force` all. Says
+/// what Redis has then, for the next sync to go on from.
+pub(crate) async fn store(
+    pipeline: &Pipeline,
+    lease: &Lease,
+    news: Option<News>,
+    force: bool,
+) -> (SnapshotReport, Option<CachedRows>) {
+    match try_to_store(pipeline, lease, news, force).await {
+        Ok((stored, cached)) => (SnapshotReport::Stored(stored), Some(cached)),
+        Err(error) => (SnapshotReport::Failed(error), None),
     }
 }
 
-async fn snapshot_of(pipeline: &Pipeline, lease: &Lease) -> Result<Snapshot, StorageError> {
+async fn try_to_store(
+    pipeline: &Pipeline,
+    lease: &Lease,
+    news: Option<News>,
+    force: bool,
+) -> Result<(Stored, CachedRows), String> {
+    if let Some(news) = &news
+        && let Some(stored) = add(pipeline, lease, news).await?
+    {
+        return Ok(stored);
+    }
+    let rows = pipeline.storage.account_rows(&lease.account, WantedOrders::All).await;
+    let (snapshot, versions) = snapshot_of(lease, rows.map_err(|error| chain(&error))?);
+    let stored = if force {
+        pipeline.cache.rewrite_snapshot(&snapshot).await
+    } else {
+        pipeline.cache.write_snapshot(&snapshot).await
+    };
+    let stored = stored.map_err(|error| chain(&error))?;
+    Ok((stored, CachedRows { versions, changes: news.map_or_else(Vec::new, |news| news.changes) }))
+}
+
+/// Adds what is new to what Redis has; `None` where that is not enough.
+async fn add(
+    pipeline: &Pipeline,
+    lease: &Lease,
+    news: &News,
+) -> Result<Option<(Stored, CachedRows)>, String> {
+    let (Some(since), OrderWrites::New(orders)) = (news.since, &news.orders) else { return Ok(None) };
+    let Account { organization_id, pseudo_account } = &lease.account;
+    let (stored, versions) = if orders.is_empty() && !news.are_rows_new {
+        let stamp = Stamp { organization_id, pseudo_account, sequence: lease.fence, at: news.at };
+        (pipeline.cache.refresh_snapshot(stamp, since).await, news.versions.clone())
+    } else {
+        let rows = pipeline.storage.account_rows(&lease.account, WantedOrders::These(orders)).await;
+        let (snapshot, versions) = snapshot_of(lease, rows.map_err(|error| chain(&error))?);
+        (pipeline.cache.add_to_snapshot(&snapshot, since).await, versions)
+    };
+    let stored = stored.map_err(|error| chain(&error))?;
+    Ok(stored.map(|stored| (stored, CachedRows { versions, changes: news.changes.clone() })))
+}
+
+/// The snapshot of the rows, and the versions of those beside orders.
+fn snapshot_of(lease: &Lease, rows: AccountRows) -> (Snapshot, String) {
     let account = &lease.account;
-    let rows = pipeline.storage.account_rows(account).await?;
-    let of_strategies = pipeline.storage.strategy_rows(account).await?;
-    let now = pipeline.storage.now().await?;
     let instruments_seen: BTreeSet<String> =
         rows.orders.iter().filter_map(|order| order.instrument_key.clone()).collect();
-    Ok(Snapshot {
+    let snapshot = Snapshot {
         organization_id: account.organization_id.clone(),
         pseudo_account: account.pseudo_account.clone(),
         sequence: lease.fence,
-        at: now,
-        strategies: strategies(account, of_strategies, &rows.orders),
+        at: rows.at,
+        strategies: strategies(account, rows.strategies, &rows.orders),
         positions: rows.positions.into_iter().map(stored_row).collect(),
         holdings: rows.holdings.into_iter().map(stored_row).collect(),
         orders: rows.orders.into_iter().map(stored_row).collect(),
         margins: rows.margins.into_iter().map(stored_row).collect(),
         instruments_seen: instruments_seen.into_iter().collect(),
-    })
+    };
+    (snapshot, rows.versions)
 }
 
 fn stored_row(row: StoredRow) -> Row {
@@ -61,21 +108,22 @@ fn strategies(
     mut rows: BTreeMap<String, StrategyBook>,
     orders: &[StoredRow],
 ) -> Vec<StrategyRows> {
-    let mut by_strategy: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
+    let mut by_strategy: BTreeMap<String, Vec<Row>> =
+        rows.keys().map(|strategy| (strategy.clone(), Vec::new())).collect();
     for order in orders {
         if let Some(strategy) = order.strategy_id.as_deref().filter(|id| is_strategy(id)) {
-            by_strategy.entry(strategy).or_default().push(stored_row(order.clone()));
+            by_strategy.entry(strategy.to_owned()).or_default().push(stored_row(order.clone()));
         }
     }
     let strategies = by_strategy.into_iter().map(|(strategy, orders)| {
-        let StrategyBook { positions, holdings } = rows.remove(strategy).unwrap_or_default();
-        let row = |row, product, quantity| strategy_row(account, strategy, row, product, quantity);
+        let StrategyBook { positions, holdings } = rows.remove(&strategy).unwrap_or_default();
+        let row = |row, product, quantity| strategy_row(account, &strategy, row, product, quantity);
         StrategyRows {
-            strategy_id: strategy.to_owned(),
             positions: positions.into_iter().map(|position| row(position, "type", "net_quantity")).collect(),
             holdings: holdings.into_iter().map(|holding| row(holding, "product", "quantity")).collect(),
             orders,
             margins: Vec::new(),
+            strategy_id: strategy,
         }
     });
     strategies.collect()

@@ -5,7 +5,7 @@ use brokerage::Http;
 use cache::Cache;
 use queue::{Progress, Publisher};
 use serde_json::Value;
-use storage::{EndedJob, Lease, Storage, StorageError};
+use storage::{CachedRows, EndedJob, Lease, Storage, StorageError};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
@@ -114,9 +114,10 @@ impl Pipeline {
         progress.at("position_generation");
         let begun = Instant::now();
         let generation = generation::generate(self, job, lease);
-        let generated =
-            step::run(step::span!("regenerate"), generation, |ended| step::told(ended, generation_told))
-                .await?;
+        let (generated, news) = step::run(step::span!("regenerate"), generation, |ended| {
+            step::told(ended, |(report, _)| generation_told(report))
+        })
+        .await?;
         if !matches!(generated, GenerationReport::Skipped { .. }) {
             let is_done = !matches!(generated, GenerationReport::Failed(_));
             telemetry::count_step(Step::Generation, begun, is_done);
@@ -125,7 +126,9 @@ impl Pipeline {
         step::run(step::span!("compare"), comparison, |ended| step::told(ended, |()| Ok("done"))).await?;
         progress.at("redis_sync");
         let begun = Instant::now();
-        let stored = step::run(step::span!("snapshot"), snapshot::store(self, lease), snapshot_told).await;
+        let storing = snapshot::store(self, lease, news, job.force);
+        let (stored, cached) =
+            step::run(step::span!("snapshot"), storing, |(report, _)| snapshot_told(report)).await;
         telemetry::count_step(Step::Snapshot, begun, matches!(stored, SnapshotReport::Stored(_)));
         let report = Report {
             account: job.account.clone(),
@@ -147,7 +150,7 @@ impl Pipeline {
             return Ok(RunEnd::Failed { error, retry_after, report: Box::new(report) });
         }
         progress.at("notification");
-        self.tell_and_finish(job, lease, report).await
+        self.tell_and_finish(job, lease, report, cached.as_ref()).await
     }
 
     async fn tell_and_finish(
@@ -155,6 +158,7 @@ impl Pipeline {
         job: &SyncJob,
         lease: &Lease,
         mut report: Report,
+        cached: Option<&CachedRows>,
     ) -> Result<RunEnd, LeaseLost> {
         // What another run is about to replace must not be told.
         match self.storage.renew_lease(lease, LEASE_HOLD).await {
@@ -192,7 +196,7 @@ impl Pipeline {
             report: Some(&full_results),
         };
         let checked = report.detection.is_all_there_is();
-        let finishing = self.storage.finish_run(lease, &ended, job.force, checked, &announced);
+        let finishing = self.storage.finish_run(lease, &ended, job.force, checked, &announced, cached);
         let finished = step::run(step::span!("finish"), finishing, |ended| match ended {
             Ok(()) => Ok("done"),
             Err(error) => Err(chain(error)),

@@ -267,7 +267,7 @@ async fn store_state(
     sqlx::query!(
         "UPDATE tradingdb.account_sync_state
          SET last_generation_at = now(), ledger_version = $3, ledger_snapshot = $4::text::pg_snapshot,
-             ledger_rebuild_at = $5, prices_at = NULL, ledger_whole_at = CASE WHEN $6 THEN now() ELSE ledger_whole_at END
+             ledger_rebuild_at = $5, prices_at = NULL, cached_sequence = NULL, ledger_whole_at = CASE WHEN $6 THEN now() ELSE ledger_whole_at END
          WHERE organization_id = $1 AND pseudo_account = $2",
         account.organization_id,
         account.pseudo_account,

@@ -3,6 +3,7 @@ WITH released AS (
     SET last_started_at = lease_started_at, last_sync_at = now(), last_sync_id = $4, last_status = $5,
         last_success_at = CASE WHEN $5 IN ('success', 'partial_success') THEN now() ELSE last_success_at END,
         last_forced = $10, last_checked_external = $11,
+        cached_sequence = CASE WHEN $13::text IS NOT NULL THEN fence END, cached_rows = $13,
         lease_job = NULL, lease_worker = NULL, lease_started_at = NULL, lease_expires_at = NULL
     WHERE organization_id = $1 AND pseudo_account = $2 AND fence = $3 AND lease_job = $4
     RETURNING last_started_at
@@ -21,6 +22,10 @@ written AS (
             retries = excluded.retries, started_at = excluded.started_at, finished_at = excluded.finished_at,
             report = excluded.report
         WHERE o.status IN ('failed', 'expired')
+),
+-- Redis has them now.
+taken_in AS (
+    DELETE FROM tradingdb.order_changes WHERE id = ANY($14::bigint[]) AND EXISTS (SELECT FROM released)
 ),
 -- What it waited for is over.
 forgotten AS (

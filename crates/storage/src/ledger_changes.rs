@@ -22,6 +22,23 @@ pub struct LedgerChanges {
     pub reference: BTreeSet<Name>,
     /// Anything may have changed.
     pub all: bool,
+    /// What readers of orders see otherwise, whether it counts in the ledger or not.
+    pub orders: OrderWrites,
+}
+
+/// How an account's orders were written since the last run that took it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderWrites {
+    /// These were inserted, if any, and no other was touched.
+    New(Vec<i32>),
+    /// Some that were there were changed or deleted.
+    Any,
+}
+
+impl Default for OrderWrites {
+    fn default() -> Self {
+        Self::New(Vec::new())
+    }
 }
 
 impl LedgerChanges {
@@ -43,6 +60,9 @@ impl LedgerReader {
         .await?;
         let all = ids.len() > CHANGES_MAX;
         let mut changes = LedgerChanges { ids, all, ..LedgerChanges::default() };
+        if all {
+            changes.orders = OrderWrites::Any;
+        }
         if !all && !changes.ids.is_empty() {
             self.order_changes(&mut changes).await?;
         }
@@ -52,14 +72,26 @@ impl LedgerReader {
 
     async fn order_changes(&mut self, changes: &mut LedgerChanges) -> Result<(), StorageError> {
         let rows = sqlx::query!(
-            "SELECT order_id, instrument_key, strategy_id, appeared FROM tradingdb.order_changes
+            "SELECT order_id, instrument_key, strategy_id, appeared, counts, inserted FROM tradingdb.order_changes
              WHERE id = ANY($1) ORDER BY id",
             &changes.ids
         )
         .fetch_all(&mut *self.transaction)
         .await?;
         let (mut met, mut appeared) = (BTreeSet::new(), BTreeSet::new());
+        let mut inserted = Some(BTreeSet::new());
         for row in rows {
+            inserted = inserted.filter(|inserted| match row.order_id {
+                Some(order) => row.inserted || inserted.contains(&order),
+                // Lots are no order.
+                None => row.instrument_key.is_some(),
+            });
+            if let (Some(inserted), Some(order)) = (&mut inserted, row.order_id) {
+                inserted.insert(order);
+            }
+            if !row.counts {
+                continue;
+            }
             let Some(key) = row.instrument_key else {
                 changes.all = true;
                 continue;
@@ -79,6 +111,8 @@ impl LedgerReader {
             names.insert((String::new(), key));
         }
         changes.appeared = appeared.into_iter().collect();
+        changes.orders =
+            inserted.map_or(OrderWrites::Any, |inserted| OrderWrites::New(inserted.into_iter().collect()));
         Ok(())
     }
 

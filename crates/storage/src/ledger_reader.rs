@@ -32,6 +32,12 @@ pub struct LedgerState {
     pub is_of_this_server: bool,
     /// The snapshot of this look, to be stored with what is made of it.
     pub snapshot: String,
+    /// The version of the snapshot in Redis that had everything by the end of a run; `None`: none is known to.
+    pub cached_sequence: Option<i64>,
+    /// No row of the account beside its orders was written since.
+    pub are_rows_cached: bool,
+    /// The versions of those rows in this look.
+    pub rows_now: String,
     /// Holidays of the NSE, whose calendar decides the trading days.
     pub holidays: Arc<BTreeSet<NaiveDate>>,
 }
@@ -69,7 +75,8 @@ impl LedgerReader {
         let row = sqlx::query_file!(
             "src/ledger_state.sql",
             self.account.organization_id,
-            self.account.pseudo_account
+            self.account.pseudo_account,
+            &self.organizations
         )
         .fetch_one(&mut *self.transaction)
         .await?;
@@ -80,6 +87,9 @@ impl LedgerReader {
             prices_at: row.prices_at,
             is_of_this_server: row.is_of_this_server,
             snapshot: row.snapshot,
+            cached_sequence: row.cached_sequence.filter(|_| row.is_of_this_server),
+            are_rows_cached: row.cached_rows.as_ref() == Some(&row.rows_now),
+            rows_now: row.rows_now,
             holidays: Arc::new(row.holidays.into_iter().collect()),
         })
     }

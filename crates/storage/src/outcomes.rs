@@ -23,6 +23,15 @@ pub struct EndedJob<'a> {
     pub report: Option<&'a Value>,
 }
 
+/// What a run has put into Redis, for the next one to go on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedRows {
+    /// The versions of the rows beside orders.
+    pub versions: String,
+    /// The changes of orders that are in it.
+    pub changes: Vec<i64>,
+}
+
 /// How a job ended, as it is read back.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -42,7 +51,7 @@ pub struct Outcome {
 
 impl Storage {
     /// Writes the outcome of a run, releases its lease, forgets what was noted of its waits, and marks the external orders it announced: one statement,
-    /// the last of a run. An earlier `failed` or `expired` outcome of the same job, which was replayed, gives way to it; any
+    /// the last of a run. It remembers what the run has put into Redis (`None`: not all of the account). An earlier `failed` or `expired` outcome of the same job, which was replayed, gives way to it; any
     /// other stands.
     ///
     /// # Errors
@@ -54,6 +63,7 @@ impl Storage {
         forced: bool,
         checked_external: bool,
         announced: &[i32],
+        cached: Option<&CachedRows>,
     ) -> Result<(), StorageError> {
         let written = sqlx::query_file!(
             "src/finish_run.sql",
@@ -68,7 +78,9 @@ impl Storage {
             ended.report,
             forced,
             checked_external,
-            announced
+            announced,
+            cached.map(|cached| cached.versions.as_str()),
+            cached.map_or(&[][..], |cached| &cached.changes)
         )
         .fetch_optional(&self.pool)
         .await?;

@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use ledger::Account;
 
 use crate::bounded::Transaction;
-use crate::{Storage, StorageError};
+use crate::{Storage, StorageError, StrategyBook, families};
 
 /// A row as JSON text by its column names, with what the Redis layout sorts it by.
 #[derive(Debug, Clone)]
@@ -23,7 +26,7 @@ pub struct StoredRow {
 }
 
 /// Everything of one account that goes into Redis, read in one snapshot of the database.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AccountRows {
     /// `orders`, by id.
     pub orders: Vec<StoredRow>,
@@ -33,26 +36,33 @@ pub struct AccountRows {
     pub holdings: Vec<StoredRow>,
     /// The latest `margins` of each category.
     pub margins: Vec<StoredRow>,
+    /// The rows of its strategies, positions and holdings, as they were generated last.
+    pub strategies: BTreeMap<String, StrategyBook>,
+    /// The versions of all these rows but the orders: others when any was written.
+    pub versions: String,
+    /// When they were read, by PostgreSQL's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// The orders that are read.
+#[derive(Debug, Clone, Copy)]
+pub enum WantedOrders<'a> {
+    /// All of the account's.
+    All,
+    /// These.
+    These(&'a [i32]),
 }
 
 impl Storage {
     /// Reads the account's rows as Redis readers know them.
-    pub async fn account_rows(&self, account: &Account) -> Result<AccountRows, StorageError> {
+    pub async fn account_rows(
+        &self,
+        account: &Account,
+        wanted: WantedOrders<'_>,
+    ) -> Result<AccountRows, StorageError> {
         let organizations = self.organization_keys(account);
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let orders = sqlx::query_as!(
-            StoredRow,
-            r#"SELECT o.id::bigint AS "id!", o.status, o.instrument_key, NULL::text AS product, o.strategy_id,
-                      NULL::bigint AS quantity,
-                      (to_jsonb(o) - '{raw,line_digest,order_day,announced_at}'::text[])::text AS "json!"
-               FROM tradingdb.orders o
-               WHERE o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
-               ORDER BY o.id"#,
-            account.pseudo_account,
-            &organizations
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
+        let orders = order_rows(&mut transaction, account, &organizations, wanted).await?;
         let positions = position_rows(&mut transaction, account, &organizations).await?;
         let holdings = holding_rows(&mut transaction, account, &organizations).await?;
         let margins = sqlx::query_as!(
@@ -68,9 +78,63 @@ impl Storage {
         )
         .fetch_all(&mut *transaction)
         .await?;
+        let strategies = families::strategy_rows(&mut transaction, account).await?;
+        let read = sqlx::query!(
+            r#"SELECT clock_timestamp() AS "at!",
+                      (SELECT count(*) || ' ' || coalesce(sum(version), 0) FROM tradingdb.row_versions
+                       WHERE pseudo_account = $1 AND organization_id = ANY($2)) AS "versions!""#,
+            account.pseudo_account,
+            &organizations
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        Ok(AccountRows { orders, positions, holdings, margins })
+        let (versions, at) = (read.versions, read.at);
+        Ok(AccountRows { orders, positions, holdings, margins, strategies, versions, at })
     }
+}
+
+async fn order_rows(
+    transaction: &mut Transaction,
+    account: &Account,
+    organizations: &[String],
+    wanted: WantedOrders<'_>,
+) -> Result<Vec<StoredRow>, StorageError> {
+    let rows = match wanted {
+        WantedOrders::These([]) => Vec::new(),
+        WantedOrders::These(ids) => {
+            sqlx::query_as!(
+                StoredRow,
+                r#"SELECT o.id::bigint AS "id!", o.status, o.instrument_key, NULL::text AS product, o.strategy_id,
+                          NULL::bigint AS quantity,
+                          (to_jsonb(o) - '{raw,line_digest,order_day,announced_at}'::text[])::text AS "json!"
+                   FROM tradingdb.orders o
+                   WHERE o.id = ANY($3) AND o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
+                   ORDER BY o.id"#,
+                account.pseudo_account,
+                organizations,
+                ids
+            )
+            .fetch_all(&mut **transaction)
+            .await?
+        }
+        WantedOrders::All => {
+            sqlx::query_as!(
+                StoredRow,
+                r#"SELECT o.id::bigint AS "id!", o.status, o.instrument_key, NULL::text AS product, o.strategy_id,
+                          NULL::bigint AS quantity,
+                          (to_jsonb(o) - '{raw,line_digest,order_day,announced_at}'::text[])::text AS "json!"
+                   FROM tradingdb.orders o
+                   WHERE o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
+                   ORDER BY o.id"#,
+                account.pseudo_account,
+                organizations
+            )
+            .fetch_all(&mut **transaction)
+            .await?
+        }
+    };
+    Ok(rows)
 }
 
 /// The account's positions, by id.

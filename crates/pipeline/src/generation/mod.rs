@@ -12,7 +12,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ledger::{LedgerError, SAVED_VERSION};
 use storage::{
-    GeneratedRows, Lease, LedgerChanges, LedgerReader, LedgerState, Storage, StorageError, StoredRows,
+    GeneratedRows, Lease, LedgerChanges, LedgerReader, LedgerState, OrderWrites, Storage, StorageError,
+    StoredRows,
 };
 
 use self::folded::Work;
@@ -69,29 +70,43 @@ pub enum Generation {
     },
 }
 
-/// Brings positions and holdings up to date, as a step of a sync.
+/// What is new since Redis last had everything, as the generation found it.
+#[derive(Debug, Clone)]
+pub(crate) struct News {
+    /// The version of the snapshot that had everything else; `None`: all must be written.
+    pub(crate) since: Option<i64>,
+    /// How orders were written.
+    pub(crate) orders: OrderWrites,
+    /// Whether any other row was.
+    pub(crate) are_rows_new: bool,
+    /// The versions of those rows when it looked.
+    pub(crate) versions: String,
+    /// The changes of orders that it knows.
+    pub(crate) changes: Vec<i64>,
+    /// When it looked.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// Brings positions and holdings up to date, as a step of a sync. What is new for Redis is known only of one that succeeded.
 pub(crate) async fn generate(
     pipeline: &Pipeline,
     job: &SyncJob,
     lease: &Lease,
-) -> Result<GenerationReport, LeaseLost> {
+) -> Result<(GenerationReport, Option<News>), LeaseLost> {
     let last_generation = lease.last_generation_at;
     if !pipeline.settings.generation_enabled {
         let reason = "POSITION_GENERATION_ENABLED is false".to_owned();
-        return Ok(GenerationReport::Skipped { reason, last_generation });
+        return Ok((GenerationReport::Skipped { reason, last_generation }, None));
     }
     let wanted = Wanted { interval: pipeline.settings.generation_interval, force: job.force, as_of: None };
-    match regenerate(&pipeline.storage, lease, &wanted).await {
-        Ok(Generation::Current) => Ok(GenerationReport::Current { last_generation }),
-        Ok(Generation::Done { rows, orders, at }) => Ok(GenerationReport::Done {
-            positions: rows.positions,
-            holdings: rows.holdings,
-            orders,
-            at,
-            discrepancies: rows.discrepancies,
-        }),
+    match generate_with_news(&pipeline.storage, lease, &wanted).await {
+        Ok((Generation::Current, news)) => Ok((GenerationReport::Current { last_generation }, Some(news))),
+        Ok((Generation::Done { rows, orders, at }, news)) => {
+            let (positions, holdings, discrepancies) = (rows.positions, rows.holdings, rows.discrepancies);
+            Ok((GenerationReport::Done { positions, holdings, orders, at, discrepancies }, Some(news)))
+        }
         Err(GenerationError::Storage(StorageError::LeaseLost)) => Err(LeaseLost),
-        Err(error) => Ok(GenerationReport::Failed(chain(&error))),
+        Err(error) => Ok((GenerationReport::Failed(chain(&error)), None)),
     }
 }
 
@@ -105,18 +120,35 @@ pub async fn regenerate(
     lease: &Lease,
     wanted: &Wanted,
 ) -> Result<Generation, GenerationError> {
+    Ok(generate_with_news(storage, lease, wanted).await?.0)
+}
+
+async fn generate_with_news(
+    storage: &Storage,
+    lease: &Lease,
+    wanted: &Wanted,
+) -> Result<(Generation, News), GenerationError> {
     let Wanted { interval, force, as_of } = *wanted;
     let mut reader = storage.ledger_reader(&lease.account).await?;
     let at = as_of.unwrap_or(reader.as_of);
     reader.as_of = at;
     let state = reader.state().await?;
     let changes = reader.changes().await?;
+    let news = News {
+        // What is forced is written whatever is there.
+        since: state.cached_sequence.filter(|_| !force),
+        orders: changes.orders.clone(),
+        are_rows_new: !state.are_rows_cached,
+        versions: state.rows_now.clone(),
+        changes: changes.ids.clone(),
+        at,
+    };
     let is_due = state.prices_at.is_some()
         || state.whole_at.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval));
     let update = match () {
         () if force || needs_rebuild(&state, &changes, at) => None,
         () if changes.is_empty() && !is_due && !is_new_day(&mut reader, &state).await? => {
-            return Ok(Generation::Current);
+            return Ok((Generation::Current, news));
         }
         () => match update(&mut reader, &state, &changes, is_due).await {
             Err(GenerationError::Unreadable) => None,
@@ -152,7 +184,7 @@ pub async fn regenerate(
         version: SAVED_VERSION,
     };
     let rows = storage.store_book(lease, &rows).await?;
-    Ok(Generation::Done { rows, orders, at })
+    Ok((Generation::Done { rows, orders, at }, News { are_rows_new: true, ..news }))
 }
 
 /// Runs a calculation where it keeps no lease renewal and no other job waiting.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pipeline::Wanted;
+use storage::WantedOrders;
 
 use crate::desk::{Desk, WHEN_NEEDED};
 use crate::interleaved::{Random, seeds, write};
@@ -32,7 +33,7 @@ fn write_at(random: &mut Random, now: DateTime<Utc>) -> String {
 }
 
 async fn strategies(desk: &Desk) -> BTreeMap<String, [Vec<String>; 2]> {
-    let books = desk.storage.strategy_rows(&desk.account).await.unwrap();
+    let books = desk.storage.account_rows(&desk.account, WantedOrders::These(&[])).await.unwrap().strategies;
     let texts = |rows: &[serde_json::Value]| {
         let mut rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
         rows.sort();

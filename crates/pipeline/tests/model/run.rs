@@ -171,7 +171,7 @@ impl Call {
             Self::Finish { lease, job, retries, partial } => {
                 let status = if partial { "partial_success" } else { "success" };
                 let ended = ended(&job, retries, status, None);
-                kept(storage.finish_run(&lease, &ended, job.force, job.check_external, &[]).await)
+                kept(storage.finish_run(&lease, &ended, job.force, job.check_external, &[], None).await)
             }
             Self::Release(lease) => {
                 storage.release_lease(&lease).await.unwrap();

@@ -211,15 +211,15 @@ async fn an_external_order_is_announced_once_by_the_end_of_a_run() {
 
     // A run that dies before its end announces nothing; the same job again sees both.
     let again = bed.lease(&raghu(), "job-1").await;
-    let refused = bed.storage.finish_run(&lease, &success(&lease), false, true, &ids).await;
+    let refused = bed.storage.finish_run(&lease, &success(&lease), false, true, &ids, None).await;
     assert!(matches!(refused, Err(StorageError::LeaseLost)));
     assert_eq!(bed.storage.unannounced_orders(&raghu()).await.unwrap().len(), 2);
 
-    bed.storage.finish_run(&again, &success(&again), false, true, &ids[..1]).await.unwrap();
+    bed.storage.finish_run(&again, &success(&again), false, true, &ids[..1], None).await.unwrap();
     let left = bed.storage.unannounced_orders(&raghu()).await.unwrap();
     assert_eq!(left.iter().map(|order| order.id).collect::<Vec<_>>(), ids[1..]);
     let next = bed.lease(&raghu(), "job-2").await;
-    bed.storage.finish_run(&next, &success(&next), false, true, &ids).await.unwrap();
+    bed.storage.finish_run(&next, &success(&next), false, true, &ids, None).await.unwrap();
     assert!(bed.storage.unannounced_orders(&raghu()).await.unwrap().is_empty());
 }
 

@@ -24,7 +24,7 @@ async fn known(storage: &Storage) -> DueAccount {
 async fn sync(bed: &Bed, account: &Account, job: &str, status: &str) {
     let lease = bed.lease(account, job).await;
     let ended = EndedJob { status, ..success(&lease) };
-    bed.storage.finish_run(&lease, &ended, false, false, &[]).await.unwrap();
+    bed.storage.finish_run(&lease, &ended, false, false, &[], None).await.unwrap();
 }
 
 async fn fail(bed: &Bed, account: &Account, job: &str) {

@@ -110,7 +110,7 @@ async fn a_job_with_an_outcome_is_done() {
     let lease = bed.lease(&raghu(), "job-1").await;
     let report = json!({"status": "success", "positions": 3});
     let ended = EndedJob { report: Some(&report), retries: 2, ..success(&lease) };
-    bed.storage.finish_run(&lease, &ended, false, false, &[]).await.unwrap();
+    bed.storage.finish_run(&lease, &ended, false, false, &[], None).await.unwrap();
     let answer = bed.storage.lease_account(&request(&raghu(), "job-1")).await.unwrap();
     assert!(matches!(answer, LeaseAnswer::Done), "{answer:?}");
     let outcomes = bed.storage.outcomes(&["job-1".into(), "job-2".into()]).await.unwrap();
@@ -164,7 +164,8 @@ async fn a_job_that_ends_while_its_duplicate_waits_for_the_answer_is_done() {
     let bed = Bed::migrated().await;
     let lease = bed.lease(&raghu(), "job-1").await;
     let (storage, asked) = (bed.storage.clone(), bed.storage.clone());
-    let finishing = async move { storage.finish_run(&lease, &success(&lease), false, false, &[]).await };
+    let finishing =
+        async move { storage.finish_run(&lease, &success(&lease), false, false, &[], None).await };
     let asking = async move { asked.lease_account(&request(&raghu(), "job-1")).await };
     let (finished, answer) = in_turn(&bed, finishing, asking).await;
     finished.unwrap();
@@ -207,7 +208,7 @@ async fn a_run_whose_lease_another_took_writes_nothing_more() {
     nothing_can_be_written(&bed, &stale).await;
     // And the live one can.
     bed.storage.store_book(&live, &generated(&empty_book())).await.unwrap();
-    bed.storage.finish_run(&live, &success(&live), false, false, &[]).await.unwrap();
+    bed.storage.finish_run(&live, &success(&live), false, false, &[], None).await.unwrap();
     // After the end of the live run the stale one still cannot.
     nothing_can_be_written(&bed, &stale).await;
     nothing_can_be_written(&bed, &live).await;
@@ -233,7 +234,7 @@ async fn nothing_can_be_written(bed: &Bed, stale: &Lease) {
         bed.storage.store_differences(stale, &[]).await,
         bed.storage.note_login(stale, Some(("digest", "no"))).await,
         bed.storage.mark_external_check(stale).await,
-        bed.storage.finish_run(stale, &success(stale), true, true, &[]).await,
+        bed.storage.finish_run(stale, &success(stale), true, true, &[], None).await,
         bed.storage.renew_lease(stale, HOUR).await,
     ];
     for (number, refusal) in refusals.into_iter().enumerate() {
@@ -254,7 +255,7 @@ async fn ended_run(
     let lease = bed.lease(&raghu(), "run").await;
     let after = bed.storage.now().await.unwrap();
     let ended = EndedJob { status, ..success(&lease) };
-    bed.storage.finish_run(&lease, &ended, forced, external, &[]).await.unwrap();
+    bed.storage.finish_run(&lease, &ended, forced, external, &[], None).await.unwrap();
     [before, after]
 }
 
@@ -316,7 +317,7 @@ async fn a_superseded_job_gets_the_outcome_of_the_run_that_did_its_work() {
     let lease = bed.lease(&raghu(), "run").await;
     let report = json!({"positions": 3});
     let ended = EndedJob { report: Some(&report), ..success(&lease) };
-    bed.storage.finish_run(&lease, &ended, false, false, &[]).await.unwrap();
+    bed.storage.finish_run(&lease, &ended, false, false, &[], None).await.unwrap();
     let returned = bed.storage.record_superseded("job", &raghu(), "run", "worker-2").await.unwrap();
     assert_eq!(returned.as_ref(), Some(&report));
     let outcomes = bed.storage.outcomes(&["job".into()]).await.unwrap();

@@ -37,7 +37,7 @@ async fn a_replayed_job_that_failed_before_runs_and_its_success_is_the_outcome()
     let LeaseAnswer::Taken(lease) = answer else { panic!("{answer:?}") };
     let report = json!({"status": "success"});
     let ended = EndedJob { report: Some(&report), ..success(&lease) };
-    bed.storage.finish_run(&lease, &ended, false, false, &[]).await.unwrap();
+    bed.storage.finish_run(&lease, &ended, false, false, &[], None).await.unwrap();
     let outcome = bed.storage.outcome("job-1", &raghu).await.unwrap().unwrap();
     assert_eq!((outcome.status.as_str(), outcome.reason), ("success", None));
     assert_eq!(outcome.report, Some(report));
@@ -60,7 +60,7 @@ async fn the_late_failure_of_the_run_before_does_not_swallow_a_replay() {
 async fn a_success_stands_whatever_comes_later() {
     let (bed, raghu) = (Bed::migrated().await, raghu());
     let lease = bed.lease(&raghu, "job-1").await;
-    bed.storage.finish_run(&lease, &success(&lease), false, false, &[]).await.unwrap();
+    bed.storage.finish_run(&lease, &success(&lease), false, false, &[], None).await.unwrap();
     bed.storage.record_end(&failed(&raghu)).await.unwrap();
     assert_eq!(status(&bed).await, ("success".into(), None));
     assert_eq!(bed.sql("SELECT last_status FROM tradingdb.account_sync_state"), "success");
@@ -83,7 +83,7 @@ async fn a_replayed_job_that_is_superseded_is_failed_no_more() {
     bed.storage.record_end(&failed(&raghu)).await.unwrap();
     let at = bed.storage.now().await.unwrap();
     let other = bed.lease(&raghu, "job-2").await;
-    bed.storage.finish_run(&other, &success(&other), false, true, &[]).await.unwrap();
+    bed.storage.finish_run(&other, &success(&other), false, true, &[], None).await.unwrap();
     let answer = bed.storage.lease_account(&replayed(&raghu, at)).await.unwrap();
     let LeaseAnswer::Superseded { by } = answer else { panic!("{answer:?}") };
     bed.storage.record_superseded("job-1", &raghu, &by, "worker-1").await.unwrap();

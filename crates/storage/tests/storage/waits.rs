@@ -36,7 +36,7 @@ async fn the_end_of_a_job_however_it_ends_forgets_its_wait_and_no_other() {
     waits.push(wait(&asha, "ran", "queued", "enqueued"));
     bed.storage.note_waits(&waits).await.unwrap();
     let lease = bed.lease(&raghu, "ran").await;
-    bed.storage.finish_run(&lease, &success(&lease), false, false, &[]).await.unwrap();
+    bed.storage.finish_run(&lease, &success(&lease), false, false, &[], None).await.unwrap();
     assert_eq!(bed.sql(NOTED), "5");
     bed.storage.record_end(&ended(&raghu, "failed", "failed")).await.unwrap();
     bed.storage.record_end(&ended(&raghu, "expired", "expired")).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_run_that_lost_its_account_forgets_no_wait() {
     let lost = bed.lease(&raghu, "job-1").await;
     bed.lease(&raghu, "job-1").await;
     bed.storage.note_waits(&[wait(&raghu, "job-1", "parked", "held")]).await.unwrap();
-    bed.storage.finish_run(&lost, &success(&lost), false, false, &[]).await.unwrap_err();
+    bed.storage.finish_run(&lost, &success(&lost), false, false, &[], None).await.unwrap_err();
     assert_eq!(bed.sql(NOTED), "1");
 }
 
