@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::World;
 use serde_json::{Value, json};
-use testbed::Proxy;
+use testbed::{Proxy, RabbitMq};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -141,11 +141,15 @@ fn a_policy_that_drops_jobs_and_messages_that_go_nowhere_are_warnings() {
     world.vhost.publish("syncfleet.delay.1s", "nowhere", &json!({"delivery_mode": 2}), b"lost").unwrap();
     testbed::wait_until("the warnings", PATIENCE, || {
         let (findings, code) = doctor(&world);
-        let is_warning = |check: &str| {
-            findings.iter().any(|finding| finding["check"] == check && finding["status"] == "warning")
+        let warning = |check: &str| {
+            let found = findings.iter().find(|finding| finding["check"] == check)?;
+            (found["status"] == "warning").then(|| found["mend"].as_str().unwrap().to_owned())
         };
         assert_eq!(code, Some(0), "{findings:#?}");
-        is_warning("delivery_limit") && is_warning("delay_steps_routing")
+        warning("delivery_limit").is_some()
+            && warning("delay_steps_routing").is_some_and(|mend| {
+                mend.contains("[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].")
+            })
     });
 }
 
@@ -299,7 +303,11 @@ fn each_server_that_accepts_and_never_answers_is_told_and_the_others_are_looked_
         let (proxy, url) = Proxy::in_front_of(&world.variable(variable)).expect("a proxy");
         proxy.drop_packets();
         let (findings, code) = doctor(&world.with(variable, &url));
-        assert_eq!((code, &status(&findings, check)["status"]), (Some(1), &json!("serious")), "{findings:#?}");
+        assert_eq!(
+            (code, &status(&findings, check)["status"]),
+            (Some(1), &json!("serious")),
+            "{findings:#?}"
+        );
         for other in others {
             assert_eq!(status(&findings, other)["status"], "ok", "{variable}, {other}: {findings:#?}");
         }
@@ -352,4 +360,20 @@ fn what_was_found_before_rabbitmq_hung_is_kept_and_canaries_on_their_way_keep_th
     let found = world.vhost.api("GET", &format!("/api/queues/{}/{queue}", world.vhost.name()), None).unwrap();
     assert_eq!((&found["durable"], &found["type"]), (&json!(true), &json!("classic")), "{found}");
     assert!(found["arguments"]["x-expires"].as_u64().is_some(), "{found}");
+}
+
+#[test]
+fn a_rabbitmq_that_takes_no_messages_is_told_with_what_could_be_seen_all_the_same() {
+    let world = World::on_rabbitmq(RabbitMq::start().expect("a RabbitMQ"));
+    tick(&world);
+    let rabbitmq = world.rabbitmq.as_ref().expect("a RabbitMQ");
+    rabbitmq.set_memory_alarm(true).expect("an alarm");
+    let (findings, code) = doctor(&world);
+    rabbitmq.set_memory_alarm(false).expect("no alarm");
+    assert_eq!(code, Some(1));
+    assert_eq!(status(&findings, "topology")["status"], "ok", "{findings:#?}");
+    for check in ["rabbitmq_alarm", "rabbitmq_answers"] {
+        assert_eq!(status(&findings, check)["status"], "serious", "{findings:#?}");
+    }
+    assert_eq!(doctor(&world).1, Some(0), "once it is over");
 }
