@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use e2e::{World, fill, jsonl};
 use serde_json::{Value, json};
-use testbed::Process;
+use testbed::{Process, wait_until};
 
+const PATIENCE: Duration = Duration::from_secs(60);
 const HEADS: &str = "symbol,isin,trade_date,exchange,segment,series,trade_type,auction,quantity,price,trade_id,order_id,order_execution_time";
 
 #[test]
@@ -116,6 +117,21 @@ fn queue_status_lists_every_queue_before_any_worker_ever_ran() {
     assert_eq!(row("periodic")["ready"], 0);
     assert_eq!(row("periodic.dead")["ready"], 0);
     assert_eq!(row("syncfleet.delay.512s")["ready"], 0);
+}
+
+#[test]
+fn queue_status_tells_unacked_messages_and_rates_where_it_may_ask_for_them() {
+    let world = World::new();
+    let url = world.vhost.management_url().to_owned();
+    let world = world.with("RABBITMQ_MANAGEMENT_URL", &url);
+    world.syncfleet(&["sync", "Raghu"]).expect(0);
+    wait_until("what the management API tells", PATIENCE, || {
+        let answer = world.syncfleet(&["queue", "status", "--json"]).expect(0);
+        assert_eq!(answer.err, "", "it answers");
+        let rows = answer.json();
+        let is_told = |row: &Value| row["unacked"] == 0 && row["publish_rate"].is_number();
+        rows.as_array().unwrap().iter().all(is_told)
+    });
 }
 
 #[test]

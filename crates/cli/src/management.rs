@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use reqwest::StatusCode;
 use serde_json::Value;
+use tls::Certificates;
 use url::{Host, Url};
 
 use crate::servers::Servers;
@@ -36,11 +37,7 @@ impl Management {
         };
         (base.set_username("").and_then(|()| base.set_password(None)))
             .map_err(|()| "not an HTTP URL".to_owned())?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(servers.certificates.client_config()?)
-            .timeout(ANSWER_LIMIT)
-            .build()
-            .map_err(|error| pipeline::chain(&error))?;
+        let client = client(&servers.certificates)?;
         Ok(Some(Self { client, base, user, password, vhost: vhost_of(rabbit.as_ref()) }))
     }
 
@@ -103,6 +100,13 @@ impl Management {
     }
 }
 
+fn client(certificates: &Certificates) -> Result<reqwest::Client, String> {
+    (reqwest::Client::builder().tls_backend_preconfigured(certificates.client_config()?))
+        .timeout(ANSWER_LIMIT)
+        .build()
+        .map_err(|error| pipeline::chain(&error))
+}
+
 /// The first RabbitMQ URL; it was parsed before.
 fn first_url(servers: &Servers) -> Option<Url> {
     Url::parse(servers.settings.rabbitmq_url.expose().split(',').next()?.trim()).ok()
@@ -125,5 +129,52 @@ fn vhost_of(url: Option<&Url>) -> String {
     match path.strip_prefix('/') {
         None | Some("" | "/") => "/".to_owned(),
         Some(vhost) => decoded(vhost),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What RabbitMQ answers of `periodic`, of a queue that is not there, and of all queues at once: the last is not asked.
+    async fn answer(listener: TcpListener) {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap_or_default();
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let (status, body) = match path {
+                "/api/queues/a%2Fb/periodic?columns=name" => ("200 OK", r#"{"name":"periodic"}"#),
+                "/api/queues/a%2Fb/adhoc?columns=name" => {
+                    ("404 Not Found", r#"{"error":"Object Not Found","reason":"Not Found"}"#)
+                }
+                _ => ("404 Not Found", "<html>"),
+            };
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn each_queue_is_asked_for_by_itself_and_one_that_is_not_there_is_no_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(answer(listener));
+        let (user, password, vhost) = ("u".to_owned(), "p".to_owned(), "a/b".to_owned());
+        let client = client(&Certificates::default()).unwrap();
+        let management = Management { client, base, user, password, vhost };
+        let names = ["periodic", "adhoc"].map(str::to_owned);
+        let queues = management.queues(&names, Some("columns=name")).await;
+        assert_eq!(queues, Ok(vec![json!({"name": "periodic"})]));
+        // Not RabbitMQ's words: the URL leads somewhere else.
+        let elsewhere = management.queues(&["nowhere".to_owned()], Some("columns=name")).await;
+        assert!(elsewhere.is_err_and(|error| error.contains("404")));
+        assert!(management.is_local());
     }
 }
