@@ -59,11 +59,14 @@ BEGIN
         SELECT o AS old, n AS new, (SELECT count(*) FROM tradingdb.fills f WHERE f.order_id = coalesce(n.id, o.id)) AS fills,
                (o.pseudo_account, o.organization_id, o.exchange, o.symbol, o.instrument_key, o.isin, o.trade_type,
                 o.product_type, o.strategy_id, o.exchange_order_id, o.broker_order_id, o.exchange_time,
-                o.platform_time, o."timestamp", o.filled_quantity, o.average_price)
+                o.platform_time, o."timestamp", o.filled_quantity, o.average_price,
+                -- What positions and holdings have from their orders.
+                o.stock_broker, o.platform, o.trading_account, o.independent_exchange, o.independent_symbol)
                IS DISTINCT FROM
                (n.pseudo_account, n.organization_id, n.exchange, n.symbol, n.instrument_key, n.isin, n.trade_type,
                 n.product_type, n.strategy_id, n.exchange_order_id, n.broker_order_id, n.exchange_time,
-                n.platform_time, n."timestamp", n.filled_quantity, n.average_price) AS is_traded_otherwise
+                n.platform_time, n."timestamp", n.filled_quantity, n.average_price,
+                n.stock_broker, n.platform, n.trading_account, n.independent_exchange, n.independent_symbol) AS is_traded_otherwise
         FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
     ), changed AS (
         SELECT * FROM written w

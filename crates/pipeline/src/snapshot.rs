@@ -33,14 +33,17 @@ async fn try_to_store(
     news: Option<News>,
     force: bool,
 ) -> Result<(Stored, CachedRows), String> {
-    if let Some(news) = &news
+    let goes_on = news.as_ref().filter(|news| news.since.is_some());
+    if let Some(news) = goes_on
         && let Some(stored) = add(pipeline, lease, news).await?
     {
         return Ok(stored);
     }
+    // What could not be gone on from is not what it should be.
+    let is_damaged = goes_on.is_some_and(|news| matches!(news.orders, OrderWrites::New(_)));
     let rows = pipeline.storage.account_rows(&lease.account, WantedOrders::All).await;
     let (snapshot, versions) = snapshot_of(lease, rows.map_err(|error| chain(&error))?);
-    let stored = if force {
+    let stored = if force || is_damaged {
         pipeline.cache.rewrite_snapshot(&snapshot).await
     } else {
         pipeline.cache.write_snapshot(&snapshot).await

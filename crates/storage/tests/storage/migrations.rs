@@ -17,7 +17,7 @@ async fn an_empty_database_gets_every_table() {
     assert_eq!(storage.migrate().await.unwrap(), all());
     storage.check_migrated().await.unwrap();
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'tradingdb'";
-    assert_eq!(database.sql(tables).unwrap(), "25", "with the view executions");
+    assert_eq!(database.sql(tables).unwrap(), "26", "with the views executions and row_versions");
 }
 
 #[tokio::test]
