@@ -1,31 +1,169 @@
-//! Connections whose every answer has a time limit.
+//! Connections whose every answer has a time limit, in a pool that costs a statement nothing.
 //!
 //! A host that vanishes closes nothing: whoever waits for its answer would wait for as long as TCP does, a quarter of an hour,
 //! and longer where something between answers TCP in its place. sqlx has no limit of its own, so all statements go through here.
+//! Its pool asks a server for a sign of life whenever a connection comes back, which costs as much as most statements of a sync;
+//! this one asks only for those that have not been used for a second.
 
 use std::future::Future;
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult};
 use futures_util::future::BoxFuture;
-use futures_util::stream::{BoxStream, StreamExt as _, unfold};
-use sqlx::postgres::{PgPool, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Describe, Either, Execute, Executor, Postgres, SqlStr};
+use futures_util::stream::{self, BoxStream, StreamExt as _, unfold};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{ConnectOptions as _, Connection as _, Describe, Either, Execute, Executor, Postgres, SqlStr};
 
 /// How long PostgreSQL may take to answer: for the next row, or the end of a statement. A little longer than it lets a
 /// statement run ([`STATEMENT_TIMEOUT`](crate::pool)), so that its own word comes first.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// How long a caller waits for a connection before the server counts as away.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a connection may take to show that it leads somewhere.
+const PING_LIMIT: Duration = Duration::from_millis(1500);
+/// A connection that was in use so shortly before is lent without a look.
+const FRESH: Duration = Duration::from_secs(1);
+/// A connection this old makes room for a new one: what a server process keeps for it does not grow for ever.
+const LIFETIME: Duration = Duration::from_mins(30);
+/// A connection that nobody used for so long is closed.
+const IDLE_LIMIT: Duration = Duration::from_mins(10);
+/// How often it is looked for such.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
-/// A pool of such connections.
-#[derive(Clone, Debug)]
-pub(crate) struct Pool(pub(crate) PgPool);
+/// A pool of such connections. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: managed::Pool<Connector>,
+    looked: Arc<Mutex<Instant>>,
+}
 
-impl Deref for Pool {
-    type Target = PgPool;
+/// What makes the connections of a pool.
+pub(crate) struct Connector {
+    options: PgConnectOptions,
+}
 
-    fn deref(&self) -> &PgPool {
-        &self.0
+/// A connection.
+pub(crate) struct Session {
+    connection: PgConnection,
+    opened: Instant,
+    used: Instant,
+    /// A statement or a transaction has begun on it and not ended; where nobody waits for its end any more it is of no use.
+    is_busy: bool,
+}
+
+impl managed::Manager for Connector {
+    type Type = Session;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<Session, sqlx::Error> {
+        let connection = self.options.connect().await?;
+        let now = Instant::now();
+        Ok(Session { connection, opened: now, used: now, is_busy: false })
+    }
+
+    async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        if session.is_busy || session.opened.elapsed() > LIFETIME {
+            return Err(RecycleError::message("not to be used again"));
+        }
+        if session.used.elapsed() > FRESH {
+            let pong = tokio::time::timeout(PING_LIMIT, session.connection.ping()).await;
+            pong.map_err(|_| RecycleError::message("no sign of life"))??;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// After the end of a statement: one that PostgreSQL refused leaves a connection as good as before.
+    fn ended<T>(&mut self, ended: &Result<T, sqlx::Error>) {
+        self.used = Instant::now();
+        let is_refused = |error: &sqlx::Error| {
+            use sqlx::Error as E;
+            let database = matches!(error, E::Database(error) if !error.code().is_some_and(|code| code.starts_with("57")));
+            database || matches!(error, E::RowNotFound | E::ColumnDecode { .. } | E::Decode(_) | E::Encode(_))
+        };
+        self.is_busy = ended.as_ref().is_err_and(|error| !is_refused(error));
+    }
+}
+
+impl Pool {
+    /// At most `max` connections by these options; nothing is opened yet.
+    pub(crate) fn new(options: PgConnectOptions, max: u32) -> Self {
+        let connections = managed::Pool::builder(Connector { options })
+            .max_size(usize::try_from(max).unwrap_or(usize::MAX))
+            .wait_timeout(Some(ACQUIRE_LIMIT))
+            .create_timeout(Some(ACQUIRE_LIMIT))
+            // Each look has its own.
+            .recycle_timeout(None)
+            .runtime(deadpool::Runtime::Tokio1)
+            .build();
+        // It fails only for time limits without a runtime.
+        let connections = connections.unwrap_or_else(|error| unreachable!("{error}"));
+        Self { connections, looked: Arc::new(Mutex::new(Instant::now())) }
+    }
+
+    /// Connections that are open, those of them that nobody uses, and the most there may be.
+    pub(crate) fn size(&self) -> (usize, usize, usize) {
+        let status = self.connections.status();
+        (status.size, status.available, status.max_size)
+    }
+
+    /// Begins a transaction by a statement such as `BEGIN`. Dropped while that is on its way, it is rolled back as at any
+    /// other time.
+    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Transaction, sqlx::Error> {
+        let mut session = self.lend().await?;
+        session.is_busy = true;
+        let mut transaction = Transaction(Within(Some(session)));
+        answered(sqlx::raw_sql(statement).execute(transaction.connection()?)).await?;
+        Ok(transaction)
+    }
+
+    /// A connection out of the pool, which is closed when its user drops it.
+    pub(crate) async fn take(&self) -> Result<PgConnection, sqlx::Error> {
+        Ok(Object::take(self.lend().await?).connection)
+    }
+
+    async fn lend(&self) -> Result<Object<Connector>, sqlx::Error> {
+        self.close_idle();
+        self.connections.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
+            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => sqlx::Error::PoolClosed,
+        })
+    }
+
+    fn close_idle(&self) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.elapsed() > LOOK_EVERY {
+            *looked = Instant::now();
+            drop(looked);
+            self.connections.retain(|session, _| session.used.elapsed() < IDLE_LIMIT);
+        }
+    }
+
+    async fn run<'q, T, E>(
+        &self,
+        query: E,
+        run: impl AsyncFnOnce(&mut PgConnection, E) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error>
+    where
+        E: 'q,
+    {
+        let mut session = self.lend().await?;
+        session.is_busy = true;
+        let ended = run(&mut session.connection, query).await;
+        session.ended(&ended);
+        ended
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The options know the password.
+        f.debug_struct("Pool").field("size", &self.size()).finish_non_exhaustive()
     }
 }
 
@@ -33,18 +171,48 @@ impl Deref for Pool {
 #[derive(Debug)]
 pub(crate) struct Transaction(Within);
 
-/// What a transaction's statements run on.
-#[derive(Debug)]
-pub(crate) struct Within(sqlx::Transaction<'static, Postgres>);
+/// What a transaction's statements run on. Empty only once it has ended.
+pub(crate) struct Within(Option<Object<Connector>>);
 
 impl Transaction {
-    pub(crate) fn new(begun: sqlx::Transaction<'static, Postgres>) -> Self {
-        Self(Within(begun))
+    /// Commits. Where no answer comes it may have happened or not.
+    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        answered(sqlx::raw_sql("COMMIT").execute(self.connection()?)).await?;
+        if let Some(mut session) = self.0.0.take() {
+            session.ended(&Ok(()));
+        }
+        Ok(())
     }
 
-    /// Commits. Where no answer comes it may have happened or not.
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        answered(self.0.0.commit()).await
+    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.0.connection()
+    }
+}
+
+impl Within {
+    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.0.as_mut().map(|session| &mut session.connection).ok_or(sqlx::Error::WorkerCrashed)
+    }
+}
+
+impl std::fmt::Debug for Within {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Within").field("has_ended", &self.0.is_none()).finish()
+    }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        let Some(mut session) = self.0.take() else { return };
+        // Without a runtime, or where it does not answer, the connection goes and PostgreSQL rolls back.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return drop(Object::take(session)) };
+        runtime.spawn(async move {
+            let rolling_back = sqlx::raw_sql("ROLLBACK").execute(&mut session.connection);
+            match tokio::time::timeout(PING_LIMIT, rolling_back).await {
+                Ok(ended) => session.ended(&ended),
+                Err(_) => drop(Object::take(session)),
+            }
+        });
     }
 }
 
@@ -62,55 +230,105 @@ impl DerefMut for Transaction {
     }
 }
 
-/// sqlx's own way to run a statement, with the limit: the same for the pool and for a transaction.
-macro_rules! executor {
-    ($bounded:ty, $self:ident => $inner:expr) => {
-        impl<'c> Executor<'c> for $bounded {
-            type Database = Postgres;
+/// On a connection of the pool, which is free again when all rows have come.
+impl<'c> Executor<'c> for &'c Pool {
+    type Database = Postgres;
 
-            fn fetch_many<'e, 'q: 'e, E>(
-                $self,
-                query: E,
-            ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
-            where
-                'c: 'e,
-                E: 'q + Execute<'q, Postgres>,
-            {
-                each_answered($inner.fetch_many(query))
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let all = self.run(query, async |connection, query| {
+            let mut rows = Vec::new();
+            let mut stream = each_answered(connection.fetch_many(query));
+            while let Some(row) = stream.next().await {
+                rows.push(row?);
             }
+            Ok(rows)
+        });
+        stream::once(all)
+            .flat_map(|rows| match rows {
+                Ok(rows) => stream::iter(rows.into_iter().map(Ok).collect::<Vec<_>>()),
+                Err(error) => stream::iter(vec![Err(error)]),
+            })
+            .boxed()
+    }
 
-            fn fetch_optional<'e, 'q: 'e, E>($self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
-            where
-                'c: 'e,
-                E: 'q + Execute<'q, Postgres>,
-            {
-                Box::pin(answered($inner.fetch_optional(query)))
-            }
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(self.run(query, async |connection, query| answered(connection.fetch_optional(query)).await))
+    }
 
-            fn prepare_with<'e>(
-                $self,
-                sql: SqlStr,
-                parameters: &'e [PgTypeInfo],
-            ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
-            where
-                'c: 'e,
-            {
-                Box::pin(answered($inner.prepare_with(sql, parameters)))
-            }
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(self.run(sql, async |connection, sql| answered(connection.prepare_with(sql, parameters)).await))
+    }
 
-            // The trait's own, for sqlx's macros.
-            fn describe<'e>($self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
-            where
-                'c: 'e,
-            {
-                Box::pin(answered($inner.describe(sql)))
-            }
-        }
-    };
+    // The trait's own, for sqlx's macros.
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(self.run(sql, async |connection, sql| answered(connection.describe(sql)).await))
+    }
 }
 
-executor!(&'c Pool, self => (&self.0));
-executor!(&'c mut Within, self => (&mut *self.0));
+impl<'c> Executor<'c> for &'c mut Within {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        match self.connection() {
+            Ok(connection) => each_answered(connection.fetch_many(query)),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move { answered(self.connection()?.fetch_optional(query)).await })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { answered(self.connection()?.prepare_with(sql, parameters)).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { answered(self.connection()?.describe(sql)).await })
+    }
+}
 
 /// Waits for one answer.
 pub(crate) async fn answered<T>(

@@ -1,17 +1,16 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger::Account;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tls::Certificates;
 
 use crate::StorageError;
-use crate::bounded::{Pool, Transaction, answered};
+use crate::bounded::{Pool, Transaction};
 use crate::encryption;
 
 /// The migrations of `migrations/`, compiled in.
@@ -20,13 +19,6 @@ pub fn migrator() -> &'static Migrator {
     &MIGRATOR
 }
 
-/// How long a caller waits for a connection before the server counts as away.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may take to show that it leads somewhere: one whose host is gone says nothing at all, and sqlx
-/// would wait for it as long as TCP does, a quarter of an hour, while it holds its place in the pool.
-const PING_TIMEOUT: Duration = Duration::from_millis(1500);
-/// A connection that was in use so shortly before is lent without a look.
-const FRESH: Duration = Duration::from_secs(1);
 /// No statement of ours takes this long; one that does is stuck and is ended by the server.
 const STATEMENT_TIMEOUT: &str = "18s";
 
@@ -52,7 +44,7 @@ pub struct Storage {
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The pool knows the password.
-        f.debug_struct("Storage").field("connections", &self.pool.size()).finish_non_exhaustive()
+        f.debug_struct("Storage").field("pool", &self.pool).finish_non_exhaustive()
     }
 }
 
@@ -86,17 +78,9 @@ impl Storage {
             .options(GONE_CLIENT);
         // What a statement costs is for metrics; a log line with its whole text helps nobody.
         let options = options.disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, found| {
-                Box::pin(async move { Ok(found.idle_for < FRESH || leads_somewhere(connection).await) })
-            })
-            .after_release(|connection, _| Box::pin(async move { Ok(leads_somewhere(connection).await) }))
-            .connect_lazy_with(options);
+        let pool = Pool::new(options, max_connections);
         let default_organization = default_organization.into();
-        Ok(Self { pool: Pool(pool), default_organization, born: Arc::default() })
+        Ok(Self { pool, default_organization, born: Arc::default() })
     }
 
     /// PostgreSQL's clock: the only one that decides about ticks, leases and ages.
@@ -113,11 +97,11 @@ impl Storage {
     /// [`StorageError::Migration`] names the migration; those before it stay done.
     pub async fn migrate(&self) -> Result<usize, StorageError> {
         let before = self.applied_migrations().await?;
-        let mut connection = self.pool.acquire().await?;
+        // Not one of the pool's: its time limit goes.
+        let mut connection = self.pool.take().await?;
         // An index over a large table may take longer than any statement of ours may.
-        sqlx::query!("SET statement_timeout = 0").execute(&mut *connection).await?;
-        let migrated = migrator().run(&mut *connection).await;
-        // Not back into the pool: its time limit is gone.
+        sqlx::query!("SET statement_timeout = 0").execute(&mut connection).await?;
+        let migrated = migrator().run(&mut connection).await;
         connection.close().await?;
         migrated?;
         Ok(self.applied_migrations().await?.saturating_sub(before))
@@ -153,19 +137,13 @@ impl Storage {
     }
 
     /// Begins a transaction that is rolled back whenever its caller is dropped.
-    ///
-    /// Not `PgPool::begin`: dropped while `BEGIN` is on its way, it leaves a connection in a transaction that nobody knows of
-    /// (sqlx 0.9.0, issue 4385). Whoever is lent that one next writes into it, and what is written is lost with it. Here
-    /// another task waits for the answer.
     pub(crate) async fn begin(&self) -> Result<Transaction, StorageError> {
         self.begin_with("BEGIN").await
     }
 
     /// As [`Storage::begin`], by a statement that says more.
     pub(crate) async fn begin_with(&self, statement: &'static str) -> Result<Transaction, StorageError> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { answered(pool.begin_with(statement)).await }).await;
-        Ok(Transaction::new(begun.map_err(|_| sqlx::Error::WorkerCrashed)??))
+        Ok(self.pool.begin(statement).await?)
     }
 
     /// The account of a row: an absent organization is the default one.
@@ -184,8 +162,4 @@ impl Storage {
         }
         keys
     }
-}
-
-async fn leads_somewhere(connection: &mut PgConnection) -> bool {
-    matches!(tokio::time::timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }

@@ -14,9 +14,7 @@ pub struct PoolUse {
 impl Storage {
     /// The connections of this program, as they are now. Asks nobody.
     pub fn pool_use(&self) -> PoolUse {
-        let open = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
-        let idle = self.pool.num_idle();
-        let max = usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX);
+        let (open, idle, max) = self.pool.size();
         PoolUse { in_use: open.saturating_sub(idle), idle, max }
     }
 }
