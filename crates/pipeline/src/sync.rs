@@ -126,6 +126,7 @@ impl Pipeline {
         step::run(step::span!("compare"), comparison, |ended| step::told(ended, |()| Ok("done"))).await?;
         progress.at("redis_sync");
         let begun = Instant::now();
+        let is_all_told = news.as_ref().is_some_and(|news| !news.has_unannounced);
         let storing = snapshot::store(self, lease, news, job.force);
         let (stored, cached) =
             step::run(step::span!("snapshot"), storing, |(report, _)| snapshot_told(report)).await;
@@ -150,7 +151,7 @@ impl Pipeline {
             return Ok(RunEnd::Failed { error, retry_after, report: Box::new(report) });
         }
         progress.at("notification");
-        self.tell_and_finish(job, lease, report, cached.as_ref()).await
+        self.tell_and_finish(job, lease, report, is_all_told, cached.as_ref()).await
     }
 
     async fn tell_and_finish(
@@ -158,17 +159,24 @@ impl Pipeline {
         job: &SyncJob,
         lease: &Lease,
         mut report: Report,
+        is_all_told: bool,
         cached: Option<&CachedRows>,
     ) -> Result<RunEnd, LeaseLost> {
-        // What another run is about to replace must not be told.
-        match self.storage.renew_lease(lease, LEASE_HOLD).await {
-            Ok(()) => {}
-            Err(StorageError::LeaseLost) => return Err(LeaseLost),
-            Err(error) => return Ok(failed("Outcome not stored", &error, report)),
+        // What another run is about to replace must not be told. A lease that is young is nobody else's yet.
+        if lease.taken.elapsed() >= LEASE_RENEWAL {
+            match self.storage.renew_lease(lease, LEASE_HOLD).await {
+                Ok(()) => {}
+                Err(StorageError::LeaseLost) => return Err(LeaseLost),
+                Err(error) => return Ok(failed("Outcome not stored", &error, report)),
+            }
         }
-        let external = match self.storage.unannounced_orders(&job.account).await {
-            Ok(external) => external,
-            Err(error) => return Ok(failed("Outcome not stored", &error, report)),
+        let external = if is_all_told {
+            Vec::new()
+        } else {
+            match self.storage.unannounced_orders(&job.account).await {
+                Ok(external) => external,
+                Err(error) => return Ok(failed("Outcome not stored", &error, report)),
+            }
         };
         report.external_orders = external.len();
         let begun = Instant::now();

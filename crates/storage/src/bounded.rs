@@ -131,7 +131,9 @@ impl Pool {
         self.connections.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
-            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => sqlx::Error::PoolClosed,
+            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                sqlx::Error::PoolClosed
+            }
         })
     }
 
@@ -274,7 +276,9 @@ impl<'c> Executor<'c> for &'c Pool {
     where
         'c: 'e,
     {
-        Box::pin(self.run(sql, async |connection, sql| answered(connection.prepare_with(sql, parameters)).await))
+        Box::pin(
+            self.run(sql, async |connection, sql| answered(connection.prepare_with(sql, parameters)).await),
+        )
     }
 
     // The trait's own, for sqlx's macros.

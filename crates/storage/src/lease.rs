@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use ledger::Account;
@@ -48,6 +48,8 @@ pub struct Lease {
     pub last_generation_at: Option<DateTime<Utc>>,
     /// Runs of this job that ended with the death of their worker.
     pub crashes: u32,
+    /// When it was taken, by the clock of this process.
+    pub taken: Instant,
 }
 
 /// What became of a request for a lease.
@@ -77,6 +79,12 @@ pub enum LeaseAnswer {
 impl Storage {
     /// Takes the account for one run, unless the job is done, superseded, or another live run holds it.
     pub async fn lease_account(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer, StorageError> {
+        if !request.redelivered
+            && request.replayed_at.is_none()
+            && let Some(lease) = self.take_free_account(request).await?
+        {
+            return Ok(LeaseAnswer::Taken(lease));
+        }
         let account = request.account;
         let mut transaction = self.begin().await?;
         // A statement does not see what was written elsewhere while it waited for a row: the next one does.
@@ -170,6 +178,34 @@ impl Storage {
             started_at: taken.started_at,
             last_generation_at: taken.last_generation_at,
             crashes,
+            taken: Instant::now(),
+        }))
+    }
+
+    /// What nearly every job comes to, in one statement.
+    async fn take_free_account(&self, request: &LeaseRequest<'_>) -> Result<Option<Lease>, StorageError> {
+        let account = request.account;
+        let taken = sqlx::query_file!(
+            "src/take_free_account.sql",
+            account.organization_id,
+            account.pseudo_account,
+            request.job_id,
+            request.worker,
+            request.hold.as_secs_f64(),
+            request.enqueued_at,
+            request.force,
+            request.check_external
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(taken.map(|taken| Lease {
+            account: account.clone(),
+            job_id: request.job_id.to_owned(),
+            fence: taken.fence,
+            started_at: taken.started_at,
+            last_generation_at: taken.last_generation_at,
+            crashes: 0,
+            taken: Instant::now(),
         }))
     }
 

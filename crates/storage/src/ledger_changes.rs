@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use ledger::Name;
 
-use crate::{LedgerReader, Storage, StorageError};
+use crate::{LedgerReader, LedgerState, Storage, StorageError};
 
 /// So many changes at once are a history: reading everything anew costs less.
 const CHANGES_MAX: usize = 5_000;
@@ -49,15 +49,9 @@ impl LedgerChanges {
 }
 
 impl LedgerReader {
-    /// What changed since the last generation.
-    pub async fn changes(&mut self) -> Result<LedgerChanges, StorageError> {
-        let ids = sqlx::query_scalar!(
-            "SELECT id FROM tradingdb.order_changes WHERE pseudo_account = $1 AND organization_id = ANY($2) ORDER BY id",
-            self.account.pseudo_account,
-            &self.organizations
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?;
+    /// What changed since the last generation, which left this state behind.
+    pub async fn changes(&mut self, state: &LedgerState) -> Result<LedgerChanges, StorageError> {
+        let ids = state.changes.clone();
         let all = ids.len() > CHANGES_MAX;
         let mut changes = LedgerChanges { ids, all, ..LedgerChanges::default() };
         if all {
@@ -66,7 +60,9 @@ impl LedgerReader {
         if !all && !changes.ids.is_empty() {
             self.order_changes(&mut changes).await?;
         }
-        self.reference_changes(&mut changes).await?;
+        if state.has_reference_changes {
+            self.reference_changes(&mut changes).await?;
+        }
         Ok(changes)
     }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Account;
+use sqlx::PgExecutor;
 
 use crate::bounded::Transaction;
 use crate::{Storage, StorageError};
@@ -20,6 +21,14 @@ pub struct LedgerReader {
 /// What the last generation of an account left behind.
 #[derive(Debug, Clone)]
 pub struct LedgerState {
+    /// When it was read, by PostgreSQL's clock.
+    pub now: DateTime<Utc>,
+    /// The changes of orders, fills and lots that no generation has taken in.
+    pub changes: Vec<i64>,
+    /// Instruments, corporate actions or holidays were changed since the last generation; maybe none of the account's.
+    pub has_reference_changes: bool,
+    /// There are external orders of which nobody was told.
+    pub has_unannounced: bool,
     /// The form its families are saved in; `None` before the first generation.
     pub version: Option<i32>,
     /// When something dated in the future comes to exist.
@@ -67,31 +76,48 @@ impl Storage {
         let (account, organizations) = (account.clone(), self.organization_keys(account));
         Ok(LedgerReader { transaction, account, organizations, as_of })
     }
+
+    /// What the last generation of an account left behind, and whether anything is new since: enough where nothing is.
+    pub async fn ledger_state(&self, account: &Account) -> Result<LedgerState, StorageError> {
+        read_state(&self.pool, account, &self.organization_keys(account)).await
+    }
+}
+
+async fn read_state(
+    executor: impl PgExecutor<'_>,
+    account: &Account,
+    organizations: &[String],
+) -> Result<LedgerState, StorageError> {
+    let row = sqlx::query_file!(
+        "src/ledger_state.sql",
+        account.organization_id,
+        account.pseudo_account,
+        organizations
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(LedgerState {
+        now: row.now,
+        version: row.ledger_version,
+        rebuild_at: row.ledger_rebuild_at,
+        whole_at: row.ledger_whole_at,
+        prices_at: row.prices_at,
+        is_of_this_server: row.is_of_this_server,
+        snapshot: row.snapshot,
+        changes: row.changes,
+        has_reference_changes: row.has_reference_changes,
+        has_unannounced: row.has_unannounced,
+        cached_sequence: row.cached_sequence.filter(|_| row.is_of_this_server),
+        are_rows_cached: row.cached_rows.as_ref() == Some(&row.rows_now),
+        rows_now: row.rows_now,
+        holidays: Arc::new(row.holidays.into_iter().collect()),
+    })
 }
 
 impl LedgerReader {
-    /// What the last generation left behind.
+    /// What the last generation left behind, and whether anything is new since.
     pub async fn state(&mut self) -> Result<LedgerState, StorageError> {
-        let row = sqlx::query_file!(
-            "src/ledger_state.sql",
-            self.account.organization_id,
-            self.account.pseudo_account,
-            &self.organizations
-        )
-        .fetch_one(&mut *self.transaction)
-        .await?;
-        Ok(LedgerState {
-            version: row.ledger_version,
-            rebuild_at: row.ledger_rebuild_at,
-            whole_at: row.ledger_whole_at,
-            prices_at: row.prices_at,
-            is_of_this_server: row.is_of_this_server,
-            snapshot: row.snapshot,
-            cached_sequence: row.cached_sequence.filter(|_| row.is_of_this_server),
-            are_rows_cached: row.cached_rows.as_ref() == Some(&row.rows_now),
-            rows_now: row.rows_now,
-            holidays: Arc::new(row.holidays.into_iter().collect()),
-        })
+        read_state(&mut *self.transaction, &self.account, &self.organizations).await
     }
 
     /// The days its rows are of: the account's, then its strategies'.

@@ -1,6 +1,15 @@
 -- A snapshot from the future is another server's: the database was restored from a dump, and "since then" means
 -- nothing there.
-SELECT s.ledger_version, s.ledger_rebuild_at, s.ledger_whole_at, s.prices_at,
+SELECT clock_timestamp() AS "now!",
+       ARRAY(SELECT id FROM tradingdb.order_changes
+             WHERE pseudo_account = $2 AND organization_id = ANY($3) ORDER BY id) AS "changes!",
+       EXISTS (SELECT FROM tradingdb.reference_changes c
+               WHERE c.changed_by >= pg_snapshot_xmin(s.ledger_snapshot)
+                 AND NOT pg_visible_in_snapshot(c.changed_by, s.ledger_snapshot)) AS "has_reference_changes!",
+       EXISTS (SELECT FROM tradingdb.orders o
+               WHERE o.pseudo_account = $2 AND coalesce(o.organization_id, '') = ANY($3)
+                 AND o.source = 'EXTERNAL' AND o.announced_at IS NULL) AS "has_unannounced!",
+       s.ledger_version, s.ledger_rebuild_at, s.ledger_whole_at, s.prices_at,
        coalesce(pg_snapshot_xmax(s.ledger_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()), false)
            AS "is_of_this_server!",
        pg_current_snapshot()::text AS "snapshot!",

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ledger::{LedgerError, SAVED_VERSION};
+use ledger::{LedgerError, SAVED_VERSION, ist};
 use storage::{
     GeneratedRows, Lease, LedgerChanges, LedgerReader, LedgerState, OrderWrites, Storage, StorageError,
     StoredRows,
@@ -83,8 +83,24 @@ pub(crate) struct News {
     pub(crate) versions: String,
     /// The changes of orders that it knows.
     pub(crate) changes: Vec<i64>,
+    /// There are external orders of which nobody was told.
+    pub(crate) has_unannounced: bool,
     /// When it looked.
     pub(crate) at: DateTime<Utc>,
+}
+
+impl News {
+    fn of(state: &LedgerState, orders: OrderWrites, at: DateTime<Utc>) -> Self {
+        Self {
+            since: state.cached_sequence,
+            orders,
+            are_rows_new: !state.are_rows_cached,
+            versions: state.rows_now.clone(),
+            changes: state.changes.clone(),
+            has_unannounced: state.has_unannounced,
+            at,
+        }
+    }
 }
 
 /// Brings positions and holdings up to date, as a step of a sync. What is new for Redis is known only of one that succeeded.
@@ -129,22 +145,21 @@ async fn generate_with_news(
     wanted: &Wanted,
 ) -> Result<(Generation, News), GenerationError> {
     let Wanted { interval, force, as_of } = *wanted;
+    if !force && as_of.is_none() {
+        let state = storage.ledger_state(&lease.account).await?;
+        if is_current(&state, interval) {
+            return Ok((Generation::Current, News::of(&state, OrderWrites::default(), state.now)));
+        }
+    }
     let mut reader = storage.ledger_reader(&lease.account).await?;
     let at = as_of.unwrap_or(reader.as_of);
     reader.as_of = at;
     let state = reader.state().await?;
-    let changes = reader.changes().await?;
-    let news = News {
-        // What is forced is written whatever is there.
-        since: state.cached_sequence.filter(|_| !force),
-        orders: changes.orders.clone(),
-        are_rows_new: !state.are_rows_cached,
-        versions: state.rows_now.clone(),
-        changes: changes.ids.clone(),
-        at,
-    };
-    let is_due = state.prices_at.is_some()
-        || state.whole_at.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval));
+    let changes = reader.changes(&state).await?;
+    let mut news = News::of(&state, changes.orders.clone(), at);
+    // What is forced is written whatever is there.
+    news.since = news.since.filter(|_| !force);
+    let is_due = is_due(&state, at, interval);
     let update = match () {
         () if force || needs_rebuild(&state, &changes, at) => None,
         () if changes.is_empty() && !is_due && !is_new_day(&mut reader, &state).await? => {
@@ -199,6 +214,21 @@ async fn everything(reader: &mut LedgerReader, state: &LedgerState) -> Result<Up
     let work = rebuild_all(reader, state).await?;
     let days = work.days(&BTreeMap::new(), [].into_iter(), &state.holidays, reader.as_of);
     Ok(Update { work, days, is_whole: true })
+}
+
+/// Whether there is certainly nothing to do. A day of India's on which every row was looked at brings no other trading day.
+fn is_current(state: &LedgerState, interval: Duration) -> bool {
+    state.changes.is_empty()
+        && !state.has_reference_changes
+        && !needs_rebuild(state, &LedgerChanges::default(), state.now)
+        && !is_due(state, state.now, interval)
+        && state.whole_at.is_some_and(|last| ist::day_of(last) == ist::day_of(state.now))
+}
+
+/// Whether every row is to be looked at.
+fn is_due(state: &LedgerState, at: DateTime<Utc>, interval: Duration) -> bool {
+    state.prices_at.is_some()
+        || state.whole_at.is_none_or(|last| (at - last).to_std().is_ok_and(|age| age >= interval))
 }
 
 /// Whether what is stored cannot be gone on from.

@@ -9,7 +9,8 @@ use crate::support::{Bed, SBIN, empty_book, generated, raghu};
 
 async fn changes(bed: &Bed) -> LedgerChanges {
     let mut reader = bed.storage.ledger_reader(&raghu()).await.unwrap();
-    let changes = reader.changes().await.unwrap();
+    let state = reader.state().await.unwrap();
+    let changes = reader.changes(&state).await.unwrap();
     reader.end().await.unwrap();
     changes
 }
@@ -17,7 +18,8 @@ async fn changes(bed: &Bed) -> LedgerChanges {
 /// As a generation leaves it that took in all there is: one family, of SBIN.
 async fn take_in(bed: &Bed) {
     let mut reader = bed.storage.ledger_reader(&raghu()).await.unwrap();
-    let (changes, state) = (reader.changes().await.unwrap(), reader.state().await.unwrap());
+    let state = reader.state().await.unwrap();
+    let changes = reader.changes(&state).await.unwrap();
     reader.end().await.unwrap();
     let names = [Name::Key(SBIN.to_owned()), Name::Isin("INE062A01020".to_owned())];
     let family = NewFamily {
