@@ -102,7 +102,8 @@ impl<'a> Fleet<'a> {
     /// An error unless every job so far ended well.
     pub(crate) fn all_succeeded(&self) -> Result<()> {
         let others = self.database.sql(
-            "SELECT status, count(*) FROM tradingdb.sync_outcomes WHERE status <> 'success' GROUP BY status",
+            "SELECT status, left((report -> 'errors')::text, 300), count(*) FROM tradingdb.sync_outcomes WHERE status <> 'success'
+             GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5",
         )?;
         ensure!(others.is_empty(), "jobs that did not end well, which says nothing about speed: {others}");
         Ok(())

@@ -1,3 +1,5 @@
+use super::Arguments;
+
 /// How much is measured.
 pub(crate) struct Size {
     /// Those that count; one more warms up.
@@ -16,9 +18,20 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    pub(crate) fn of(quick: bool) -> Self {
-        match quick {
-            false => Self {
+    pub(crate) fn of(arguments: &Arguments) -> Self {
+        match (arguments.tiny, arguments.quick) {
+            (true, _) => Self {
+                rounds: 1,
+                accounts: 10,
+                orders: 20,
+                long_accounts: 2,
+                long_orders: 2000,
+                noops: 1000,
+                celery_noops: 100,
+                many_accounts: 1000,
+                many_jobs: 100,
+            },
+            (false, false) => Self {
                 rounds: 5,
                 accounts: 1000,
                 orders: 200,
@@ -29,7 +42,7 @@ impl Size {
                 many_accounts: 100_000,
                 many_jobs: 100_000,
             },
-            true => Self {
+            (false, true) => Self {
                 rounds: 2,
                 accounts: 300,
                 orders: 200,
