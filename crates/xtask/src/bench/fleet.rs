@@ -31,6 +31,8 @@ impl<'a> Fleet<'a> {
         let vhost = Vhost::create_on(&servers.rabbitmq.url(), &servers.rabbitmq.management_url())?;
         let fleet = Self { stage, database, vhost };
         fleet.syncfleet(&["migrate"])?;
+        // Accounts are called the same in every part: what is left of one would be newer than anything of the next.
+        servers.redis.command("FLUSHDB")?;
         Ok(fleet)
     }
 
