@@ -10,8 +10,6 @@ use super::stage::{Stage, rust_peer};
 /// Milliseconds from a job's enqueueing to its notification that half of all jobs, and all but one in a hundred, may take.
 const P50: f64 = 10.0;
 const P99: f64 = 50.0;
-/// Of an even pace in each round.
-const SECONDS: f64 = 10.0;
 
 /// From enqueueing to notification, at half of what the worker can do.
 pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
@@ -19,7 +17,7 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     // Once to have positions, once to know the load.
     ground.ours(false, None)?;
     let pace = ground.ours(false, None)? / 2.0;
-    let count = (pace * SECONDS).ceil();
+    let count = (pace * size.pace_seconds).ceil();
     let mut command = rust_peer("pace")?;
     command.args([ground.amqp_url(), format!("{count}"), format!("{pace}"), size.accounts.to_string()]);
     let (mut p50, mut p99) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use testbed::{Process, wait_until};
@@ -52,20 +52,17 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
 }
 
 /// Starts a beat, which finds a tick to publish, and ends it afterwards. Seconds from the claim of the tick to the last
-/// confirm, by PostgreSQL's clock, and the most memory that it had.
+/// confirm, and the most memory that it had.
 fn tick(fleet: &Fleet, accounts: usize) -> Result<(f64, f64)> {
     fleet.database.sql("TRUNCATE tradingdb.ticks")?;
     let mut command = fleet.command("syncfleet-beat");
     // The tick after the first one is hours away.
     command.env("SYNC_INTERVAL_SECONDS", "86400");
-    let begun = std::time::Instant::now();
     let beat = Process::spawn(command)?;
-    let published = || {
-        fleet
-            .database
-            .sql("SELECT accounts FROM tradingdb.ticks WHERE published_at IS NOT NULL")
-            .unwrap_or_default()
-    };
+    let ask = |query: &str| fleet.database.sql(query).unwrap_or_default();
+    wait_until("a claimed tick", PATIENCE, || !ask("SELECT 1 FROM tradingdb.ticks").is_empty());
+    let begun = Instant::now();
+    let published = || ask("SELECT accounts FROM tradingdb.ticks WHERE published_at IS NOT NULL");
     wait_until("a published tick", PATIENCE, || !published().is_empty());
     let seconds = begun.elapsed().as_secs_f64();
     let peak = peak_mb(&beat)?;

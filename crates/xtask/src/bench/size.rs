@@ -15,6 +15,8 @@ pub(crate) struct Size {
     pub(crate) many_accounts: usize,
     /// Jobs after which a worker has what it will ever have.
     pub(crate) many_jobs: usize,
+    /// Of an even pace.
+    pub(crate) pace_seconds: f64,
 }
 
 impl Size {
@@ -30,6 +32,7 @@ impl Size {
                 celery_noops: 100,
                 many_accounts: 1000,
                 many_jobs: 100,
+                pace_seconds: 1.0,
             },
             (false, false) => Self {
                 rounds: 5,
@@ -41,6 +44,7 @@ impl Size {
                 celery_noops: 10_000,
                 many_accounts: 100_000,
                 many_jobs: 100_000,
+                pace_seconds: 10.0,
             },
             (false, true) => Self {
                 rounds: 2,
@@ -52,6 +56,7 @@ impl Size {
                 celery_noops: 3000,
                 many_accounts: 10_000,
                 many_jobs: 3000,
+                pace_seconds: 4.0,
             },
         }
     }
