@@ -19,7 +19,8 @@ async fn main() -> Result<(), Error> {
     empty(&channel, QUEUE).await?;
     publish(&channel, QUEUE, count).await?;
     channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    let consume = channel.basic_consume(QUEUE.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+    let consume =
+        channel.basic_consume(QUEUE.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
     let mut deliveries = consume.await?;
     let mut begun = None;
     for number in 1..=count {

@@ -21,7 +21,8 @@ async fn main() -> Result<(), Error> {
     let (rate, accounts): (f64, usize) = (word(3)?.parse()?, word(4)?.parse()?);
     let (connection, publishing) = channel(&url).await?;
     let consuming = connection.create_channel().await?;
-    let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    let options =
+        QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
     let queue = consuming.queue_declare("".into(), options, FieldTable::default()).await?;
     let name = queue.name().clone();
     let bind = consuming.queue_bind(
@@ -45,7 +46,8 @@ async fn main() -> Result<(), Error> {
             // Before it is sent, and confirms are not awaited here: they would slow the pace.
             sent.send((format!("account.acct-{account:06}.sync_completed"), Instant::now()))?;
             let options = BasicPublishOptions::default();
-            let published = publishing.basic_publish("".into(), "periodic".into(), options, &body, properties);
+            let published =
+                publishing.basic_publish("".into(), "periodic".into(), options, &body, properties);
             drop(published.await?);
         }
         Ok::<_, Error>(())

@@ -29,7 +29,9 @@ async fn main() -> Result<(), peers::Error> {
     for number in 0..count {
         app.send_task(noop::new("org1".to_owned(), format!("acct-{number:06}"))).await?;
     }
-    tokio::spawn(async move { app.consume_from(&[QUEUE]).await });
-    until_done(count).await;
-    Ok(())
+    // Not a task of its own: its future may not change threads.
+    tokio::select! {
+        ended = app.consume_from(&[QUEUE]) => Err(format!("it consumes no more: {ended:?}").into()),
+        () = until_done(count) => Ok(()),
+    }
 }
