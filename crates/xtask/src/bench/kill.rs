@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -19,7 +20,9 @@ const TRIES: usize = 20;
 /// How long jobs take that a worker had when it was killed.
 pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let fleet = Fleet::new(stage)?;
-    fleet.fill(size.accounts, 1, size.orders)?;
+    // As many as two workers run at once, of a history that takes a while: no job waits behind others, only for its worker.
+    let accounts = 2 * 4 * available_parallelism().map_or(1, usize::from);
+    fleet.fill(accounts, 1, size.long_orders)?;
     fleet.settle()?;
     let survivor = fleet.worker(&[("WORKER_NAME", "survivor")])?;
     let mut seconds = Vec::new();
@@ -39,11 +42,10 @@ fn round(fleet: &Fleet, survivor: &Process) -> Result<f64> {
         fleet.enqueue(true)?;
         victim.cont()?;
         survivor.cont()?;
-        wait_until("a job of the victim", PATIENCE, || has_done_any(fleet, "victim"));
+        wait_until("a job of the victim", PATIENCE, || !held(fleet).is_empty());
         let killed = Instant::now();
         victim.kill()?;
-        let had =
-            ids(fleet, "SELECT lease_job FROM tradingdb.account_sync_state WHERE lease_worker = 'victim'")?;
+        let had = held(fleet);
         let done = || ids(fleet, "SELECT sync_id FROM tradingdb.sync_outcomes").unwrap_or_default();
         wait_until("the end of the victim's jobs", PATIENCE, || had.is_subset(&done()));
         let took = killed.elapsed().as_secs_f64();
@@ -55,9 +57,10 @@ fn round(fleet: &Fleet, survivor: &Process) -> Result<f64> {
     bail!("a worker could not be killed in the middle of a job")
 }
 
-fn has_done_any(fleet: &Fleet, worker: &str) -> bool {
-    let query = format!("SELECT 1 FROM tradingdb.sync_outcomes WHERE worker = '{worker}' LIMIT 1");
-    fleet.database.sql(&query).is_ok_and(|found| !found.is_empty())
+/// The jobs that the victim runs, or ran when it died.
+fn held(fleet: &Fleet) -> BTreeSet<String> {
+    let query = "SELECT lease_job FROM tradingdb.account_sync_state WHERE lease_worker = 'victim'";
+    ids(fleet, query).unwrap_or_default()
 }
 
 fn ids(fleet: &Fleet, query: &str) -> Result<BTreeSet<String>> {

@@ -19,7 +19,9 @@ async fn main() -> Result<(), Error> {
     empty(&channel, QUEUE).await?;
     publish(&channel, QUEUE, count).await?;
     let config = Config::default().queue(QUEUE).prefetch_count(PREFETCH).quorum(true);
-    let backend = AmqpBackend::<serde_json::Value>::new_from_addr(&url)?.with_config(config);
+    let mut backend = AmqpBackend::<serde_json::Value>::new_from_addr(&url)?.with_config(config);
+    // Version 1.0.0 panics if it consumes before it has published: only that opens its channel.
+    backend.push(serde_json::Value::Null).await?;
     let worker = WorkerBuilder::new("bench").backend(backend).build(noop);
     tokio::spawn(worker.run());
     until_done(count).await;
