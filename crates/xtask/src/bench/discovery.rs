@@ -24,8 +24,7 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     };
     let [long, short] = &fleets;
     let measured = in_turn(size.rounds, &mut [&mut |_| seconds(long), &mut |_| seconds(short)])?;
-    let short = format!("a tenth of the {} orders", accounts * LONG);
-    let short = (short.as_str(), measured[1].as_slice());
+    let short = ("a tenth of the orders", measured[1].as_slice());
     Ok(vec![Row::versus(Part::Discovery.name(), "s", Better::Less, &measured[0], short, Some(0.5))])
 }
 

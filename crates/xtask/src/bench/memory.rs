@@ -36,7 +36,7 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
         }
     }
     let (early, late) = (early.unwrap_or(f64::NAN), megabytes(&worker, "VmRSS")?);
-    let growth = named(Part::Memory, &format!("after {} jobs", size.many_jobs));
+    let growth = named(Part::Memory, "after many jobs");
     Ok(vec![
         Row::within(&named(Part::Memory, "by default"), "MB", by_default, BY_DEFAULT),
         Row::within(&named(Part::Memory, &format!("at {MANY}")), "MB", with_many, WITH_MANY),

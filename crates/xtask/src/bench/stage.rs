@@ -96,6 +96,7 @@ pub(crate) fn bench(package: &str, name: &str) -> Result<Command> {
         "--bench",
         name,
         "--no-run",
+        "--quiet",
         "--message-format=json-render-diagnostics",
     ]);
     let output = build.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
@@ -113,7 +114,7 @@ pub(crate) fn bench(package: &str, name: &str) -> Result<Command> {
 pub(crate) fn rust_peer(name: &str) -> Result<Command> {
     let target = folder().join("peers");
     let manifest = sources().join("peers/Cargo.toml");
-    let mut build = cargo(&["build", "--release", "--locked", "--bin", name, "--manifest-path"]);
+    let mut build = cargo(&["build", "--quiet", "--release", "--locked", "--bin", name, "--manifest-path"]);
     run_command(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
     Ok(clean(&target.join("release").join(name)))
 }

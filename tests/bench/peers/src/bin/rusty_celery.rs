@@ -1,6 +1,8 @@
 //! Jobs that do nothing, by rusty-celery. It cannot declare a quorum queue, nor wait for confirms: a classic queue, which is
 //! less than the others have. `rusty_celery URL COUNT`
 
+#![allow(non_local_definitions, reason = "its macro is older than the lint")]
+
 use celery::prelude::*;
 use lapin::options::QueueDeleteOptions;
 use peers::{arguments, channel, done, until_done};
