@@ -1,10 +1,9 @@
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use testbed::{Process, binary};
+use testbed::{Process, binary, python_environment};
 
 use crate::World;
 use crate::world::{Answer, answer};
@@ -91,35 +90,8 @@ impl Python {
 
 /// The programs of a virtual environment in `target`, which the first test to ask makes of these requirements.
 pub(crate) fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
-    let read = requirements.iter().map(fs::read_to_string).collect::<Result<String, _>>();
-    let wanted = read.map_err(|error| error.to_string())?;
     let program = binary("syncfleet").map_err(|error| error.to_string())?;
     let target = program.parent().and_then(Path::parent).ok_or("no target folder")?;
-    let folder = target.join(name);
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let (marker, environment) = (folder.join("installed"), folder.join("environment"));
-    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-        return Ok(environment.join("bin"));
-    }
-    let python = ["-m", "venv", "--clear"].map(str::to_owned);
-    run(Command::new("python3").args(python).arg(&environment))?;
-    let pip = environment.join("bin/python");
-    let mut install = Command::new(pip);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    for file in requirements {
-        install.args(["-r", file]);
-    }
-    run(&mut install)?;
-    fs::write(&marker, wanted).map_err(|error| error.to_string())?;
-    Ok(environment.join("bin"))
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim())),
-    }
+    let requirements: Vec<&Path> = requirements.iter().map(Path::new).collect();
+    python_environment(&target.join(name), &requirements).map_err(|error| error.to_string())
 }

@@ -27,9 +27,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Measure, and print figures.
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measure the whole product against its peers and limits, or one thing apart.
+    Bench(bench::Arguments),
     /// Blow a storm of faults over a real fleet, and count what became of everything.
     Chaos(chaos::Arguments),
     /// Show the whole way once: real servers, a beat, two workers, one tick, tables.
@@ -55,7 +54,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
-        Task::Bench(bench) => bench::run(&bench),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Chaos(arguments) => chaos::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Lint => lint::run(),

@@ -1,0 +1,139 @@
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::Value;
+use testbed::{Postgres, psql, python_environment};
+
+use crate::servers::Servers;
+use crate::workspace::{cargo, metadata, root, run as run_command};
+
+/// The servers, which all contenders share, and the programs.
+pub(crate) struct Stage {
+    pub(crate) servers: Servers,
+    /// Of ours, optimised.
+    programs: PathBuf,
+    /// Of Python, with the peer's packages.
+    python: PathBuf,
+}
+
+impl Stage {
+    /// Builds and installs whatever is measured, and starts the servers.
+    pub(crate) fn set() -> Result<Self> {
+        let programs = programs()?;
+        let (python, servers) = thread::scope(|scope| {
+            let python = scope.spawn(|| {
+                let requirements = sources().join("requirements.txt");
+                python_environment(&folder().join("python"), &[&requirements])
+            });
+            let servers = Servers::start(Postgres::start_durable, false);
+            (python.join(), servers)
+        });
+        let servers = servers?;
+        let python = python.map_err(|_| anyhow!("the installation of the peer panicked"))?;
+        let python = python.context("the peer cannot be installed: it needs Python and its package index")?;
+        for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+            let value = psql(&servers.postgres.url(), &["-c", &format!("SHOW {setting}")])?;
+            ensure!(value == "on", "PostgreSQL's {setting} is {value}: its figures would say nothing");
+        }
+        Ok(Self { servers, programs, python })
+    }
+
+    /// One of our programs, with nothing of the user's settings.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        clean(&self.programs.join(name))
+    }
+
+    /// A program of the Python environment, such as `python` or `celery`.
+    pub(crate) fn python(&self, name: &str) -> Command {
+        let mut command = clean(&self.python.join(name));
+        command.env("PYTHONPATH", sources()).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder());
+        command
+    }
+
+    /// A script of `tests/bench`.
+    pub(crate) fn script(&self, name: &str) -> Command {
+        let mut command = self.python("python");
+        command.arg(sources().join(name));
+        command
+    }
+
+    /// Writes what is dirty, so that no contender pays for the one before.
+    pub(crate) fn checkpoint(&self) -> Result<()> {
+        psql(&self.servers.postgres.url(), &["-c", "CHECKPOINT"])?;
+        Ok(())
+    }
+}
+
+/// Runs a command to its end and returns what it printed.
+pub(crate) fn answer(command: &mut Command) -> Result<String> {
+    let name = PathBuf::from(command.get_program());
+    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    let line = format!("{} {}", name.file_name().unwrap_or_default().display(), words.join(" "));
+    let output = command.output().with_context(|| format!("cannot run {line}"))?;
+    ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr).trim_end());
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// Where results go, and whatever the peers need.
+pub(crate) fn folder() -> PathBuf {
+    root().join("target/bench")
+}
+
+/// Where the peers' sources are.
+pub(crate) fn sources() -> PathBuf {
+    root().join("tests/bench")
+}
+
+/// A benchmark of one of our crates, built.
+pub(crate) fn bench(package: &str, name: &str) -> Result<Command> {
+    let mut build = cargo(&[
+        "bench",
+        "-p",
+        package,
+        "--bench",
+        name,
+        "--no-run",
+        "--quiet",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let output = build.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "the benchmark {name} of {package} does not build");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let executable = messages.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_it = message["target"]["name"] == name && message["target"]["kind"][0] == "bench";
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    });
+    Ok(clean(&executable.with_context(|| format!("cargo has built no benchmark {name}"))?))
+}
+
+/// A program of `tests/bench/peers`, built; they have a lock file and a target folder of their own.
+pub(crate) fn rust_peer(name: &str) -> Result<Command> {
+    let target = folder().join("peers");
+    let manifest = sources().join("peers/Cargo.toml");
+    let mut build = cargo(&["build", "--quiet", "--release", "--locked", "--bin", name, "--manifest-path"]);
+    run_command(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
+    Ok(clean(&target.join("release").join(name)))
+}
+
+/// Where our programs are: those that somebody else has built, or optimised ones.
+fn programs() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(testbed::BIN_DIR) {
+        println!("the programs in {} are measured, whatever they are", folder.display());
+        return Ok(folder.into());
+    }
+    println!("building the programs, optimised");
+    run_command(&mut cargo(&["build", "--release", "-p", "worker", "-p", "beat", "-p", "cli"]))?;
+    let metadata = metadata()?;
+    let target = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
+    Ok(Path::new(target).join("release"))
+}
+
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
+    command
+}
