@@ -62,15 +62,10 @@ pub struct LedgerDays {
     pub day_before: NaiveDate,
 }
 
-/// Planning the view `executions` takes longer than reading a new order through it; all statements have a plan that is good
-/// for any parameters (`tests/storage/plans.rs`).
-const BEGIN: &str =
-    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan";
-
 impl Storage {
     /// Begins a look at an account.
     pub async fn ledger_reader(&self, account: &Account) -> Result<LedgerReader, StorageError> {
-        let mut transaction = self.begin_with(BEGIN).await?;
+        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let as_of =
             sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut *transaction).await?;
         let (account, organizations) = (account.clone(), self.organization_keys(account));

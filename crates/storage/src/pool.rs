@@ -72,6 +72,10 @@ impl Storage {
                 ("statement_timeout", STATEMENT_TIMEOUT),
                 ("TimeZone", "UTC"),
                 ("search_path", "public"),
+                // A plan lives as long as its connection: one that was made while a table was empty would scan it ever after.
+                // Every statement here has an index to go by, and a plan good for any parameters (`tests/storage/plans.rs`).
+                ("enable_seqscan", "off"),
+                ("plan_cache_mode", "force_generic_plan"),
                 // Of a transaction that was dropped before or after its end: nothing to do about it, and nothing to read.
                 ("client_min_messages", "error"),
             ])
