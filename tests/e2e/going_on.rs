@@ -9,11 +9,11 @@ const ROOT: &str = "trade_data:default:Raghu:";
 
 /// Everything of the account in Redis but the record of the sync, lists as JSON.
 fn keys(world: &World) -> BTreeMap<String, Value> {
-    let names = world.redis.command(&format!("KEYS {ROOT}*")).unwrap();
+    let names = world.redis.command(&format!("KEYS {ROOT}*")).expect("the keys");
     let names = names.lines().filter(|name| name.starts_with(ROOT) && *name != format!("{ROOT}snapshot"));
     names
         .map(|name| {
-            let value = world.redis.command(&format!("GET {name}")).unwrap();
+            let value = world.redis.command(&format!("GET {name}")).expect("a value");
             (
                 name.to_owned(),
                 serde_json::from_str(&value).unwrap_or_else(|error| panic!("{name}: {error}: {value}")),
@@ -23,9 +23,9 @@ fn keys(world: &World) -> BTreeMap<String, Value> {
 }
 
 fn setex_calls(world: &World) -> u64 {
-    let stats = world.redis.command("INFO commandstats").unwrap();
+    let stats = world.redis.command("INFO commandstats").expect("statistics");
     let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_setex:calls="));
-    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    calls.and_then(|calls| calls.split(',').next()).map_or(0, |calls| calls.parse().expect("a number"))
 }
 
 /// An account that a worker syncs, and what it trades.

@@ -9,7 +9,7 @@ use crate::support::{all, ask, cluster, cluster_reader, order, position, reader,
 
 /// What an account's sync stores, without what it says of itself.
 fn rows_of(mut keys: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    keys.remove("snapshot").unwrap();
+    keys.remove("snapshot").expect("a record");
     keys
 }
 

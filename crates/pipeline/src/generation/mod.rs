@@ -90,9 +90,11 @@ pub(crate) struct News {
 }
 
 impl News {
-    fn of(state: &LedgerState, orders: OrderWrites, at: DateTime<Utc>) -> Self {
+    fn of(state: &LedgerState, lease: &Lease, orders: OrderWrites, at: DateTime<Utc>) -> Self {
+        // A run in between may have been of a program that takes changes in and does not know what they are for Redis.
+        let was_last = |sequence: &i64| *sequence == lease.fence - 1;
         Self {
-            since: state.cached_sequence,
+            since: state.cached_sequence.filter(was_last),
             orders,
             are_rows_new: !state.are_rows_cached,
             versions: state.rows_now.clone(),
@@ -148,7 +150,7 @@ async fn generate_with_news(
     if !force && as_of.is_none() {
         let state = storage.ledger_state(&lease.account).await?;
         if is_current(&state, interval) {
-            return Ok((Generation::Current, News::of(&state, OrderWrites::default(), state.now)));
+            return Ok((Generation::Current, News::of(&state, lease, OrderWrites::default(), state.now)));
         }
     }
     let mut reader = storage.ledger_reader(&lease.account).await?;
@@ -156,7 +158,7 @@ async fn generate_with_news(
     reader.as_of = at;
     let state = reader.state().await?;
     let changes = reader.changes(&state).await?;
-    let mut news = News::of(&state, changes.orders.clone(), at);
+    let mut news = News::of(&state, lease, changes.orders.clone(), at);
     // What is forced is written whatever is there.
     news.since = news.since.filter(|_| !force);
     let is_due = is_due(&state, at, interval);
