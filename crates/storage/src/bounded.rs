@@ -22,10 +22,6 @@ use sqlx::{ConnectOptions as _, Connection as _, Describe, Either, Execute, Exec
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// How long a caller waits for a connection before the server counts as away.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
-/// How long a server may take to start again, of that: a restart costs no job its attempt.
-const START_LIMIT: Duration = Duration::from_secs(4);
-/// Between two tries meanwhile.
-const START_PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection may take to show that it leads somewhere.
 const PING_LIMIT: Duration = Duration::from_millis(1500);
 /// A connection that was in use so shortly before is lent without a look.
@@ -63,15 +59,7 @@ impl managed::Manager for Connector {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Session, sqlx::Error> {
-        let begun = Instant::now();
-        let connection = loop {
-            match self.options.connect().await {
-                Err(error) if is_starting(&error) && begun.elapsed() < START_LIMIT => {
-                    tokio::time::sleep(START_PAUSE).await;
-                }
-                connected => break connected?,
-            }
-        };
+        let connection = self.options.connect().await?;
         let now = Instant::now();
         Ok(Session { connection, opened: now, used: now, is_busy: false })
     }
@@ -85,19 +73,6 @@ impl managed::Manager for Connector {
             pong.map_err(|_| RecycleError::message("no sign of life"))??;
         }
         Ok(())
-    }
-}
-
-/// Whether nobody listens, or who listens takes no connections yet.
-fn is_starting(error: &sqlx::Error) -> bool {
-    use io::ErrorKind as K;
-    match error {
-        sqlx::Error::Io(error) => {
-            matches!(error.kind(), K::ConnectionRefused | K::ConnectionAborted | K::ConnectionReset)
-        }
-        // cannot_connect_now
-        sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
-        _ => false,
     }
 }
 
