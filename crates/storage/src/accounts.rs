@@ -97,11 +97,15 @@ impl AccountScan {
 impl Storage {
     /// Notes since when accounts are due that were never synced: each with the instant from which its first job may run. An
     /// instant that is noted already stands.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] within half a second where a run is about to write one of them: a tick waits for none.
     pub async fn note_due(&self, accounts: &[(&Account, DateTime<Utc>)]) -> Result<(), StorageError> {
         let organizations: Vec<String> =
             accounts.iter().map(|(account, _)| account.organization_id.clone()).collect();
         let names: Vec<String> = accounts.iter().map(|(account, _)| account.pseudo_account.clone()).collect();
         let since: Vec<DateTime<Utc>> = accounts.iter().map(|(_, since)| *since).collect();
+        let mut transaction = self.begin_with("BEGIN; SET LOCAL lock_timeout = '500ms'").await?;
         sqlx::query!(
             "INSERT INTO tradingdb.account_sync_state AS s (organization_id, pseudo_account, due_since)
              SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]) ORDER BY 1, 2
@@ -111,8 +115,9 @@ impl Storage {
             &names,
             &since
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(())
     }
 

@@ -179,3 +179,17 @@ async fn connections_are_counted_as_they_are_lent() {
         storage.pool_use().idle == 1 && storage.pool_use().in_use == 0
     });
 }
+
+#[tokio::test]
+async fn a_note_of_since_when_an_account_is_due_waits_for_no_run_that_writes_it() {
+    let (bed, raghu) = (Bed::migrated().await, raghu());
+    let due = bed.storage.now().await.unwrap();
+    let writing = "INSERT INTO tradingdb.account_sync_state (organization_id, pseudo_account) VALUES ('default', 'Raghu')";
+    let run = bed.database.hold(writing).unwrap();
+    let begun = std::time::Instant::now();
+    let error = bed.storage.note_due(&[(&raghu, due)]).await.unwrap_err();
+    assert!(matches!(error, storage::StorageError::Unavailable(_)), "{error:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    drop(run);
+    bed.storage.note_due(&[(&raghu, due)]).await.unwrap();
+}
