@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use ledger::{Account, Assignment, Evidence};
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{Storage, StorageError};
 
 impl Storage {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use ledger::{Book, Holding, Name, Position};
 use serde_json::{Value, json};
 
-use crate::bounded::Transaction;
 use crate::families::{self, NewFamily};
+use crate::transaction::Transaction;
 use crate::{Lease, LedgerDays, Storage, StorageError};
 
 /// What a generation made, ready to replace what it was made from.

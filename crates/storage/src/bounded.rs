@@ -7,7 +7,6 @@
 
 use std::future::Future;
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,11 +46,11 @@ pub(crate) struct Connector {
 
 /// A connection.
 pub(crate) struct Session {
-    connection: PgConnection,
+    pub(crate) connection: PgConnection,
     opened: Instant,
     used: Instant,
     /// A statement or a transaction has begun on it and not ended; where nobody waits for its end any more it is of no use.
-    is_busy: bool,
+    pub(crate) is_busy: bool,
 }
 
 impl managed::Manager for Connector {
@@ -78,7 +77,7 @@ impl managed::Manager for Connector {
 
 impl Session {
     /// After the end of a statement: one that PostgreSQL refused leaves a connection as good as before.
-    fn ended<T>(&mut self, ended: &Result<T, sqlx::Error>) {
+    pub(crate) fn ended<T>(&mut self, ended: &Result<T, sqlx::Error>) {
         self.used = Instant::now();
         let is_refused = |error: &sqlx::Error| {
             use sqlx::Error as E;
@@ -111,22 +110,13 @@ impl Pool {
         (status.size, status.available, status.max_size)
     }
 
-    /// Begins a transaction by a statement such as `BEGIN`. Dropped while that is on its way, it is rolled back as at any
-    /// other time.
-    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Transaction, sqlx::Error> {
-        let mut session = self.lend().await?;
-        session.is_busy = true;
-        let mut transaction = Transaction(Within(Some(session)));
-        answered(sqlx::raw_sql(statement).execute(transaction.connection()?)).await?;
-        Ok(transaction)
-    }
-
     /// A connection out of the pool, which is closed when its user drops it.
     pub(crate) async fn take(&self) -> Result<PgConnection, sqlx::Error> {
         Ok(Object::take(self.lend().await?).connection)
     }
 
-    async fn lend(&self) -> Result<Object<Connector>, sqlx::Error> {
+    /// A connection, free again when it is dropped.
+    pub(crate) async fn lend(&self) -> Result<Object<Connector>, sqlx::Error> {
         self.close_idle();
         self.connections.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
@@ -166,69 +156,6 @@ impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The options know the password.
         f.debug_struct("Pool").field("size", &self.size()).finish_non_exhaustive()
-    }
-}
-
-/// A transaction on such a connection, rolled back if it is dropped.
-#[derive(Debug)]
-pub(crate) struct Transaction(Within);
-
-/// What a transaction's statements run on. Empty only once it has ended.
-pub(crate) struct Within(Option<Object<Connector>>);
-
-impl Transaction {
-    /// Commits. Where no answer comes it may have happened or not.
-    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        answered(sqlx::raw_sql("COMMIT").execute(self.connection()?)).await?;
-        if let Some(mut session) = self.0.0.take() {
-            session.ended(&Ok(()));
-        }
-        Ok(())
-    }
-
-    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.0.connection()
-    }
-}
-
-impl Within {
-    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.0.as_mut().map(|session| &mut session.connection).ok_or(sqlx::Error::WorkerCrashed)
-    }
-}
-
-impl std::fmt::Debug for Within {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Within").field("has_ended", &self.0.is_none()).finish()
-    }
-}
-
-impl Drop for Within {
-    fn drop(&mut self) {
-        let Some(mut session) = self.0.take() else { return };
-        // Without a runtime, or where it does not answer, the connection goes and PostgreSQL rolls back.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return drop(Object::take(session)) };
-        runtime.spawn(async move {
-            let rolling_back = sqlx::raw_sql("ROLLBACK").execute(&mut session.connection);
-            match tokio::time::timeout(PING_LIMIT, rolling_back).await {
-                Ok(ended) => session.ended(&ended),
-                Err(_) => drop(Object::take(session)),
-            }
-        });
-    }
-}
-
-impl Deref for Transaction {
-    type Target = Within;
-
-    fn deref(&self) -> &Within {
-        &self.0
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut Within {
-        &mut self.0
     }
 }
 
@@ -290,50 +217,6 @@ impl<'c> Executor<'c> for &'c Pool {
     }
 }
 
-impl<'c> Executor<'c> for &'c mut Within {
-    type Database = Postgres;
-
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        match self.connection() {
-            Ok(connection) => each_answered(connection.fetch_many(query)),
-            Err(error) => stream::iter([Err(error)]).boxed(),
-        }
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        Box::pin(async move { answered(self.connection()?.fetch_optional(query)).await })
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move { answered(self.connection()?.prepare_with(sql, parameters)).await })
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move { answered(self.connection()?.describe(sql)).await })
-    }
-}
-
 /// Waits for one answer.
 pub(crate) async fn answered<T>(
     answer: impl Future<Output = Result<T, sqlx::Error>>,
@@ -342,7 +225,7 @@ pub(crate) async fn answered<T>(
 }
 
 /// As many answers as there are rows; after a silence nothing more comes.
-fn each_answered<'a, T: Send + 'a>(
+pub(crate) fn each_answered<'a, T: Send + 'a>(
     rows: BoxStream<'a, Result<T, sqlx::Error>>,
 ) -> BoxStream<'a, Result<T, sqlx::Error>> {
     unfold(Some(rows), |rows| async move {

@@ -8,7 +8,7 @@ use ledger::{
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{Lease, Storage, StorageError};
 
 /// What a look at a brokerage found, compared with what is stored.

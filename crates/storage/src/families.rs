@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use ledger::{Account, Name, SavedLedger};
 use serde_json::Value;
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{LedgerReader, StorageError};
 
 /// A family of instruments, as it was stored.

@@ -5,7 +5,7 @@ use ledger::Account;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{Storage, StorageError};
 
 /// An order to load, with how it is recognised when it comes again.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ledger::Account;
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{Storage, StorageError};
 
 /// Who wants which account, and what the job asks for.

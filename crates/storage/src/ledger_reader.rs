@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Account;
 use sqlx::PgExecutor;
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{Storage, StorageError};
 
 /// One look at everything a generation reads, in one snapshot of the database: what others commit meanwhile is left

@@ -42,6 +42,7 @@ mod pool_use;
 mod quotes;
 mod snapshot;
 mod ticks;
+mod transaction;
 mod waits;
 
 pub use account_jobs::{AccountJobs, NotedWait, OutcomeView, RunView, TickView};

@@ -1,7 +1,7 @@
 use ledger::{Labels, ReportedMargin};
 use serde_json::{Value, json};
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{Lease, Storage, StorageError};
 
 impl Storage {

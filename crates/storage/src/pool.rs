@@ -10,8 +10,9 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tls::Certificates;
 
 use crate::StorageError;
-use crate::bounded::{Pool, Transaction};
+use crate::bounded::Pool;
 use crate::encryption;
+use crate::transaction::Transaction;
 
 /// The migrations of `migrations/`, compiled in.
 pub fn migrator() -> &'static Migrator {
@@ -147,7 +148,7 @@ impl Storage {
 
     /// As [`Storage::begin`], by a statement that says more.
     pub(crate) async fn begin_with(&self, statement: &'static str) -> Result<Transaction, StorageError> {
-        Ok(self.pool.begin(statement).await?)
+        Ok(Transaction::begin(&self.pool, statement).await?)
     }
 
     /// The account of a row: an absent organization is the default one.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use ledger::Account;
 
-use crate::bounded::Transaction;
+use crate::transaction::Transaction;
 use crate::{Storage, StorageError, StrategyBook, families};
 
 /// A row as JSON text by its column names, with what the Redis layout sorts it by.
@@ -100,41 +100,20 @@ async fn order_rows(
     organizations: &[String],
     wanted: WantedOrders<'_>,
 ) -> Result<Vec<StoredRow>, StorageError> {
-    let rows = match wanted {
-        WantedOrders::These([]) => Vec::new(),
-        WantedOrders::These(ids) => {
-            sqlx::query_as!(
-                StoredRow,
-                r#"SELECT o.id::bigint AS "id!", o.status, o.instrument_key, NULL::text AS product, o.strategy_id,
-                          NULL::bigint AS quantity,
-                          (to_jsonb(o) - '{raw,line_digest,order_day,announced_at}'::text[])::text AS "json!"
-                   FROM tradingdb.orders o
-                   WHERE o.id = ANY($3) AND o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
-                   ORDER BY o.id"#,
-                account.pseudo_account,
-                organizations,
-                ids
-            )
-            .fetch_all(&mut **transaction)
-            .await?
-        }
-        WantedOrders::All => {
-            sqlx::query_as!(
-                StoredRow,
-                r#"SELECT o.id::bigint AS "id!", o.status, o.instrument_key, NULL::text AS product, o.strategy_id,
-                          NULL::bigint AS quantity,
-                          (to_jsonb(o) - '{raw,line_digest,order_day,announced_at}'::text[])::text AS "json!"
-                   FROM tradingdb.orders o
-                   WHERE o.pseudo_account = $1 AND coalesce(o.organization_id, '') = ANY($2)
-                   ORDER BY o.id"#,
-                account.pseudo_account,
-                organizations
-            )
-            .fetch_all(&mut **transaction)
-            .await?
-        }
+    let ids = match wanted {
+        WantedOrders::All => None,
+        WantedOrders::These([]) => return Ok(Vec::new()),
+        WantedOrders::These(ids) => Some(ids),
     };
-    Ok(rows)
+    Ok(sqlx::query_file_as!(
+        StoredRow,
+        "src/shown_orders.sql",
+        account.pseudo_account,
+        organizations,
+        ids as Option<&[i32]>
+    )
+    .fetch_all(&mut **transaction)
+    .await?)
 }
 
 /// The account's positions, by id.
