@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use ledger::Account;
 
 use crate::transaction::Transaction;
-use crate::{Storage, StorageError, StrategyBook, families};
+use crate::{Storage, StorageError, StrategyBook, families, shown_order};
 
 /// A row as JSON text by its column names, with what the Redis layout sorts it by.
 #[derive(Debug, Clone)]
@@ -105,15 +105,13 @@ async fn order_rows(
         WantedOrders::These([]) => return Ok(Vec::new()),
         WantedOrders::These(ids) => Some(ids),
     };
-    Ok(sqlx::query_file_as!(
-        StoredRow,
-        "src/shown_orders.sql",
-        account.pseudo_account,
-        organizations,
-        ids as Option<&[i32]>
-    )
-    .fetch_all(&mut **transaction)
-    .await?)
+    let rows = sqlx::query(include_str!("shown_orders.sql"))
+        .bind(&account.pseudo_account)
+        .bind(organizations)
+        .bind(ids)
+        .fetch_all(&mut **transaction)
+        .await?;
+    Ok(rows.iter().map(shown_order::stored_row).collect::<Result<_, _>>()?)
 }
 
 /// The account's positions, by id.
