@@ -7,6 +7,7 @@ mod demo;
 mod layers;
 mod lint;
 mod prepare;
+mod random;
 mod servers;
 mod services;
 mod supervisor;
