@@ -2,11 +2,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 
 mod bench;
+mod capacity;
 mod chaos;
 mod demo;
 mod layers;
 mod lint;
 mod prepare;
+mod random;
 mod servers;
 mod services;
 mod supervisor;
@@ -29,6 +31,8 @@ struct Cli {
 enum Task {
     /// Measure the whole product against its peers and limits, or one thing apart.
     Bench(bench::Arguments),
+    /// What a fleet of so many accounts needs, on paper and simulated.
+    Capacity(capacity::Arguments),
     /// Blow a storm of faults over a real fleet, and count what became of everything.
     Chaos(chaos::Arguments),
     /// Show the whole way once: real servers, a beat, two workers, one tick, tables.
@@ -55,6 +59,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Capacity(arguments) => capacity::run(&arguments),
         Task::Chaos(arguments) => chaos::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Lint => lint::run(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testbed::{Error, psql};
 
-use super::plan::Random;
+use crate::random::Random;
 
 /// Accounts that are traded on; one more is only looked at.
 pub(crate) const ACCOUNTS: u64 = 30;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::random::Random;
+
 /// From the begin of one round to that of the next, unless the fleet needs longer to be well again.
 const ROUND: Duration = Duration::from_secs(20);
 /// Before the first round everything is well.
@@ -191,19 +193,6 @@ fn shuffled(random: &mut Random) -> Vec<Kind> {
         kinds.swap(last, other);
     }
     kinds
-}
-
-/// SplitMix64: small, and the same everywhere.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,263 @@
+use super::figure::Figure;
+
+/// Where syncs a second are from.
+const BENCH: &str = "`cargo xtask bench --quick`, 29 November 2026, two cores with all servers on them: RabbitMQ 3.10, PostgreSQL 15 \
+                     (fsync on), Redis 7.0; a release build, one worker, accounts of 200 orders";
+/// Where the shares are from.
+const SHARES: &str = "rough, in the same runs with nothing new and with one new order: the worker had 30 % of the processor time, \
+                      PostgreSQL 55 %";
+/// Cores of the machine on which syncs were measured.
+const BENCH_CORES: f64 = 2.0;
+
+/// What one sync of a kind costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work {
+    /// Syncs a second of two full cores, servers included.
+    pub(crate) syncs_per_second: Figure,
+    /// The worker's share of the processor time, from 0 to 1.
+    pub(crate) worker_share: Figure,
+    /// PostgreSQL's.
+    pub(crate) postgres_share: Figure,
+    /// RabbitMQ's.
+    pub(crate) rabbitmq_share: Figure,
+    /// Redis's.
+    pub(crate) redis_share: Figure,
+    /// Transactions of PostgreSQL that write, each of which waits for the disk.
+    pub(crate) commits: Figure,
+    /// Bytes of write-ahead log, without images of whole pages.
+    pub(crate) wal_bytes: Figure,
+}
+
+impl Work {
+    /// Processor milliseconds of a worker.
+    pub(crate) fn worker_ms(&self) -> f64 {
+        self.all_ms() * self.worker_share.value
+    }
+
+    /// Processor milliseconds of PostgreSQL.
+    pub(crate) fn postgres_ms(&self) -> f64 {
+        self.all_ms() * self.postgres_share.value
+    }
+
+    /// Processor milliseconds of RabbitMQ: a job and its notification, in and out.
+    pub(crate) fn rabbitmq_ms(&self) -> f64 {
+        self.all_ms() * self.rabbitmq_share.value
+    }
+
+    /// Processor milliseconds of Redis.
+    pub(crate) fn redis_ms(&self) -> f64 {
+        self.all_ms() * self.redis_share.value
+    }
+
+    fn all_ms(&self) -> f64 {
+        1000.0 * BENCH_CORES / self.syncs_per_second.value
+    }
+}
+
+/// What everything costs. The one place where such figures are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Costs {
+    /// A sync of an account of which nothing is new.
+    pub(crate) unchanged: Work,
+    /// A sync that finds one new order.
+    pub(crate) one_new: Work,
+    /// A sync that makes everything anew.
+    pub(crate) forced: Work,
+    /// Jobs a second that a beat finds and publishes.
+    pub(crate) published_per_second: Figure,
+    /// Bytes of write-ahead log for pages that a sync is the first to touch after a checkpoint.
+    pub(crate) wal_page_bytes: Figure,
+    /// Bytes of PostgreSQL an order takes, with its indexes.
+    pub(crate) postgres_order_bytes: Figure,
+    /// Bytes of PostgreSQL an account takes beside its orders.
+    pub(crate) postgres_account_bytes: Figure,
+    /// Bytes of PostgreSQL the outcome of a sync takes, with its indexes.
+    pub(crate) outcome_bytes: Figure,
+    /// Bytes of Redis an order takes.
+    pub(crate) redis_order_bytes: Figure,
+    /// Bytes of Redis an account takes beside its orders.
+    pub(crate) redis_account_bytes: Figure,
+    /// Keys an account has in Redis.
+    pub(crate) redis_keys: Figure,
+    /// MiB of a worker that does nothing.
+    pub(crate) worker_mib: Figure,
+    /// MiB each slot adds.
+    pub(crate) slot_mib: Figure,
+    /// Connections of a worker to RabbitMQ.
+    pub(crate) worker_rabbitmq_connections: Figure,
+    /// Connections of a beat to PostgreSQL, at most.
+    pub(crate) beat_postgres_connections: Figure,
+    /// Most connections of a worker to PostgreSQL, however many slots it has.
+    pub(crate) worker_pool_most: Figure,
+}
+
+impl Costs {
+    /// What is known, of 29 November 2026; between 418 and 474 syncs a second were seen with nothing new. Everything ran on
+    /// two cores and was in memory, so that many cores are taken to do as much each, and a PostgreSQL that reads from disk,
+    /// or servers that are apart, do less than is said here. Whoever measures anew changes the figures here, and runs `cargo
+    /// xtask capacity --write`.
+    pub(crate) const fn measured() -> Self {
+        Self {
+            unchanged: Work {
+                syncs_per_second: Figure::measured(465.0, BENCH),
+                commits: Figure::computed(
+                    2.0,
+                    "the statements that take the lease and end the run; looking writes nothing",
+                ),
+                wal_bytes: Figure::computed(
+                    2_300.0,
+                    "new versions of the row of the account, 300 + 350; the outcome, 760; \
+                    entries of its three indexes, 290; its later deletion, 250; commits and heads, 350",
+                ),
+                ..Work::split(Figure::measured(0.55, SHARES))
+            },
+            one_new: Work {
+                syncs_per_second: Figure::measured(95.0, BENCH),
+                commits: Figure::computed(
+                    3.0,
+                    "the lease, the transaction that stores what was generated, the end",
+                ),
+                wal_bytes: Figure::computed(
+                    12_000.0,
+                    "that of a sync without news; an order and its six indexes, 1,000; two \
+                    rows of positions or holdings, 1,000; families of the account and its strategy, old and new, 8,000",
+                ),
+                ..Work::split(Figure::measured(0.55, SHARES))
+            },
+            forced: Work {
+                syncs_per_second: Figure::measured(38.0, BENCH),
+                commits: Figure::computed(3.0, "as with one new order"),
+                wal_bytes: Figure::computed(
+                    80_000.0,
+                    "twenty families of the account and as many of its strategies, 2,000 each",
+                ),
+                ..Work::split(Figure::chosen(
+                    0.55,
+                    "as with one new order; the shares of this kind were not looked at",
+                ))
+            },
+            published_per_second: Figure::chosen(
+                10_000.0,
+                "the least that the benchmark wants of a beat: 100,000 accounts in 10 s",
+            ),
+            wal_page_bytes: Figure::computed(
+                8_192.0,
+                "ids of outcomes are random, so each goes to another page of that index; at \
+                most, where checkpoints come once an interval",
+            ),
+            postgres_order_bytes: Figure::computed(
+                500.0,
+                "a row of 52 columns, 250, and entries of six indexes, 250",
+            ),
+            postgres_account_bytes: Figure::computed(
+                72_000.0,
+                "20 instruments × (position and holding, 600; family of the account \
+                and of a strategy as JSON, 1,500 each)",
+            ),
+            outcome_bytes: Figure::computed(
+                900.0,
+                "a row with its report, 700; entries of three indexes, 190",
+            ),
+            redis_order_bytes: Figure::computed(
+                4_520.0,
+                "1,130 bytes of JSON, in four lists: of the account and of the \
+                strategy, all and by status. A list that was appended to may take twice that",
+            ),
+            redis_account_bytes: Figure::computed(
+                30_000.0,
+                "20 instruments × 300 bytes × 3 places, and 150 bytes for each key",
+            ),
+            redis_keys: Figure::computed(
+                80.0,
+                "5 of the account, 5 of each of 3 strategies, 20 instruments × 3 by instrument",
+            ),
+            worker_mib: Figure::measured(
+                50.0,
+                "resident memory from /proc, a debug build (deploy/README.md)",
+            ),
+            slot_mib: Figure::measured(1.0, "the same, syncs with --force at 200 orders: 0.3 to 1"),
+            worker_rabbitmq_connections: Figure::measured(3.0, "as RabbitMQ counts them (deploy/README.md)"),
+            beat_postgres_connections: Figure::coded(4.0, "the most that a beat opens"),
+            worker_pool_most: Figure::coded(32.0, "the most that a worker opens, however many slots it has"),
+        }
+    }
+
+    /// All of them with their names and units.
+    pub(crate) fn all(&self) -> Vec<(String, &'static str, Figure)> {
+        let kinds =
+            [("unchanged", &self.unchanged), ("one new order", &self.one_new), ("forced", &self.forced)];
+        let mut all = Vec::new();
+        for (kind, work) in kinds {
+            let of = |name: &str| format!("{kind}: {name}");
+            all.extend([
+                (of("two cores"), "syncs/s", work.syncs_per_second),
+                (of("worker"), "of the processor time", work.worker_share),
+                (of("PostgreSQL"), "of the processor time", work.postgres_share),
+                (of("RabbitMQ"), "of the processor time", work.rabbitmq_share),
+                (of("Redis"), "of the processor time", work.redis_share),
+                (of("commits"), "a sync", work.commits),
+                (of("write-ahead log"), "bytes a sync", work.wal_bytes),
+            ]);
+        }
+        let rest = [
+            ("a beat publishes", "jobs/s", self.published_per_second),
+            ("images of pages", "bytes a sync", self.wal_page_bytes),
+            ("PostgreSQL, an order", "bytes", self.postgres_order_bytes),
+            ("PostgreSQL, an account", "bytes beside its orders", self.postgres_account_bytes),
+            ("PostgreSQL, an outcome", "bytes", self.outcome_bytes),
+            ("Redis, an order", "bytes", self.redis_order_bytes),
+            ("Redis, an account", "bytes beside its orders", self.redis_account_bytes),
+            ("Redis, an account", "keys", self.redis_keys),
+            ("worker, idle", "MiB", self.worker_mib),
+            ("worker, a slot", "MiB", self.slot_mib),
+            ("worker, RabbitMQ", "connections", self.worker_rabbitmq_connections),
+            ("beat, PostgreSQL", "connections at most", self.beat_postgres_connections),
+            ("worker, PostgreSQL", "connections at most", self.worker_pool_most),
+        ];
+        all.extend(rest.map(|(name, unit, figure)| (name.to_owned(), unit, figure)));
+        all
+    }
+}
+
+impl Work {
+    /// How the processor time is divided, where PostgreSQL has that share of it. What is not known of it here is 0.
+    const fn split(postgres_share: Figure) -> Self {
+        let unknown = Figure::chosen(0.0, "");
+        Self {
+            syncs_per_second: unknown,
+            worker_share: Figure { value: 0.30, ..postgres_share },
+            postgres_share,
+            rabbitmq_share: Figure::computed(0.10, "two thirds of what worker and PostgreSQL leave"),
+            redis_share: Figure::computed(0.05, "one third of what worker and PostgreSQL leave"),
+            commits: unknown,
+            wal_bytes: unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figure::Basis;
+    use super::*;
+
+    #[test]
+    fn the_processor_time_of_a_sync_is_divided_among_four_and_nothing_is_left() {
+        let costs = Costs::measured();
+        for work in [costs.unchanged, costs.one_new, costs.forced] {
+            let parts = [work.worker_ms(), work.postgres_ms(), work.rabbitmq_ms(), work.redis_ms()];
+            let whole = 2000.0 / work.syncs_per_second.value;
+            assert!((parts.iter().sum::<f64>() - whole).abs() < 1e-9, "{parts:?} of {whole}");
+        }
+    }
+
+    #[test]
+    fn each_figure_says_where_it_is_from_and_measured_ones_when_or_where_that_is_told() {
+        for (name, _, figure) in Costs::measured().all() {
+            assert!(figure.value > 0.0 && figure.how.len() > 10, "{name}: {figure:?}");
+            if figure.basis == Basis::Measured {
+                let is_told = ["2026", "README.md", "the same"].iter().any(|word| figure.how.contains(word));
+                assert!(is_told, "{name}: {}", figure.how);
+            }
+        }
+    }
+}
