@@ -62,8 +62,7 @@ impl Storage {
         sqlx::query!("DELETE FROM tradingdb.order_changes WHERE id = ANY($1)", rows.changes)
             .execute(&mut *transaction)
             .await?;
-        delete_families(&mut transaction, lease, rows.gone).await?;
-        families::store(&mut transaction, &lease.account, rows.families).await?;
+        self.replace_families(&mut transaction, lease, rows).await?;
         self.replace_positions(&mut transaction, lease, rows).await?;
         self.replace_holdings(&mut transaction, lease, rows).await?;
         store_state(&mut transaction, lease, rows).await?;
@@ -89,6 +88,40 @@ impl Storage {
         .execute(&mut **transaction)
         .await?;
         Ok(())
+    }
+
+    async fn replace_families(
+        &self,
+        transaction: &mut Transaction,
+        lease: &Lease,
+        rows: &GeneratedRows<'_>,
+    ) -> Result<(), StorageError> {
+        let account = &lease.account;
+        let alike = match rows.gone {
+            Some(_) => vec![None; rows.families.len()],
+            None => families::stored_alike(transaction, account, rows.families).await?,
+        };
+        if rows.gone.is_none() {
+            sqlx::query!(
+                "DELETE FROM tradingdb.ledger_days WHERE pseudo_account = $1 AND organization_id = $2",
+                account.pseudo_account,
+                account.organization_id
+            )
+            .execute(&mut **transaction)
+            .await?;
+        }
+        sqlx::query!(
+            "DELETE FROM tradingdb.ledger_families
+             WHERE pseudo_account = $1 AND organization_id = $2 AND ($3::bigint[] IS NULL OR id = ANY($3)) AND id <> ALL($4)",
+            account.pseudo_account,
+            account.organization_id,
+            rows.gone as Option<&[i64]>,
+            &alike.iter().flatten().copied().collect::<Vec<_>>()
+        )
+        .execute(&mut **transaction)
+        .await?;
+        let others = rows.families.iter().zip(&alike).filter(|(_, alike)| alike.is_none());
+        families::store(transaction, account, &others.map(|(family, _)| family).collect::<Vec<_>>()).await
     }
 
     async fn replace_positions(
@@ -212,32 +245,6 @@ async fn insert_symbols(transaction: &mut Transaction, rows: &Value) -> Result<(
          ORDER BY x.instrument_key
          ON CONFLICT DO NOTHING",
         rows
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-async fn delete_families(
-    transaction: &mut Transaction,
-    lease: &Lease,
-    gone: Option<&[i64]>,
-) -> Result<(), StorageError> {
-    if gone.is_none() {
-        sqlx::query!(
-            "DELETE FROM tradingdb.ledger_days WHERE pseudo_account = $1 AND organization_id = $2",
-            lease.account.pseudo_account,
-            lease.account.organization_id
-        )
-        .execute(&mut **transaction)
-        .await?;
-    }
-    sqlx::query!(
-        "DELETE FROM tradingdb.ledger_families
-         WHERE pseudo_account = $1 AND organization_id = $2 AND ($3::bigint[] IS NULL OR id = ANY($3))",
-        lease.account.pseudo_account,
-        lease.account.organization_id,
-        gone as Option<&[i64]>
     )
     .execute(&mut **transaction)
     .await?;

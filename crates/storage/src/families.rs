@@ -196,11 +196,44 @@ pub(crate) async fn strategy_rows(
     Ok(strategies)
 }
 
+/// The rows that say already what each of `families` does, whoever has written them: they need not be written again.
+pub(crate) async fn stored_alike(
+    transaction: &mut Transaction,
+    account: &Account,
+    families: &[NewFamily],
+) -> Result<Vec<Option<i64>>, StorageError> {
+    let rows = sqlx::query_file!("src/stored_families.sql", account.pseudo_account, account.organization_id)
+        .fetch_all(&mut **transaction)
+        .await?;
+    let mut stored = BTreeMap::new();
+    for row in rows {
+        let mut names = row.names.clone();
+        names.sort_unstable();
+        stored.insert((row.strategy_id.clone(), names), row);
+    }
+    let alike = families.iter().map(|family| {
+        let mut names: Vec<String> =
+            family.names.iter().map(parts).map(|(kind, text)| format!("{kind} {text}")).collect();
+        names.sort_unstable();
+        let row = stored.get(&(family.strategy_id.clone(), names))?;
+        let rows = family.rows.as_ref();
+        let is_alike = row.is_live == family.is_live
+            && row.last_day == family.last_day
+            && row.odd_days.iter().eq(&family.odd_days)
+            && row.ledger == family.ledger
+            && row.findings == family.findings
+            && row.positions.as_ref() == rows.map(|rows| &rows.0)
+            && row.holdings.as_ref() == rows.map(|rows| &rows.1);
+        is_alike.then_some(row.id)
+    });
+    Ok(alike.collect())
+}
+
 /// Stores families, new ones and those that go on, with their names.
 pub(crate) async fn store(
     transaction: &mut Transaction,
     account: &Account,
-    families: &[NewFamily],
+    families: &[&NewFamily],
 ) -> Result<(), StorageError> {
     if families.is_empty() {
         return Ok(());
