@@ -43,6 +43,8 @@ app.conf.update(
     task_default_exchange_type="topic",
     worker_detect_quorum_queues=True,
     broker_connection_retry_on_startup=True,
+    # Else what a busy server has not taken in by the end of whoever enqueues is lost.
+    broker_transport_options={"confirm_publish": True},
     timezone="UTC",
 )
 notifications = Exchange("sync_notifications", type="topic", durable=True)
