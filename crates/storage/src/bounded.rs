@@ -17,7 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgSta
 use sqlx::{ConnectOptions as _, Connection as _, Describe, Either, Execute, Executor, Postgres, SqlStr};
 
 /// How long PostgreSQL may take to answer: for the next row, or the end of a statement. A little longer than it lets a
-/// statement run ([`STATEMENT_TIMEOUT`](crate::pool)), so that its own word comes first.
+/// statement run ([`SETTINGS`](crate::session)), so that its own word comes first.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// How long a caller waits for a connection before the server counts as away.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);

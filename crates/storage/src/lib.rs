@@ -40,6 +40,7 @@ mod overview;
 mod pool;
 mod pool_use;
 mod quotes;
+mod session;
 mod shown_order;
 mod snapshot;
 mod ticks;

@@ -12,6 +12,7 @@ use tls::Certificates;
 use crate::StorageError;
 use crate::bounded::Pool;
 use crate::encryption;
+use crate::session::SETTINGS;
 use crate::transaction::Transaction;
 
 /// The migrations of `migrations/`, compiled in.
@@ -19,19 +20,6 @@ pub fn migrator() -> &'static Migrator {
     static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
     &MIGRATOR
 }
-
-/// No statement of ours takes this long; one that does is stuck and is ended by the server.
-const STATEMENT_TIMEOUT: &str = "18s";
-
-/// What PostgreSQL does about a client that is gone without a word: its transaction would keep an account locked for as
-/// long as TCP believes in it, two hours by default.
-const GONE_CLIENT: [(&str, &str); 4] = [
-    // No transaction of ours is idle for longer than it computes.
-    ("idle_in_transaction_session_timeout", "20s"),
-    ("tcp_keepalives_idle", "15"),
-    ("tcp_keepalives_interval", "5"),
-    ("tcp_keepalives_count", "3"),
-];
 
 /// A pool of connections with every statement of the product as a method. Cheap to clone.
 #[derive(Clone)]
@@ -68,19 +56,7 @@ impl Storage {
     ) -> Result<Self, StorageError> {
         let options = encryption::apply(PgConnectOptions::from_str(url)?, url, certificates)
             .application_name(application_name)
-            // The search path is ours too: sqlx names the table of its migrations without a schema.
-            .options([
-                ("statement_timeout", STATEMENT_TIMEOUT),
-                ("TimeZone", "UTC"),
-                ("search_path", "public"),
-                // A plan lives as long as its connection: one that was made while a table was empty would scan it ever after.
-                // Every statement here has an index to go by, and a plan good for any parameters (`tests/storage/plans.rs`).
-                ("enable_seqscan", "off"),
-                ("plan_cache_mode", "force_generic_plan"),
-                // Of a transaction that was dropped before or after its end: nothing to do about it, and nothing to read.
-                ("client_min_messages", "error"),
-            ])
-            .options(GONE_CLIENT);
+            .options(SETTINGS);
         // What a statement costs is for metrics; a log line with its whole text helps nobody.
         let options = options.disable_statement_logging();
         let pool = Pool::new(options, max_connections);

@@ -45,7 +45,7 @@ pub use fake_http::{Answer, Request};
 pub use fake_kite::{FakeKite, KiteBook, rows as kite};
 pub use fake_rows::Row;
 pub use open_transaction::OpenTransaction;
-pub use postgres::{Postgres, psql};
+pub use postgres::{Postgres, pgbench, psql};
 pub use process::{BIN_DIR, Process, binary};
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::Proxy;

@@ -1,6 +1,7 @@
 //! A private PostgreSQL.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -198,4 +199,12 @@ pub fn psql(url: &str, words: &[&str]) -> Result<String, Error> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
     }
     Err(Error::Tool { tool: "psql", output: String::from_utf8_lossy(&output.stderr).into_owned() })
+}
+
+/// `pgbench`, which comes with the server; a missing one is installed first.
+///
+/// # Errors
+/// It is not there and cannot be installed.
+pub fn pgbench() -> Result<PathBuf, Error> {
+    Program::Pgbench.path()
 }

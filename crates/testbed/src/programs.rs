@@ -17,6 +17,7 @@ pub(crate) enum Program {
     Postgres,
     Initdb,
     Psql,
+    Pgbench,
     RedisServer,
     RedisCli,
     SystemdAnalyze,
@@ -43,6 +44,7 @@ impl Program {
             Self::Postgres => "postgres",
             Self::Initdb => "initdb",
             Self::Psql => "psql",
+            Self::Pgbench => "pgbench",
             Self::RedisServer => "redis-server",
             Self::RedisCli => "redis-cli",
             Self::SystemdAnalyze => "systemd-analyze",
@@ -55,7 +57,7 @@ impl Program {
     pub(crate) const fn package(self) -> &'static str {
         match self {
             Self::RabbitMq | Self::Epmd => "rabbitmq-server",
-            Self::Postgres | Self::Initdb | Self::Psql => "postgresql",
+            Self::Postgres | Self::Initdb | Self::Psql | Self::Pgbench => "postgresql",
             Self::RedisServer | Self::RedisCli => "redis-server",
             Self::SystemdAnalyze => "systemd",
             Self::Prometheus | Self::Promtool => "prometheus",
@@ -76,7 +78,7 @@ impl Program {
             // Not Debian's wrapper in /usr/sbin: as root that changes to the user `rabbitmq`.
             Self::RabbitMq => newest("/usr/lib/rabbitmq/lib", "rabbitmq_server-", "sbin/rabbitmq-server")
                 .or_else(|| in_path(self.name()).filter(|path| path.with_file_name("rabbitmq-env").exists())),
-            Self::Postgres | Self::Initdb | Self::Psql => {
+            Self::Postgres | Self::Initdb | Self::Psql | Self::Pgbench => {
                 newest("/usr/lib/postgresql", "", &format!("bin/{}", self.name()))
                     .or_else(|| in_path(self.name()))
             }

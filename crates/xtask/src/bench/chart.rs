@@ -6,7 +6,7 @@ const WIDTH: f64 = 900.0;
 const LINE: f64 = 26.0;
 const TOP: f64 = 56.0;
 /// Where bars begin: names are left of it.
-const LEFT: f64 = 300.0;
+const LEFT: f64 = 340.0;
 const RIGHT: f64 = 80.0;
 
 /// A bar for each ratio, to the left of 1 where ours is worse, with a mark where it should be; the scale is logarithmic.

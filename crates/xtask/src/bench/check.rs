@@ -46,6 +46,8 @@ pub(crate) fn fallen(before: &[Ratio], rows: &[Row]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::pgbench;
+    use crate::bench::row::Better;
 
     fn before(part: &str, against: &str) -> Ratio {
         Ratio { part: part.into(), against: against.into(), ratio: 10.0 }
@@ -65,6 +67,23 @@ mod tests {
             ["kill against the limit: 7.90 where 10.0 was measured before"]
         );
         assert_eq!(fallen(&before, &[now(f64::NAN)]).len(), 1);
+    }
+
+    #[test]
+    fn rows_of_one_part_are_told_apart_by_what_they_are_against() {
+        let now = |against| {
+            Row::versus("sync-unchanged", "accounts/s", Better::More, &[5.0], (against, &[1.0]), None)
+        };
+        let rows = [now("Celery"), now(pgbench::NAME)];
+        let before = [
+            Ratio { part: "sync-unchanged".into(), against: "Celery".into(), ratio: 5.0 },
+            before("sync-unchanged", pgbench::NAME),
+        ];
+        let wanted =
+            "sync-unchanged against pgbench with the sync's own SQL: 5.00 where 10.0 was measured before";
+        assert_eq!(fallen(&before, &rows), [wanted]);
+        // Nothing of a name is lost in the file.
+        assert_eq!(table::ratios(&table::markdown(&rows))[1].against, pgbench::NAME);
     }
 
     #[test]

@@ -15,9 +15,13 @@ mod memory;
 mod noop;
 mod part;
 mod peer;
+mod pgbench;
 mod publish;
 mod report;
 mod row;
+mod script;
+#[path = "../../../storage/src/session.rs"]
+mod session;
 mod size;
 mod stage;
 mod stopwatch;
