@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ledger::{Book, Holding, Name, Position};
@@ -59,10 +59,8 @@ impl Storage {
     ) -> Result<StoredRows, StorageError> {
         let mut transaction = self.begin_fenced(lease).await?;
         self.note_orders(&mut transaction, lease, rows).await?;
-        sqlx::query!("DELETE FROM tradingdb.order_changes WHERE id = ANY($1)", rows.changes)
-            .execute(&mut *transaction)
-            .await?;
         self.replace_families(&mut transaction, lease, rows).await?;
+        insert_symbols(&mut transaction, rows.book).await?;
         self.replace_positions(&mut transaction, lease, rows).await?;
         self.replace_holdings(&mut transaction, lease, rows).await?;
         store_state(&mut transaction, lease, rows).await?;
@@ -136,7 +134,6 @@ impl Storage {
         let withheld: Vec<String> =
             (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
         let keys = rows.touched.map(keys);
-        insert_symbols(transaction, &positions).await?;
         for statement in [
             sqlx::query_file!(
                 "src/delete_positions.sql",
@@ -147,14 +144,7 @@ impl Storage {
                 keys.as_deref() as Option<&[String]>
             ),
             sqlx::query_file!(
-                "src/update_positions.sql",
-                account.pseudo_account,
-                &organizations,
-                positions,
-                account.organization_id
-            ),
-            sqlx::query_file!(
-                "src/insert_positions.sql",
+                "src/store_positions.sql",
                 account.pseudo_account,
                 &organizations,
                 positions,
@@ -180,9 +170,12 @@ impl Storage {
         let withheld_isins: Vec<String> =
             (rows.book.withheld.iter()).filter_map(|queue| queue.isin.clone()).collect();
         let (keys, isins) = (rows.touched.map(keys), rows.touched.map(isins));
-        insert_symbols(transaction, &holdings).await?;
+        if rows.book.holdings.iter().any(|holding| holding.isin.is_some()) {
+            sqlx::query_file!("src/adopt_holdings.sql", account.pseudo_account, &organizations, holdings)
+                .execute(&mut **transaction)
+                .await?;
+        }
         for statement in [
-            sqlx::query_file!("src/adopt_holdings.sql", account.pseudo_account, &organizations, holdings),
             sqlx::query_file!(
                 "src/delete_holdings.sql",
                 account.pseudo_account,
@@ -194,14 +187,7 @@ impl Storage {
                 isins.as_deref() as Option<&[String]>
             ),
             sqlx::query_file!(
-                "src/update_holdings.sql",
-                account.pseudo_account,
-                &organizations,
-                holdings,
-                account.organization_id
-            ),
-            sqlx::query_file!(
-                "src/insert_holdings.sql",
+                "src/store_holdings.sql",
                 account.pseudo_account,
                 &organizations,
                 holdings,
@@ -237,14 +223,21 @@ impl Storage {
 }
 
 /// Rows may refer to `symbols` by a foreign key.
-async fn insert_symbols(transaction: &mut Transaction, rows: &Value) -> Result<(), StorageError> {
+async fn insert_symbols(transaction: &mut Transaction, book: &Book) -> Result<(), StorageError> {
+    let positions = book.positions.iter().map(|row| (&row.instrument_key, &row.symbol));
+    let holdings = book.holdings.iter().map(|row| (&row.instrument_key, &row.symbol));
+    let symbols: BTreeMap<_, _> = holdings.chain(positions).collect();
+    if symbols.is_empty() {
+        return Ok(());
+    }
+    let (keys, symbols): (Vec<_>, Vec<_>) =
+        symbols.into_iter().map(|(key, symbol)| (key.clone(), symbol.clone())).unzip();
     sqlx::query!(
         "INSERT INTO tradingdb.symbols (instrument_key, stock_code)
-         SELECT DISTINCT ON (x.instrument_key) x.instrument_key, x.symbol
-         FROM jsonb_to_recordset($1::jsonb) AS x (instrument_key text, symbol text)
-         ORDER BY x.instrument_key
+         SELECT * FROM unnest($1::text[], $2::text[])
          ON CONFLICT DO NOTHING",
-        rows
+        &keys,
+        &symbols
     )
     .execute(&mut **transaction)
     .await?;
@@ -257,31 +250,18 @@ async fn store_state(
     rows: &GeneratedRows<'_>,
 ) -> Result<(), StorageError> {
     let account = &lease.account;
-    sqlx::query!(
-        "INSERT INTO tradingdb.ledger_days (pseudo_account, organization_id, strategy_id, view_day, day_before)
-         SELECT $1, $2, x.strategy_id, x.view_day, x.day_before
-         FROM unnest($3::text[], $4::date[], $5::date[]) AS x (strategy_id, view_day, day_before)
-         ON CONFLICT (pseudo_account, organization_id, strategy_id)
-         DO UPDATE SET view_day = excluded.view_day, day_before = excluded.day_before",
-        account.pseudo_account,
-        account.organization_id,
-        &rows.days.iter().map(|days| days.strategy_id.clone()).collect::<Vec<_>>(),
-        &rows.days.iter().map(|days| days.view_day).collect::<Vec<_>>(),
-        &rows.days.iter().map(|days| days.day_before).collect::<Vec<_>>()
-    )
-    .execute(&mut **transaction)
-    .await?;
-    sqlx::query!(
-        "UPDATE tradingdb.account_sync_state
-         SET last_generation_at = now(), ledger_version = $3, ledger_snapshot = $4::text::pg_snapshot,
-             ledger_rebuild_at = $5, prices_at = NULL, cached_sequence = NULL, ledger_whole_at = CASE WHEN $6 THEN now() ELSE ledger_whole_at END
-         WHERE organization_id = $1 AND pseudo_account = $2",
+    sqlx::query_file!(
+        "src/store_ledger_state.sql",
         account.organization_id,
         account.pseudo_account,
         rows.version,
         rows.snapshot,
         rows.rebuild_at,
-        rows.touched.is_none()
+        rows.touched.is_none(),
+        &rows.days.iter().map(|days| days.strategy_id.clone()).collect::<Vec<_>>(),
+        &rows.days.iter().map(|days| days.view_day).collect::<Vec<_>>(),
+        &rows.days.iter().map(|days| days.day_before).collect::<Vec<_>>(),
+        rows.changes
     )
     .execute(&mut **transaction)
     .await?;

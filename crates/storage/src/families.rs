@@ -239,13 +239,17 @@ pub(crate) async fn store(
         return Ok(());
     }
     let new = families.iter().filter(|family| family.id.is_none()).count();
-    let mut new_ids = sqlx::query_scalar!(
-        r#"SELECT nextval('tradingdb.ledger_families_id_seq') AS "id!" FROM generate_series(1, $1)"#,
-        i32::try_from(new).unwrap_or(i32::MAX)
-    )
-    .fetch_all(&mut **transaction)
-    .await?
-    .into_iter();
+    let new_ids =
+        match new {
+            0 => Vec::new(),
+            _ => sqlx::query_scalar!(
+                r#"SELECT nextval('tradingdb.ledger_families_id_seq') AS "id!" FROM generate_series(1, $1)"#,
+                i32::try_from(new).unwrap_or(i32::MAX)
+            )
+            .fetch_all(&mut **transaction)
+            .await?,
+        };
+    let mut new_ids = new_ids.into_iter();
     let mut named: Vec<(i64, &str, &Name)> = Vec::new();
     let mut ids: Vec<i64> = Vec::new();
     for family in families {
@@ -280,6 +284,9 @@ pub(crate) async fn store(
     )
     .execute(&mut **transaction)
     .await?;
+    if named.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "INSERT INTO tradingdb.ledger_names (pseudo_account, organization_id, strategy_id, kind, name, family_id)
          SELECT $1, $2, x.strategy_id, x.kind, x.name, x.family_id

@@ -33,7 +33,7 @@ impl Storage {
     /// An order with `fills` rows counts by them; any other order with a filled quantity is one fill at the time
     /// of its latest state, whatever its status.
     pub async fn ledger_inputs(&self, account: &Account) -> Result<LedgerInputs, StorageError> {
-        let mut reader = self.ledger_reader(account).await?;
+        let (mut reader, state) = self.ledger_reader(account).await?;
         // What is dated later must be there too: the caller's instant decides.
         reader.as_of = far_future();
         let mut inputs = LedgerInputs::default();
@@ -58,7 +58,7 @@ impl Storage {
             names.extend(lot.isin.clone().map(Name::Isin));
         }
         (inputs.instruments, inputs.corporate_actions) = reader.reference(&mut names).await?;
-        inputs.holidays = Arc::unwrap_or_clone(reader.state().await?.holidays);
+        inputs.holidays = Arc::unwrap_or_clone(state.holidays);
         reader.end().await?;
         Ok(inputs)
     }

@@ -63,13 +63,16 @@ pub struct LedgerDays {
 }
 
 impl Storage {
-    /// Begins a look at an account.
-    pub async fn ledger_reader(&self, account: &Account) -> Result<LedgerReader, StorageError> {
+    /// Begins a look at an account, with what the last generation left behind, and whether anything is new since.
+    pub async fn ledger_reader(
+        &self,
+        account: &Account,
+    ) -> Result<(LedgerReader, LedgerState), StorageError> {
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let as_of =
-            sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut *transaction).await?;
-        let (account, organizations) = (account.clone(), self.organization_keys(account));
-        Ok(LedgerReader { transaction, account, organizations, as_of })
+        let organizations = self.organization_keys(account);
+        let state = read_state(&mut *transaction, account, &organizations).await?;
+        let reader = LedgerReader { transaction, account: account.clone(), organizations, as_of: state.now };
+        Ok((reader, state))
     }
 
     /// What the last generation of an account left behind, and whether anything is new since: enough where nothing is.
@@ -110,11 +113,6 @@ async fn read_state(
 }
 
 impl LedgerReader {
-    /// What the last generation left behind, and whether anything is new since.
-    pub async fn state(&mut self) -> Result<LedgerState, StorageError> {
-        read_state(&mut *self.transaction, &self.account, &self.organizations).await
-    }
-
     /// The days its rows are of: the account's, then its strategies'.
     pub async fn days(&mut self) -> Result<Vec<LedgerDays>, StorageError> {
         let mut days = sqlx::query_as!(

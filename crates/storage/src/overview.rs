@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use ledger::Account;
 use serde_json::Value;
 
-use crate::snapshot::{holding_rows, position_rows};
+use crate::snapshot::shown_rows;
 use crate::{AccountScan, Storage, StorageError};
 
 /// How up to date an account is.
@@ -93,13 +93,12 @@ impl Storage {
         .await?;
         let organizations = self.organization_keys(account);
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let positions = position_rows(&mut transaction, account, &organizations).await?;
-        let holdings = holding_rows(&mut transaction, account, &organizations).await?;
+        let rows = shown_rows(&mut transaction, account, &organizations).await?;
         transaction.commit().await?;
         Ok(AccountView {
             overview,
-            positions: parse(positions.iter().map(|row| &row.json))?,
-            holdings: parse(holdings.iter().map(|row| &row.json))?,
+            positions: parse(rows.positions.iter().map(|row| &row.json))?,
+            holdings: parse(rows.holdings.iter().map(|row| &row.json))?,
             discrepancies,
         })
     }

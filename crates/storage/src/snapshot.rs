@@ -63,21 +63,8 @@ impl Storage {
         let organizations = self.organization_keys(account);
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let orders = order_rows(&mut transaction, account, &organizations, wanted).await?;
-        let positions = position_rows(&mut transaction, account, &organizations).await?;
-        let holdings = holding_rows(&mut transaction, account, &organizations).await?;
-        let margins = sqlx::query_as!(
-            StoredRow,
-            r#"SELECT DISTINCT ON (m.category) m.id::bigint AS "id!", NULL::text AS status,
-                      NULL::text AS instrument_key, NULL::text AS product, NULL::text AS strategy_id,
-                      NULL::bigint AS quantity, to_jsonb(m)::text AS "json!"
-               FROM tradingdb.margins m
-               WHERE m.pseudo_account = $1 AND coalesce(m.organization_id, '') = ANY($2)
-               ORDER BY m.category, m.margin_date DESC NULLS LAST, m.id DESC"#,
-            account.pseudo_account,
-            &organizations
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
+        let ShownRows { positions, holdings, margins } =
+            shown_rows(&mut transaction, account, &organizations).await?;
         let strategies = families::strategy_rows(&mut transaction, account).await?;
         let read = sqlx::query!(
             r#"SELECT clock_timestamp() AS "at!",
@@ -114,43 +101,39 @@ async fn order_rows(
     Ok(rows.iter().map(shown_order::stored_row).collect::<Result<_, _>>()?)
 }
 
-/// The account's positions, by id.
-pub(crate) async fn position_rows(
-    transaction: &mut Transaction,
-    account: &Account,
-    organizations: &[String],
-) -> Result<Vec<StoredRow>, StorageError> {
-    Ok(sqlx::query_as!(
-            StoredRow,
-            r#"SELECT p.id::bigint AS "id!", NULL::text AS status, p.instrument_key, p.type AS product, p.strategy_id,
-                      p.net_quantity::bigint AS quantity,
-                      to_jsonb(p)::text AS "json!"
-               FROM tradingdb.positions p
-               WHERE p.pseudo_account = $1 AND coalesce(p.organization_id, '') = ANY($2)
-               ORDER BY p.id"#,
-            account.pseudo_account,
-            organizations
-        )
-        .fetch_all(&mut **transaction)
-        .await?)
+/// The rows of an account beside its orders.
+#[derive(Debug, Default)]
+pub(crate) struct ShownRows {
+    pub(crate) positions: Vec<StoredRow>,
+    pub(crate) holdings: Vec<StoredRow>,
+    pub(crate) margins: Vec<StoredRow>,
 }
 
-/// The account's holdings, by id.
-pub(crate) async fn holding_rows(
+/// The account's positions and holdings, by id, and the latest margins of each category.
+pub(crate) async fn shown_rows(
     transaction: &mut Transaction,
     account: &Account,
     organizations: &[String],
-) -> Result<Vec<StoredRow>, StorageError> {
-    Ok(sqlx::query_as!(
-        StoredRow,
-        r#"SELECT h.id::bigint AS "id!", NULL::text AS status, h.instrument_key, h.product, h.strategy_id,
-                      h.quantity::bigint AS quantity, to_jsonb(h)::text AS "json!"
-               FROM tradingdb.holdings h
-               WHERE h.pseudo_account = $1 AND coalesce(h.organization_id, '') = ANY($2)
-               ORDER BY h.id"#,
-        account.pseudo_account,
-        organizations
-    )
-    .fetch_all(&mut **transaction)
-    .await?)
+) -> Result<ShownRows, StorageError> {
+    let rows = sqlx::query_file!("src/shown_rows.sql", account.pseudo_account, organizations)
+        .fetch_all(&mut **transaction)
+        .await?;
+    let mut shown = ShownRows::default();
+    for row in rows {
+        let of_kind = match row.kind.as_str() {
+            "position" => &mut shown.positions,
+            "holding" => &mut shown.holdings,
+            _ => &mut shown.margins,
+        };
+        of_kind.push(StoredRow {
+            id: row.id,
+            status: None,
+            instrument_key: row.instrument_key,
+            product: row.product,
+            strategy_id: row.strategy_id,
+            quantity: row.quantity,
+            json: row.json,
+        });
+    }
+    Ok(shown)
 }

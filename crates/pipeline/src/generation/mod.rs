@@ -153,10 +153,9 @@ async fn generate_with_news(
             return Ok((Generation::Current, News::of(&state, lease, OrderWrites::default(), state.now)));
         }
     }
-    let mut reader = storage.ledger_reader(&lease.account).await?;
+    let (mut reader, state) = storage.ledger_reader(&lease.account).await?;
     let at = as_of.unwrap_or(reader.as_of);
     reader.as_of = at;
-    let state = reader.state().await?;
     let changes = reader.changes(&state).await?;
     let mut news = News::of(&state, lease, changes.orders.clone(), at);
     // What is forced is written whatever is there.

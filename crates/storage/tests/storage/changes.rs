@@ -8,8 +8,7 @@ use crate::inputs::bed;
 use crate::support::{Bed, SBIN, empty_book, generated, raghu};
 
 async fn changes(bed: &Bed) -> LedgerChanges {
-    let mut reader = bed.storage.ledger_reader(&raghu()).await.unwrap();
-    let state = reader.state().await.unwrap();
+    let (mut reader, state) = bed.storage.ledger_reader(&raghu()).await.unwrap();
     let changes = reader.changes(&state).await.unwrap();
     reader.end().await.unwrap();
     changes
@@ -17,8 +16,7 @@ async fn changes(bed: &Bed) -> LedgerChanges {
 
 /// As a generation leaves it that took in all there is: one family, of SBIN.
 async fn take_in(bed: &Bed) {
-    let mut reader = bed.storage.ledger_reader(&raghu()).await.unwrap();
-    let state = reader.state().await.unwrap();
+    let (mut reader, state) = bed.storage.ledger_reader(&raghu()).await.unwrap();
     let changes = reader.changes(&state).await.unwrap();
     reader.end().await.unwrap();
     let names = [Name::Key(SBIN.to_owned()), Name::Isin("INE062A01020".to_owned())];

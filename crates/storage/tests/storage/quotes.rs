@@ -38,7 +38,7 @@ fn kept(bed: &Bed) -> String {
 }
 
 async fn instruments(bed: &Bed) -> Vec<Instrument> {
-    let mut reader = bed.storage.ledger_reader(&raghu()).await.unwrap();
+    let (mut reader, _) = bed.storage.ledger_reader(&raghu()).await.unwrap();
     let mut names = [SBIN, LEAD].map(|key| Name::Key(key.to_owned())).into();
     reader.reference(&mut names).await.unwrap().0
 }
