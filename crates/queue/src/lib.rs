@@ -16,6 +16,7 @@
 //!
 #![doc = include_str!("../PROMISE.md")]
 
+mod acks;
 mod backoff;
 mod checkup;
 mod clean;
@@ -45,6 +46,7 @@ mod returns;
 mod revoked;
 mod roster;
 mod sequel;
+mod settle;
 mod subscription;
 mod telemetry;
 mod topology;
