@@ -235,8 +235,6 @@ impl<H: Handler> Executor<H> {
             Box::pin(async move { handler.run(job, token).await });
         // The logs' span inside that of the trace, as around us.
         let mut running = tokio::spawn(handled.in_current_span().instrument(attempt.span.clone()));
-        // A short one ends meanwhile, and nobody has to watch for what could end it.
-        tokio::task::yield_now().await;
         let ended = tokio::select! {
             biased;
             ended = &mut running => ended,

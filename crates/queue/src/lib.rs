@@ -18,6 +18,7 @@
 
 mod acks;
 mod backoff;
+mod batch;
 mod checkup;
 mod clean;
 mod connection;
@@ -36,6 +37,7 @@ mod greeting;
 mod handler;
 mod headers;
 mod idleness;
+mod lanes;
 mod message;
 mod progress;
 mod publisher;

@@ -129,10 +129,7 @@ impl Settler {
 }
 
 /// Settles what comes, until that fails or nobody is left from whom something could come.
-async fn settle_all(
-    channel: &Channel,
-    mut settled: mpsc::UnboundedReceiver<Settled>,
-) -> Result<(), String> {
+async fn settle_all(channel: &Channel, mut settled: mpsc::UnboundedReceiver<Settled>) -> Result<(), String> {
     let (mut acks, mut batch) = (Acks::default(), Vec::new());
     loop {
         if settled.recv_many(&mut batch, BATCH).await == 0 {
