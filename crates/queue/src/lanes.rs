@@ -161,3 +161,57 @@ fn blame(batch: &mut Vec<Request>, error: &str) {
         let _ = request.answer.send(Err(PublishError::Unsendable(why)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Map;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::Destination;
+
+    type Answer = oneshot::Receiver<Result<(), PublishError>>;
+
+    fn requests(count: usize) -> (Vec<Request>, Vec<Answer>) {
+        let request = |id: usize| {
+            let message = Message::json(Destination::Dead, id.to_string(), &Map::new(), Vec::new());
+            let (answer, answered) = oneshot::channel();
+            (Request { message: Arc::new(message), answer, closings: 0 }, answered)
+        };
+        (0..count).map(request).unzip()
+    }
+
+    fn ids(batch: &[Request]) -> Vec<&str> {
+        batch.iter().map(|request| request.message.message_id.as_str()).collect()
+    }
+
+    #[test]
+    fn what_waits_goes_in_batches_and_one_by_one_once_a_channel_was_closed_over_some_of_it() {
+        let (mut waiting, _answers) = requests(BATCH + 2);
+        assert_eq!(next_batch(&mut waiting).len(), BATCH);
+        waiting[1].closings = 1;
+        assert_eq!(ids(&next_batch(&mut waiting)), [BATCH.to_string()]);
+        assert_eq!(ids(&next_batch(&mut waiting)), [(BATCH + 1).to_string()]);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_channels_are_closed_over_is_given_up_and_none_that_was_only_beside_it() {
+        let (mut batch, mut answers) = requests(2);
+        for _ in 0..2 * CLOSINGS_MAX {
+            blame(&mut batch, "406");
+        }
+        assert_eq!(batch.iter().map(|request| request.closings).collect::<Vec<_>>(), [1, 1]);
+        let mut alone = vec![batch.remove(0)];
+        for _ in 1..CLOSINGS_MAX {
+            assert_eq!(ids(&alone), ["0"]);
+            blame(&mut alone, "406");
+        }
+        assert!(alone.is_empty());
+        assert!(
+            matches!(answers[0].try_recv(), Ok(Err(PublishError::Unsendable(why))) if why.contains("406"))
+        );
+    }
+}
