@@ -5,6 +5,29 @@ use crate::repr::repr;
 use crate::time::parse_time;
 use crate::{DecodeError, ENQUEUED_AT, Embed, Envelope, REPLAYED_AT, Reason, TaskMessage, field};
 
+/// Headers that [`decode`] looks at. Of what a producer sends they are less than half.
+const HEADERS: [&str; 14] = [
+    "task",
+    "id",
+    "retries",
+    "eta",
+    "expires",
+    "root_id",
+    "parent_id",
+    "group",
+    "group_index",
+    "ignore_result",
+    "timelimit",
+    "compression",
+    ENQUEUED_AT,
+    REPLAYED_AT,
+];
+
+/// Whether [`decode`] looks at a header of this name: an envelope needs no others.
+pub fn reads_header(name: &str) -> bool {
+    HEADERS.contains(&name)
+}
+
 /// Decodes one delivery as a Celery task message.
 ///
 /// With a `task` header it is protocol 2 (everything but the arguments in headers, body `[args, kwargs, embed]`),

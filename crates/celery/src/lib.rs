@@ -27,7 +27,7 @@ pub use control::{
     ANSWER_EXCHANGE, AnswerTo, CONTROL_EXCHANGE, ControlRequest, decode_answer, decode_control,
     encode_answer, encode_control,
 };
-pub use decode::decode;
+pub use decode::{decode, reads_header};
 pub use encode::{Encoded, NewTask, encode};
 pub use error::{DecodeError, Reason};
 pub use event::{BATCH_ROUTING_KEY, EVENT_EXCHANGE, Event, HEARTBEAT_SECONDS, Stamp, WorkerIs, WorkerLoad};

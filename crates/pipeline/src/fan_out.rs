@@ -14,7 +14,9 @@ use crate::chain;
 use crate::job::{SyncJob, encode_sync, job_id};
 
 /// Accounts read and published together: two such pages are held in memory, however many accounts there are.
-const PAGE: usize = 500;
+const PAGE: usize = 512;
+/// Messages that are made in one go, while those of the page before wait for their turn to be published.
+const IN_ONE_GO: usize = 100;
 /// How long RabbitMQ may take to confirm a page; then the firing is given back for somebody else to try.
 const PAGE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -102,29 +104,48 @@ impl FanOut {
 
     /// Publishes the jobs of a tick, page by page, and returns how many accounts it had.
     ///
-    /// A page is read while the one before it is being confirmed. A firing published twice sends the same job ids, so
-    /// it may be begun again by anybody, and dropped at any point.
+    /// A page is read and its messages are made while the one before it is being confirmed. A firing published twice sends
+    /// the same job ids, so it may be begun again by anybody, and dropped at any point.
     ///
     /// # Errors
     /// [`FanOutError`]; what was published so far stays published.
     pub async fn publish(&self, tick: &Tick) -> Result<usize, FanOutError> {
         let holidays = self.storage.holidays().await?;
         let mut scan = AccountScan::new();
-        let mut page = scan.next_page(&self.storage, PAGE).await?;
+        let mut page = self.next_page(&mut scan, tick, &holidays).await?;
         let mut published = 0;
-        while !page.is_empty() {
-            let now = self.storage.now().await?;
-            let open = self.checks.is_open(now, &holidays);
-            let due: Vec<DueAccount> = page.into_iter().filter(|due| !due.paused).collect();
-            self.note_new(tick, &due).await;
-            let messages = due.iter().map(|due| self.message(tick, due, open, now)).collect();
+        while let Some(messages) = page {
+            let jobs = messages.len();
             let (confirmed, next) =
-                tokio::join!(self.publish_page(messages), scan.next_page(&self.storage, PAGE));
+                tokio::join!(self.publish_page(messages), self.next_page(&mut scan, tick, &holidays));
             confirmed?;
-            published += due.len();
+            published += jobs;
             page = next?;
         }
         Ok(published)
+    }
+
+    /// The messages of the next accounts, those that are paused left out; `None` at the end.
+    async fn next_page(
+        &self,
+        scan: &mut AccountScan,
+        tick: &Tick,
+        holidays: &BTreeSet<NaiveDate>,
+    ) -> Result<Option<Vec<Message>>, FanOutError> {
+        let page = scan.next_page(&self.storage, PAGE).await?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        let now = self.storage.now().await?;
+        let open = self.checks.is_open(now, holidays);
+        let due: Vec<DueAccount> = page.into_iter().filter(|due| !due.paused).collect();
+        self.note_new(tick, &due).await;
+        let mut messages = Vec::with_capacity(due.len());
+        for some in due.chunks(IN_ONE_GO) {
+            messages.extend(some.iter().map(|due| self.message(tick, due, open, now)));
+            tokio::task::yield_now().await;
+        }
+        Ok(Some(messages))
     }
 
     /// Accounts that are due for the first time are stale from now on until they are synced. Only what is told of the fleet

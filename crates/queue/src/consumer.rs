@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::connection::{Link, RabbitUrls, reconnect_pause};
@@ -21,7 +20,8 @@ use crate::events::{Events, Outbox};
 use crate::executor::{Executor, Session};
 use crate::handler::Handler;
 use crate::idleness::{Idleness, Sight};
-use crate::telemetry::{self, Purpose, SlotInUse};
+use crate::settle::{Held, Settler, Slot};
+use crate::telemetry::{self, Purpose, SlotsInUse};
 use crate::{DEAD_QUEUE, Publisher, Pulse, QueueError, RetryPolicy, WorkQueue, topology};
 
 /// How often a session looks whether messages wait that it is not given.
@@ -106,17 +106,37 @@ enum Over {
     Lost(String),
 }
 
+/// A session that begins.
+struct Opened {
+    link: Link,
+    session: Arc<Session>,
+    intakes: Vec<Intake>,
+    deliveries: Deliveries,
+}
+
 /// A work queue in one session.
 struct Intake {
     queue: WorkQueue,
     slots: usize,
     channel: Channel,
+    session: Arc<Session>,
+    settler: Settler,
     running: Arc<AtomicUsize>,
+    in_use: SlotsInUse,
     delivered: u64,
     idleness: Idleness,
 }
 
 type Deliveries = BoxStream<'static, (WorkQueue, Option<lapin::Result<Delivery>>)>;
+
+impl Intake {
+    /// Takes a delivery in, and a slot for it.
+    fn hold(&mut self, delivery: Delivery) -> Box<Held> {
+        self.delivered += 1;
+        let slot = Slot::take(&self.running, self.in_use.take(), self.session.jobs.token());
+        Held::new(delivery, self.queue, Arc::clone(&self.session), self.settler.clone(), slot)
+    }
+}
 
 impl<H: Handler> Consumer<H> {
     /// A consumer that gives jobs to `handler` and publishes retries and dead letters through `publisher`.
@@ -184,12 +204,13 @@ impl<H: Handler> Consumer<H> {
         while !stop.is_cancelled() {
             self.got_on.send_replace(Instant::now());
             match self.open(attempt).await {
-                Ok((link, intakes, deliveries)) => {
+                Ok(opened) => {
                     attempt = 0;
+                    let link = &opened.link;
                     info!(server = link.server(), "consuming from {}", link.server());
                     self.turn(Intaking::Closed, Intaking::Well);
                     telemetry::connected(Purpose::Consume);
-                    let ended = self.session(&link, intakes, deliveries, &stop).await;
+                    let (link, ended) = self.session(opened, &stop).await;
                     self.turn(Intaking::Well, Intaking::Closed);
                     telemetry::lost(Purpose::Consume, matches!(ended, Over::Lost(_)));
                     link.close().await;
@@ -220,11 +241,12 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Connects, declares, and starts consuming with prefetch = slots.
-    async fn open(&self, attempt: usize) -> Result<(Link, Vec<Intake>, Deliveries), QueueError> {
+    async fn open(&self, attempt: usize) -> Result<Opened, QueueError> {
         let link = Link::connect(&self.settings.urls, attempt, &format!("{} consumer", self.settings.worker))
             .await?
             .telling(self.got_on.clone());
         topology::declare(&link).await?;
+        let session = Arc::new(Session::default());
         let (mut intakes, mut streams) = (Vec::new(), Vec::new());
         let wanted = self.wanted.borrow().clone();
         for queue in WorkQueue::ALL {
@@ -250,25 +272,21 @@ impl<H: Handler> Consumer<H> {
             intakes.push(Intake {
                 queue,
                 slots: *slots,
+                settler: Settler::start(channel.clone(), &session),
+                session: Arc::clone(&session),
                 channel,
                 running: Arc::default(),
+                in_use: SlotsInUse::of(queue),
                 delivered: 0,
                 idleness: Idleness::default(),
             });
         }
-        Ok((link, intakes, select_all(streams).boxed()))
+        Ok(Opened { link, session, intakes, deliveries: select_all(streams).boxed() })
     }
 
     /// Works on one session's deliveries until it is lost or drained.
-    async fn session(
-        &self,
-        link: &Link,
-        mut intakes: Vec<Intake>,
-        mut deliveries: Deliveries,
-        stop: &CancellationToken,
-    ) -> Over {
-        let session = Session { lost: CancellationToken::new(), interrupt: CancellationToken::new() };
-        let jobs = TaskTracker::new();
+    async fn session(&self, opened: Opened, stop: &CancellationToken) -> (Link, Over) {
+        let Opened { link, session, mut intakes, mut deliveries } = opened;
         let consumed: Queues = intakes.iter().map(|intake| (intake.queue, intake.slots)).collect();
         let mut wanted = self.wanted.subscribe();
         let mut changed = std::pin::pin!(async { drop(wanted.wait_for(|wanted| *wanted != consumed).await) });
@@ -287,7 +305,7 @@ impl<H: Handler> Consumer<H> {
                     Some((queue, Some(Ok(delivery)))) => {
                         if let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue) {
                             self.turn(Intaking::Starved(queue), Intaking::Well);
-                            self.start(delivery, intake, &session, &jobs);
+                            self.start(intake.hold(delivery));
                         }
                     }
                     Some((queue, Some(Err(error)))) => break Over::Lost(format!("{}: {error}", queue.name())),
@@ -297,7 +315,7 @@ impl<H: Handler> Consumer<H> {
                 _ = looks.tick() => {
                     let counts_dead = looked % DEAD_LOOK == 0;
                     looked += 1;
-                    if let Err(error) = self.look(link, &mut intakes, counts_dead).await {
+                    if let Err(error) = self.look(&link, &mut intakes, counts_dead).await {
                         break Over::Lost(error);
                     }
                 }
@@ -305,14 +323,14 @@ impl<H: Handler> Consumer<H> {
         };
         match ended {
             Over::Stopped | Over::Changed => {
-                self.drain(link, &intakes, deliveries, &session, &jobs, stop).await;
+                self.drain(&link, &mut intakes, deliveries, &session, stop).await;
             }
             Over::Lost(_) => {}
         }
         session.lost.cancel();
-        jobs.close();
-        self.breathing(jobs.wait()).await;
-        ended
+        session.jobs.close();
+        self.breathing(session.jobs.wait()).await;
+        (link, ended)
     }
 
     /// Ends the session if its connection is dead, or if messages wait, slots are free and nothing comes: whatever the
@@ -360,21 +378,9 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Handles a delivery beside the others. Prefetch keeps their number, so there is nothing to wait for.
-    fn start(&self, delivery: Delivery, intake: &mut Intake, session: &Session, jobs: &TaskTracker) {
-        intake.delivered += 1;
-        let (queue, running, slot) = (intake.queue, Arc::clone(&intake.running), SlotInUse::of(intake.queue));
-        running.fetch_add(1, Ordering::Relaxed);
-        let (executor, of_run) = (Arc::clone(&self.executor), session.clone());
-        let handled = tokio::spawn(async move { executor.handle(delivery, queue, &of_run).await });
-        let lost = session.lost.clone();
-        jobs.spawn(async move {
-            // The handler's own panics are caught; one here would keep the delivery, and its slot, for ever.
-            if handled.await.is_err() {
-                lost.cancel();
-            }
-            running.fetch_sub(1, Ordering::Relaxed);
-            drop(slot);
-        });
+    fn start(&self, held: Box<Held>) {
+        let executor = Arc::clone(&self.executor);
+        tokio::spawn(async move { executor.handle(held).await });
     }
 
     /// Stops the intake, gives back what has not started, waits for running jobs, then cuts them short: after the grace
@@ -382,25 +388,26 @@ impl<H: Handler> Consumer<H> {
     async fn drain(
         &self,
         link: &Link,
-        intakes: &[Intake],
+        intakes: &mut [Intake],
         mut deliveries: Deliveries,
         session: &Session,
-        jobs: &TaskTracker,
         stop: &CancellationToken,
     ) {
-        let grace = self.settings.grace;
+        let (grace, jobs) = (self.settings.grace, &session.jobs);
         info!("draining: {} jobs running, {} s of grace", jobs.len(), grace.as_secs());
-        for intake in intakes {
+        for intake in &*intakes {
             let tag = consumer_tag(&self.settings.worker);
             let cancelled = intake.channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default());
             let _ = link.timed("cancel a consumer", cancelled).await;
         }
         // What came in between ends with the stream, since the consumers are cancelled.
-        while let Ok(Some((_, item))) =
+        while let Ok(Some((queue, item))) =
             tokio::time::timeout(Duration::from_millis(200), deliveries.next()).await
         {
-            if let Some(Ok(delivery)) = item {
-                self.executor.give_back(&delivery, session).await;
+            if let Some(Ok(delivery)) = item
+                && let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue)
+            {
+                intake.hold(delivery).give_back();
             }
         }
         jobs.close();

@@ -31,8 +31,8 @@ use lapin::types::{FieldTable, ShortString};
 use serde_json::{Map, Value};
 use tracing::warn;
 
+use crate::batch::{BATCH, publish_batch};
 use crate::connection::{Link, RabbitUrls};
-use crate::publisher::{BATCH, publish_batch};
 use crate::topology::{self, DEAD_QUEUE, WorkQueue};
 use crate::{Message, QueueError, copy, headers, returns};
 

@@ -1,18 +1,18 @@
-//! What becomes of a delivery, carried out. The only place that acks.
+//! What becomes of a delivery, carried out. The only place that acks, through `settle.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicNackOptions};
-use tracing::{Instrument as _, Span, debug, error, info, warn};
+use tracing::{Span, debug, error, info, warn};
 
 use crate::copy::{self, Again};
 use crate::decide::Disposition;
 use crate::delay::DelayStep;
-use crate::executor::{Executor, Handled, STOP_LIMIT, Session};
+use crate::executor::{Executor, Handled, Session};
 use crate::handler::{End, Handler};
+use crate::settle::Held;
 use crate::{PublishError, Wait, WorkQueue, trace};
 
 /// How long the telling of an end may take; then the delivery goes back, to end another time.
@@ -39,13 +39,12 @@ impl<H: Handler> Executor<H> {
     /// Carries a disposition out: publish and confirm first, ack last.
     pub(crate) async fn dispose(
         &self,
-        delivery: &Delivery,
-        queue: WorkQueue,
+        held: Box<Held>,
         handled: Handled,
         disposition: Disposition,
         wait: Option<Wait>,
-        session: &Session,
     ) {
+        let (delivery, queue, session) = (&held.delivery, held.queue, &*held.session);
         let attempt = handled.attempt.clone();
         let id = attempt.as_ref().map(|attempt| attempt.task.id.clone());
         let has_no_letter = matches!(
@@ -56,7 +55,7 @@ impl<H: Handler> Executor<H> {
             Disposition::Ack => Ok(()),
             Disposition::Requeue => {
                 info!(id, "interrupted: given back to {}", queue.name());
-                return self.give_back(delivery, session).await;
+                return held.give_back();
             }
             Disposition::Expire => {
                 info!(id, "expired before it could run");
@@ -117,14 +116,14 @@ impl<H: Handler> Executor<H> {
                     let noted = self.handler.note_wait(attempt, wait);
                     tokio::select! { () = noted => {}, () = session.lost.cancelled() => {} }
                 }
-                self.ack(delivery, queue, session).await;
+                held.ack();
             }
             Err(error) if has_no_letter && !session.lost.is_cancelled() => {
                 warn!(id, error, "its end cannot be written down, it waits for {END_PAUSE:?}: {error}");
                 let again = copy::delayed(delivery, queue, DelayStep::towards(END_PAUSE), &Again::Unchanged);
                 match self.publish_copy(again, session).await {
-                    Ok(()) => self.ack(delivery, queue, session).await,
-                    Err(_) => self.give_back(delivery, session).await,
+                    Ok(()) => held.ack(),
+                    Err(_) => held.give_back(),
                 }
             }
             Err(error) => {
@@ -133,7 +132,7 @@ impl<H: Handler> Executor<H> {
                 // It comes here again at once, so the pause is ours to make.
                 let pause = tokio::time::sleep(REFUSED_PAUSE);
                 tokio::select! { () = pause => {}, () = session.lost.cancelled() => {} }
-                self.give_back(delivery, session).await;
+                held.give_back();
             }
         }
     }
@@ -205,25 +204,6 @@ impl<H: Handler> Executor<H> {
         tokio::select! {
             published = publish => published,
             () = session.lost.cancelled() => Err(Unpublished::Lost),
-        }
-    }
-
-    async fn ack(&self, delivery: &Delivery, queue: WorkQueue, session: &Session) {
-        let sent = delivery.acker.ack(BasicAckOptions::default()).instrument(trace::acking(queue));
-        self.check_sent(tokio::time::timeout(STOP_LIMIT, sent).await, session);
-    }
-
-    /// Gives a delivery back to its queue, uncharged; also one that has not started when a shutdown begins.
-    pub(crate) async fn give_back(&self, delivery: &Delivery, session: &Session) {
-        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        self.check_sent(tokio::time::timeout(STOP_LIMIT, delivery.acker.nack(options)).await, session);
-    }
-
-    /// `Ok(false)` means that the channel was dead and nothing was sent: the session is over.
-    fn check_sent(&self, sent: Result<lapin::Result<bool>, tokio::time::error::Elapsed>, session: &Session) {
-        if !matches!(sent, Ok(Ok(true))) && !session.lost.is_cancelled() {
-            warn!("an acknowledgement could not be sent: the session is over");
-            session.lost.cancel();
         }
     }
 }

@@ -9,6 +9,7 @@ use lapin::message::Delivery;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info_span};
 
@@ -18,6 +19,7 @@ use crate::events::{self, Events};
 use crate::handler::{Attempt, Ending, Handler, SUPERSEDED};
 use crate::progress::Progress;
 use crate::roster::Roster;
+use crate::settle::Held;
 use crate::wait::Wait;
 use crate::{Publisher, RetryPolicy, WorkQueue};
 use crate::{headers, returns, telemetry, trace};
@@ -52,23 +54,26 @@ pub(crate) struct Executor<H> {
 }
 
 /// The session a delivery belongs to.
-#[derive(Clone)]
+#[derive(Debug, Default)]
 pub(crate) struct Session {
     /// Cancelled when the session is over: its deliveries are no longer ours.
     pub(crate) lost: CancellationToken,
     /// Cancelled when the grace of a shutdown has passed: runs are cut short and given back.
     pub(crate) interrupt: CancellationToken,
+    /// Has a token for each delivery that is not settled.
+    pub(crate) jobs: TaskTracker,
 }
 
 impl<H: Handler> Executor<H> {
     /// Handles one delivery.
-    pub(crate) async fn handle(&self, mut delivery: Delivery, queue: WorkQueue, session: &Session) {
-        let span = trace::processing(&mut delivery, queue);
-        self.process(&delivery, queue, session, &span).instrument(span.clone()).await;
+    pub(crate) async fn handle(&self, mut held: Box<Held>) {
+        let span = trace::processing(&mut held.delivery, held.queue);
+        self.process(held, &span).instrument(span.clone()).await;
     }
 
-    async fn process(&self, delivery: &Delivery, queue: WorkQueue, session: &Session, span: &Span) {
-        let begun = Instant::now();
+    async fn process(&self, held: Box<Held>, span: &Span) {
+        let Held { delivery, queue, session, .. } = &*held;
+        let (queue, begun) = (*queue, Instant::now());
         // A body that is too large is copied twice on its way to the dead letters: one such at a time.
         let _alone = match delivery.data.len() > celery::BODY_LIMIT {
             true => self.large.acquire().await.ok(),
@@ -127,7 +132,12 @@ impl<H: Handler> Executor<H> {
             let (id, event) = (&attempt.task.id, &handled.event);
             events::tell_end(&self.events, id, event, &disposition, result, begun.elapsed());
         }
-        self.dispose(delivery, queue, handled, disposition, wait, session).instrument(log_span).await;
+        match disposition {
+            // The most frequent by far.
+            Disposition::Ack => held.ack(),
+            // Boxed, so that it takes no room in a job that does not come here.
+            other => Box::pin(self.dispose(held, handled, other, wait)).instrument(log_span).await,
+        }
     }
 
     /// Decodes and looks at what can be known without running.
@@ -139,7 +149,9 @@ impl<H: Handler> Executor<H> {
         span: &Span,
     ) -> Result<Attempt, Box<Handled>> {
         let properties = &delivery.properties;
-        let header_map = properties.headers().as_ref().map(headers::to_json).unwrap_or_default();
+        let table = properties.headers().as_ref();
+        let header_map =
+            table.map(|table| headers::some_to_json(table, celery::reads_header)).unwrap_or_default();
         let envelope = Envelope {
             content_type: properties.content_type().as_ref().map(|text| text.as_str()),
             content_encoding: properties.content_encoding().as_ref().map(|text| text.as_str()),
@@ -153,7 +165,7 @@ impl<H: Handler> Executor<H> {
             let waiting = error.id.map(|id| Waiting { id, reply_to: waits_in(properties) });
             Box::new(Handled { waiting, ..Handled::of_bare(event) })
         })?;
-        let last_error = header_map.get(copy::LAST_ERROR).and_then(|text| text.as_str()).map(str::to_owned);
+        let last_error = table.and_then(|table| headers::text(table, copy::LAST_ERROR));
         let reply_to = waits_in(properties);
         let (redelivered, span) = (delivery.redelivered, span.clone());
         let progress = Progress::default();
@@ -209,14 +221,14 @@ impl<H: Handler> Executor<H> {
 
     /// Runs the handler within the time limit, guarding against its panics.
     async fn run(&self, attempt: &Arc<Attempt>, session: &Session) -> (Event, Option<serde_json::Value>) {
-        let most = self.roster.time_limit(&attempt.task.task).unwrap_or(self.time_limit);
+        let run = self.roster.begin(attempt, Utc::now());
+        let most = run.time_limit.unwrap_or(self.time_limit);
         let asked = [attempt.task.time_limit, attempt.task.soft_time_limit];
         let limit = asked.into_iter().flatten().fold(most, Duration::min);
-        let run = self.roster.begin(attempt, Utc::now());
         self.events.tell(|| celery::Event::received(&attempt.task));
         self.events.tell(|| celery::Event::started(&attempt.task.id));
         self.tell_start(attempt, session).await;
-        let stop = session.lost.child_token();
+        let stop = CancellationToken::new();
         let (handler, job, token) = (Arc::clone(&self.handler), Arc::clone(attempt), stop.clone());
         // Boxed, so that the types of everything a job does end here.
         let handled: Pin<Box<dyn Future<Output = Ending> + Send>> =
@@ -224,6 +236,7 @@ impl<H: Handler> Executor<H> {
         // The logs' span inside that of the trace, as around us.
         let mut running = tokio::spawn(handled.in_current_span().instrument(attempt.span.clone()));
         let ended = tokio::select! {
+            biased;
             ended = &mut running => ended,
             () = tokio::time::sleep(limit) => {
                 // It gives back what it holds; nobody should take its end for the death of its worker.

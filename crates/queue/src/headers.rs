@@ -9,8 +9,19 @@ pub(crate) fn to_json(table: &FieldTable) -> Map<String, Value> {
     table_to_json(table, DEPTH_MAX)
 }
 
+/// As [`to_json`], of those headers alone whose names are wanted.
+pub(crate) fn some_to_json(table: &FieldTable, is_wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
+    let wanted = table.inner().iter().filter(|(key, _)| is_wanted(key.as_str()));
+    wanted.map(|(key, value)| (key.to_string(), value_to_json(value, DEPTH_MAX))).collect()
+}
+
 fn table_to_json(table: &FieldTable, depth: usize) -> Map<String, Value> {
     table.inner().iter().map(|(key, value)| (key.to_string(), value_to_json(value, depth))).collect()
+}
+
+/// A header that is text.
+pub(crate) fn text(table: &FieldTable, name: &str) -> Option<String> {
+    value_to_json(table.inner().get(name)?, 0).as_str().map(str::to_owned)
 }
 
 /// Whether a value is nested so deeply that nobody can have meant it.

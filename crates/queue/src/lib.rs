@@ -16,7 +16,9 @@
 //!
 #![doc = include_str!("../PROMISE.md")]
 
+mod acks;
 mod backoff;
+mod batch;
 mod checkup;
 mod clean;
 mod connection;
@@ -35,6 +37,7 @@ mod greeting;
 mod handler;
 mod headers;
 mod idleness;
+mod lanes;
 mod message;
 mod progress;
 mod publisher;
@@ -45,6 +48,7 @@ mod returns;
 mod revoked;
 mod roster;
 mod sequel;
+mod settle;
 mod subscription;
 mod telemetry;
 mod topology;

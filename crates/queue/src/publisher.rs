@@ -1,43 +1,26 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use lapin::BasicProperties;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
-use lapin::{Channel, Confirmation};
+use lapin::Channel;
+use lapin::options::ConfirmSelectOptions;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 use tracing::{Instrument as _, info, warn};
 
+use crate::batch::BATCH;
 use crate::connection::{Link, Liveness, RabbitUrls, reconnect_pause};
+use crate::lanes::{self, LANES};
 use crate::telemetry::{self, Purpose};
 use crate::{Message, PublishError, QueueError};
-use crate::{copy, topology, trace};
-
-/// Most messages whose confirms are awaited together.
-pub(crate) const BATCH: usize = 256;
-/// Headers beyond this do not fit into a frame (`frame_max` is 128 KiB) together with the properties.
-const HEADER_BYTES_MAX: usize = 120 * 1024;
-/// How often an idle publisher looks whether its connection is there: the next message should not be what finds out.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A confirm later than this ends the session (unless RabbitMQ said that it is blocked).
-const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
-
-/// Channels that RabbitMQ may close over a message: one of a whole batch, then three on which it was alone.
-const CLOSINGS_MAX: u32 = 4;
-
-/// A session in which a queue has refused messages for so long is built anew: RabbitMQ tells a channel of a limit that is
-/// reached, and of messages that are gone since, but not of a limit that was lifted (3.10, quorum queues).
-const REFUSED_LIMIT: Duration = Duration::from_secs(10);
+use crate::{topology, trace};
 
 /// Publishes messages and waits for RabbitMQ's confirm. Cheap to clone.
 ///
 /// One task owns the connection and works in batches: publish all that waits, await every confirm, answer. That is
-/// what makes a returned message attributable, because lapin attaches it to whichever confirm resolves next; a batch
-/// is looked through as a whole, by `message_id`. A message without a confirm is unknown and is sent again, with the
-/// same `message_id`, as soon as there is a connection.
+/// what makes a returned message attributable, because lapin attaches it to whichever confirm of its channel resolves
+/// next; a batch is looked through as a whole, by `message_id`. Some batches are under way at a time, each on a channel
+/// of its own, so messages that do not wait for each other may arrive in another order. A message without a confirm is
+/// unknown and is sent again, with the same `message_id`, as soon as there is a connection.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     requests: mpsc::Sender<Request>,
@@ -45,11 +28,11 @@ pub struct Publisher {
 }
 
 #[derive(Debug)]
-struct Request {
-    message: Arc<Message>,
-    answer: oneshot::Sender<Result<(), PublishError>>,
+pub(crate) struct Request {
+    pub(crate) message: Arc<Message>,
+    pub(crate) answer: oneshot::Sender<Result<(), PublishError>>,
     /// How often RabbitMQ has closed a channel on which this one, and perhaps others with it, was published.
-    closings: u32,
+    pub(crate) closings: u32,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -195,12 +178,12 @@ async fn run(
     let (mut attempt, mut refusals) = (0, 0);
     loop {
         match open(&urls, attempt, &client).await {
-            Ok((link, channel)) => {
+            Ok((link, channels)) => {
                 (attempt, refusals) = (0, 0);
                 state.send_replace(State { connection: Some(link.liveness()), ..State::default() });
                 telemetry::connected(Purpose::Publish);
                 info!(server = link.server(), "publishing through {}", link.server());
-                let ended = work(&link, &channel, &mut requests, &mut waiting).await;
+                let ended = lanes::publish_all(&link, &channels, &mut requests, &mut waiting).await;
                 telemetry::lost(Purpose::Publish, ended.is_err());
                 state.send_replace(State::default());
                 link.close().await;
@@ -232,180 +215,14 @@ async fn run(
     }
 }
 
-async fn open(urls: &RabbitUrls, attempt: usize, client: &str) -> Result<(Link, Channel), QueueError> {
+async fn open(urls: &RabbitUrls, attempt: usize, client: &str) -> Result<(Link, Vec<Channel>), QueueError> {
     let link = Link::connect(urls, attempt, client).await?;
     topology::declare(&link).await?;
-    let channel = link.channel().await?;
-    link.timed("select confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-    Ok((link, channel))
-}
-
-/// Publishes batch after batch. `Err` when the session is over; `waiting` then holds what must be sent again.
-async fn work(
-    link: &Link,
-    channel: &Channel,
-    requests: &mut mpsc::Receiver<Request>,
-    waiting: &mut Vec<Request>,
-) -> Result<(), String> {
-    let mut health = tokio::time::interval(LOOK_EVERY);
-    let mut refused_since: Option<Instant> = None;
-    loop {
-        if waiting.is_empty() {
-            tokio::select! {
-                received = requests.recv_many(waiting, BATCH) => if received == 0 { return Ok(()) },
-                _ = health.tick() => {
-                    if !link.is_connected() { return Err("closed while idle".to_owned()) }
-                    continue;
-                }
-            }
-        }
-        waiting.retain(|request| !request.answer.is_closed());
-        // One of them may be what RabbitMQ closes channels over: then each goes alone.
-        let count = if waiting.iter().any(|request| request.closings > 0) { 1 } else { waiting.len() };
-        let messages: Vec<&Message> = waiting[..count].iter().map(|request| &*request.message).collect();
-        let begun = Instant::now();
-        let outcomes = match publish_batch(link, channel, &messages).await {
-            Ok(outcomes) => {
-                telemetry::confirmed(begun.elapsed());
-                outcomes
-            }
-            Err(error) => {
-                if link.is_connected() && !channel.status().connected() {
-                    blame(waiting, count, &error);
-                }
-                return Err(error);
-            }
-        };
-        let is_refused = messages.iter().zip(&outcomes).any(|(message, outcome)| {
-            message.destination.is_ours() && matches!(outcome, Err(PublishError::Nacked))
-        });
-        for (request, outcome) in waiting.drain(..count).zip(outcomes) {
-            let _ = request.answer.send(outcome);
-        }
-        if is_refused && refused_since.get_or_insert_with(Instant::now).elapsed() > REFUSED_LIMIT {
-            return Err(format!("messages are refused for {REFUSED_LIMIT:?}"));
-        }
+    let mut channels = Vec::with_capacity(LANES);
+    for _ in 0..LANES {
+        let channel = link.channel().await?;
+        link.timed("select confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        channels.push(channel);
     }
-}
-
-/// RabbitMQ has closed the channel alone, over one of the first `count`: that one would be published, and close it, for ever.
-fn blame(waiting: &mut Vec<Request>, count: usize, error: &str) {
-    let alone = count == 1;
-    for request in &mut waiting[..count] {
-        request.closings = if alone { request.closings + 1 } else { request.closings.max(1) };
-    }
-    if alone && waiting[0].closings >= CLOSINGS_MAX {
-        let request = waiting.remove(0);
-        let why = format!("RabbitMQ closes the channel over it: {error}");
-        let _ = request.answer.send(Err(PublishError::Unsendable(why)));
-    }
-}
-
-/// Publishes the batch and awaits all its confirms; the outcomes are in its order. `Err` when the session is over.
-pub(crate) async fn publish_batch(
-    link: &Link,
-    channel: &Channel,
-    batch: &[&Message],
-) -> Result<Vec<Result<(), PublishError>>, String> {
-    let mut confirms = Vec::with_capacity(batch.len());
-    for message in batch {
-        let sent = match prepare(message) {
-            Ok((exchange, routing_key, properties)) => {
-                let options = BasicPublishOptions {
-                    mandatory: message.destination.mandatory(),
-                    ..BasicPublishOptions::default()
-                };
-                let sending =
-                    channel.basic_publish(exchange, routing_key, options, &message.body, properties);
-                Ok(patiently(link, sending).await?)
-            }
-            Err(error) => Err(error),
-        };
-        confirms.push(sent);
-    }
-    let mut returned = HashSet::new();
-    let mut outcomes = Vec::with_capacity(batch.len());
-    for confirm in confirms {
-        let outcome = match confirm {
-            Ok(confirm) => {
-                let confirmation = patiently(link, confirm).await?;
-                let acked = confirmation.is_ack();
-                if matches!(confirmation, Confirmation::NotRequested) {
-                    return Err("the channel confirms nothing".to_owned());
-                }
-                if let Some(message) = confirmation.take_message()
-                    && let Some(id) = message.delivery.properties.message_id()
-                {
-                    returned.insert(id.to_string());
-                }
-                if acked { Ok(()) } else { Err(PublishError::Nacked) }
-            }
-            Err(error) => Err(error),
-        };
-        outcomes.push(outcome);
-    }
-    for (message, outcome) in batch.iter().zip(&mut outcomes) {
-        if message.destination.mandatory() && returned.contains(&message.message_id) {
-            *outcome = Err(PublishError::Unroutable);
-        }
-    }
-    Ok(outcomes)
-}
-
-/// Waits for lapin as long as RabbitMQ is blocked, else not longer than a confirm may take.
-async fn patiently<T>(link: &Link, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, String> {
-    let mut answer = std::pin::pin!(answer);
-    loop {
-        match tokio::time::timeout(CONFIRM_LIMIT, &mut answer).await {
-            Ok(result) => return result.map_err(|error| error.to_string()),
-            Err(_) if link.is_blocked() && link.is_connected() => {
-                warn!("RabbitMQ blocks publishers (memory or disk alarm); waiting");
-            }
-            Err(_) => return Err(format!("no confirm within {CONFIRM_LIMIT:?}")),
-        }
-    }
-}
-
-fn prepare(message: &Message) -> Result<(ShortString, ShortString, BasicProperties), PublishError> {
-    let short = |what: &str, text: &str| {
-        ShortString::try_new(text)
-            .map_err(|_| PublishError::Unsendable(format!("{what} is longer than 255 bytes")))
-    };
-    if copy::size(&message.headers) > HEADER_BYTES_MAX {
-        // RabbitMQ would close the connection, and so it would again with every try.
-        return Err(PublishError::Unsendable(format!("its headers take more than {HEADER_BYTES_MAX} bytes")));
-    }
-    let mut properties = BasicProperties::default()
-        .with_delivery_mode(message.destination.delivery_mode())
-        .with_message_id(short("message_id", &message.message_id)?)
-        .with_headers(message.headers.clone());
-    if let Some(kind) = &message.kind {
-        properties = properties.with_type(short("type", kind)?);
-    }
-    if let Some(app_id) = &message.app_id {
-        properties = properties.with_app_id(short("app_id", app_id)?);
-    }
-    if let Some(timestamp) = message.timestamp {
-        properties = properties.with_timestamp(timestamp);
-    }
-    if let Some(expiration) = message.expiration_ms {
-        properties = properties.with_expiration(short("expiration", &expiration.to_string())?);
-    }
-    if let Some(content_type) = &message.content_type {
-        properties = properties.with_content_type(short("content_type", content_type)?);
-    }
-    if let Some(encoding) = &message.content_encoding {
-        properties = properties.with_content_encoding(short("content_encoding", encoding)?);
-    }
-    if let Some(correlation_id) = &message.correlation_id {
-        properties = properties.with_correlation_id(short("correlation_id", correlation_id)?);
-    }
-    if let Some(reply_to) = &message.reply_to {
-        properties = properties.with_reply_to(short("reply_to", reply_to)?);
-    }
-    if let Some(priority) = message.priority {
-        properties = properties.with_priority(priority);
-    }
-    let exchange = short("exchange", &message.destination.exchange())?;
-    Ok((exchange, short("routing key", message.destination.routing_key())?, properties))
+    Ok((link, channels))
 }

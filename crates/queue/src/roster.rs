@@ -44,6 +44,8 @@ pub(crate) struct Run<'a> {
     key: u64,
     /// Cancelled by whoever wants the run to end.
     pub(crate) terminated: CancellationToken,
+    /// The longest run of such a task, where somebody has set one.
+    pub(crate) time_limit: Option<Duration>,
 }
 
 impl Drop for Run<'_> {
@@ -59,10 +61,14 @@ impl Roster {
         let mut state = self.lock();
         state.begun += 1;
         let key = state.begun;
-        *state.totals.entry(attempt.task.task.clone()).or_default() += 1;
+        match state.totals.get_mut(&attempt.task.task) {
+            Some(total) => *total += 1,
+            None => drop(state.totals.insert(attempt.task.task.clone(), 1)),
+        }
+        let time_limit = state.time_limits.get(&attempt.task.task).copied();
         let (attempt, ending) = (Arc::clone(attempt), terminated.clone());
         state.running.insert(key, Running { attempt, since: now, terminated: ending });
-        Run { roster: self, key, terminated }
+        Run { roster: self, key, terminated, time_limit }
     }
 
     /// Whether the task must not run.
@@ -138,11 +144,6 @@ impl Roster {
             Some(limit) => state.time_limits.insert(task.to_owned(), limit),
             None => state.time_limits.remove(task),
         };
-    }
-
-    /// The longest run of a task, where somebody has set one.
-    pub(crate) fn time_limit(&self, task: &str) -> Option<Duration> {
-        self.lock().time_limits.get(task).copied()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

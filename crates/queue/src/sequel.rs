@@ -31,13 +31,16 @@ impl<H: Handler> Executor<H> {
         returned: Value,
         session: &Session,
     ) -> (Event, Option<Value>) {
-        let followers = match self.send_followers(attempt, &returned, session).await {
-            Ok(followers) => followers,
-            Err(event) => return (event, None),
-        };
+        let mut followers = Vec::new();
+        if !attempt.task.embed.is_empty() {
+            followers = match Box::pin(self.send_followers(attempt, &returned, session)).await {
+                Ok(followers) => followers,
+                Err(event) => return (event, None),
+            };
+        }
         if let Some(waiting) = attempt.waiting() {
             let result = result::success(&waiting.id, returned.clone(), &followers, Utc::now());
-            self.tell(&waiting, result, session).await;
+            Box::pin(self.tell(&waiting, result, session)).await;
         }
         (Event::Finished, Some(returned))
     }
@@ -51,7 +54,7 @@ impl<H: Handler> Executor<H> {
     ) -> (Event, Option<Value>) {
         match end {
             End::Finished(returned) => self.finish(attempt, returned, session).await,
-            end => match self.follow_end(attempt, &end, &end, session).await {
+            end => match Box::pin(self.follow_end(attempt, &end, &end, session)).await {
                 Ok(()) => (Event::EndedBefore, None),
                 Err(_) => (Event::Interrupted, None),
             },
@@ -66,9 +69,6 @@ impl<H: Handler> Executor<H> {
         returned: &Value,
         session: &Session,
     ) -> Result<Vec<String>, Event> {
-        if attempt.task.embed.is_empty() {
-            return Ok(Vec::new());
-        }
         let refused = |error| Event::Refused { reason: UNROUTABLE.to_owned(), error };
         let sequel = Sequel::of(&attempt.task).map_err(|error| refused(error.to_string()))?;
         let mut ids = Vec::new();
@@ -144,7 +144,7 @@ impl<H: Handler> Executor<H> {
             && let Some(waiting) = attempt.waiting()
         {
             let started = result::started(&waiting.id, std::process::id(), &self.worker);
-            self.tell(&waiting, started, session).await;
+            Box::pin(self.tell(&waiting, started, session)).await;
         }
     }
 

@@ -8,7 +8,9 @@ use celery::TaskMessage;
 use chrono::{DateTime, Utc};
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
-pub(crate) use self::connections::{Purpose, SlotInUse, blocked, confirmed, connected, lost, slots, waiting};
+pub(crate) use self::connections::{
+    Purpose, SlotInUse, SlotsInUse, blocked, confirmed, connected, lost, slots, waiting,
+};
 use crate::WorkQueue;
 use crate::decide::{Disposition, Event};
 

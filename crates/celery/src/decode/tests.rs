@@ -24,14 +24,20 @@ pub(super) const PROTOCOL_1_BODY: &str = r#"{"task": "app.tasks.comprehensive_sy
  "group": null, "group_index": null, "retries": 0, "eta": null, "expires": null, "utc": true, "callbacks": null,
  "errbacks": null, "timelimit": [null, null], "taskset": null, "chord": null}"#;
 
+/// Decodes a message, and makes sure that it needs no header that it says it does not look at.
 fn decode_with(headers: &Value, body: &[u8]) -> Result<TaskMessage, DecodeError> {
-    decode(&Envelope {
+    let envelope = Envelope {
         content_type: Some("application/json"),
         content_encoding: Some("utf-8"),
         correlation_id: None,
         headers: headers.as_object().unwrap(),
         body,
-    })
+    };
+    let decoded = decode(&envelope);
+    let mut read = envelope.headers.clone();
+    read.retain(|name, _| reads_header(name));
+    assert_eq!(decode(&Envelope { headers: &read, ..envelope }), decoded, "{headers}");
+    decoded
 }
 
 /// A message with the headers `task` and `id` and these ones.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::{DEAD_QUEUE, WorkQueue};
 
@@ -103,18 +103,27 @@ pub(crate) fn waiting(queue: &'static str, messages: u32) {
 }
 
 /// A slot that is in use for as long as this value lives.
-pub(crate) struct SlotInUse(WorkQueue);
+pub(crate) struct SlotInUse(Gauge);
 
-impl SlotInUse {
-    /// Takes one.
+/// The slots of a queue that are in use.
+#[derive(Clone)]
+pub(crate) struct SlotsInUse(Gauge);
+
+impl SlotsInUse {
+    /// Those of a queue.
     pub(crate) fn of(queue: WorkQueue) -> Self {
-        gauge!("syncfleet_slots_in_use", "queue" => queue.name()).increment(1.0);
-        Self(queue)
+        Self(gauge!("syncfleet_slots_in_use", "queue" => queue.name()))
+    }
+
+    /// Takes one.
+    pub(crate) fn take(&self) -> SlotInUse {
+        self.0.increment(1.0);
+        SlotInUse(self.0.clone())
     }
 }
 
 impl Drop for SlotInUse {
     fn drop(&mut self) {
-        gauge!("syncfleet_slots_in_use", "queue" => self.0.name()).decrement(1.0);
+        self.0.decrement(1.0);
     }
 }

@@ -7,18 +7,25 @@ use testbed::Vhost;
 use super::figures::in_turn;
 use super::part::Part;
 use super::peer::Peer;
-use super::row::{Better, Row};
+use super::row::{Better, Row, named};
 use super::size::Size;
 use super::stage::{Stage, answer, bench, rust_peer};
 use super::stopwatch;
 
-/// Jobs that do nothing, a second: ours, the limit, and whoever else there is.
+/// As many as the bare loop and the peers are given before they ack: a worker holds what it runs, so its slots are what is
+/// on its way.
+const SLOTS: &str = "256";
+
+/// Jobs that do nothing, a second: ours, the limit, and whoever else there is. Ours with as many slots as the others are
+/// given at a time, and with those that a worker has by default.
 pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let servers = &stage.servers;
     let vhost = Vhost::create_on(&servers.rabbitmq.url(), &servers.rabbitmq.management_url())?;
     let words = [vhost.url(), size.noops.to_string()];
     let mut ours = bench("queue", "noop")?;
-    ours.args(&words);
+    ours.args(&words).arg(SLOTS);
+    let mut default_slots = bench("queue", "noop")?;
+    default_slots.args(&words);
     let mut bare = rust_peer("consume")?;
     bare.args(&words);
     let mut apalis = rust_peer("apalis")?;
@@ -41,6 +48,7 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
                 let seconds = stopwatch::seconds(stage, &peer.vhost.url(), 1, &celery_worker)?;
                 Ok(count as f64 / seconds)
             },
+            &mut |_| rate(&mut default_slots),
         ],
     )?;
     let names = [
@@ -53,7 +61,10 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
         let theirs = (against, theirs.as_slice());
         Row::versus(Part::Noop.name(), "jobs/s", Better::More, &measured[0], theirs, Some(target))
     };
-    Ok(names.into_iter().zip(&measured[1..]).map(row).collect())
+    let mut rows: Vec<Row> = names.into_iter().zip(&measured[1..]).map(row).collect();
+    let (name, bare) = (named(Part::Noop, "default slots"), (names[0].0, measured[1].as_slice()));
+    rows.push(Row::versus(&name, "jobs/s", Better::More, &measured[5], bare, None));
+    Ok(rows)
 }
 
 /// Runs a program that prints how many a second it did.

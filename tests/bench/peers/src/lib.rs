@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::{AMQPValue, FieldArray, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use serde_json::json;
 
@@ -59,7 +59,7 @@ pub async fn publish(channel: &Channel, queue: &str, count: usize) -> Result<(),
     Ok(())
 }
 
-/// A job in Celery's protocol 2, as long as those that the product's beat publishes.
+/// A job in Celery's protocol 2, with every header that Celery's producers and the product's beat send.
 pub fn job(number: usize) -> (Vec<u8>, BasicProperties) {
     let id = uuid::Uuid::new_v4().to_string();
     let account = format!("acct-{number:06}");
@@ -77,6 +77,15 @@ pub fn job(number: usize) -> (Vec<u8>, BasicProperties) {
     ] {
         headers.insert(name.into(), AMQPValue::LongString(value.into()));
     }
+    for name in ["shadow", "eta", "expires", "group", "group_index", "parent_id", "stamped_headers"] {
+        headers.insert(name.into(), AMQPValue::Void);
+    }
+    let mut limits = FieldArray::default();
+    limits.push(AMQPValue::Void);
+    limits.push(AMQPValue::Void);
+    headers.insert("timelimit".into(), AMQPValue::FieldArray(limits));
+    headers.insert("stamps".into(), AMQPValue::FieldTable(FieldTable::default()));
+    headers.insert("replaced_task_nesting".into(), AMQPValue::LongInt(0));
     headers.insert("retries".into(), AMQPValue::LongInt(0));
     headers.insert("ignore_result".into(), AMQPValue::Boolean(true));
     let properties = BasicProperties::default()
