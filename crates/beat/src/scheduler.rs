@@ -19,6 +19,8 @@ const CLAIM_HOLD: Duration = Duration::from_secs(6);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often orphaned ticks are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long old records are deleted after a tick.
+const FORGET_LIMIT: Duration = Duration::from_secs(10);
 
 /// Publishes due ticks. Any number may run: PostgreSQL's tick ledger gives each tick to one of them.
 pub(crate) struct Scheduler {
@@ -81,10 +83,22 @@ impl Scheduler {
             }
             published_any = true;
         }
-        if published_any && let Err(error) = self.storage.delete_expired_records(self.retention_days).await {
-            warn!("old records not deleted: {}", chain(&error));
+        if published_any {
+            self.forget(stop).await;
         }
         self.storage.now().await
+    }
+
+    /// Deletes what has been kept long enough, piece by piece, and no longer than the next tick can wait.
+    async fn forget(&self, stop: &CancellationToken) {
+        let begun = Instant::now();
+        while !stop.is_cancelled() && begun.elapsed() < FORGET_LIMIT {
+            match self.storage.delete_expired_records(self.retention_days).await {
+                Ok(0) => return,
+                Ok(_) => self.course.gets_on(),
+                Err(error) => return warn!("old records not deleted: {}", chain(&error)),
+            }
+        }
     }
 
     async fn unclaimed_ticks(

@@ -3,6 +3,7 @@
 mod catch_up;
 mod clocks;
 mod many_accounts;
+mod retention;
 mod spread;
 mod storm;
 mod take_over;

@@ -19,8 +19,6 @@ pub(crate) struct Bounds {
     pub(crate) queue_per_second: Figure,
     /// GiB of one Redis.
     pub(crate) redis_gib: Figure,
-    /// Outcomes that are deleted after a tick.
-    pub(crate) deleted_after_a_tick: Figure,
 }
 
 impl Bounds {
@@ -34,22 +32,17 @@ impl Bounds {
                 "what the benchmark wants a beat to publish to one; replicas halve it or worse",
             ),
             redis_gib: Figure::chosen(25.0, "a copy for the disk may take twice that"),
-            deleted_after_a_tick: Figure::coded(
-                10_000.0,
-                "LIMIT of delete_expired_records, storage/src/ticks.rs",
-            ),
         }
     }
 
     /// All of them with their names and units.
-    pub(crate) fn all(&self) -> [(&'static str, &'static str, Figure); 6] {
+    pub(crate) fn all(&self) -> [(&'static str, &'static str, Figure); 5] {
         [
             ("planned load", "of each bound", self.load),
             ("one PostgreSQL", "cores", self.postgres_cores),
             ("one PostgreSQL", "connections", self.postgres_connections),
             ("one queue", "messages/s", self.queue_per_second),
             ("one Redis", "GiB", self.redis_gib),
-            ("outcomes deleted", "after a tick", self.deleted_after_a_tick),
         ]
     }
 }
@@ -63,18 +56,16 @@ pub(crate) enum Limit {
     Publishing,
     RedisMemory,
     RedisCore,
-    Cleanup,
 }
 
 impl Limit {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::PostgresCores,
         Self::PostgresConnections,
         Self::Queue,
         Self::Publishing,
         Self::RedisMemory,
         Self::RedisCore,
-        Self::Cleanup,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -85,7 +76,6 @@ impl Limit {
             Self::Publishing => "one beat's publishing",
             Self::RedisMemory => "Redis's memory",
             Self::RedisCore => "Redis's one thread",
-            Self::Cleanup => "the deletion of old outcomes",
         }
     }
 
@@ -102,9 +92,6 @@ impl Limit {
             Self::Publishing => "a longer interval; several fleets, each with its organizations",
             Self::RedisMemory => "Redis Cluster, of as many masters as it takes",
             Self::RedisCore => "Redis Cluster",
-            Self::Cleanup => {
-                "delete old rows of `sync_outcomes` by a job of your own, and set `RETENTION_DAYS` to a day or two"
-            }
         }
     }
 
@@ -121,7 +108,6 @@ impl Limit {
             }
             Self::RedisMemory => plan.redis_gib / bounds.redis_gib.value,
             Self::RedisCore => plan.redis_cores / load,
-            Self::Cleanup => demand.accounts as f64 / bounds.deleted_after_a_tick.value,
         }
     }
 }
@@ -180,9 +166,8 @@ mod tests {
             assert!(!beyond(&Demand { accounts: end, ..asked }).contains(&limit), "{limit:?} at {end}");
             assert!(beyond(&Demand { accounts: end + 1, ..asked }).contains(&limit), "{limit:?} at {end}");
         }
-        // 10,000 of 60 % in 60 s, and what is deleted after a tick.
-        let end = |limit| ends_at(limit, &demand(1, 60), &costs, &bounds);
-        assert_eq!([Limit::Publishing, Limit::Cleanup].map(end), [360_000, 10_000]);
+        // 10,000 a second, 60 % of 60 s.
+        assert_eq!(ends_at(Limit::Publishing, &demand(1, 60), &costs, &bounds), 360_000);
     }
 
     #[test]
