@@ -181,7 +181,7 @@ impl Report {
             }
             _ => json!({"regenerated": false, "positions_updated": 0, "holdings_updated": 0}),
         };
-        json!({
+        let mut notification = json!({
             "type": "sync_completed",
             "account": self.account.pseudo_account,
             "timestamp": rfc3339(self.at),
@@ -192,8 +192,10 @@ impl Report {
                 "redis_status": full["redis_sync"]["status"],
                 "errors": self.errors().len(),
             },
-            "full_results": full,
-        })
+        });
+        // Moved: findings may be many, and the macro would copy them.
+        notification["full_results"] = full;
+        notification
     }
 
     /// The full results, which are also the job's result.

@@ -51,3 +51,12 @@ async fn what_new_orders_say_is_read_of_them_alone_whatever_the_plan() {
     assert!(plan.contains("Index Scan using orders_pkey"), "{plan}");
     assert!(plan.contains("One-Time Filter: ($4 IS NULL)"), "{plan}");
 }
+
+#[tokio::test]
+async fn a_new_order_is_read_for_redis_by_itself_whatever_the_plan() {
+    let bed = bed().await;
+    let statement = include_str!("../../src/shown_orders.sql");
+    let plan = generic_plan(&bed, "text, text[], int[]", statement, "'Raghu', '{}', '{1}'");
+    assert!(plan.contains("Index Scan using orders_pkey"), "{plan}");
+    assert!(plan.contains("One-Time Filter: ($3 IS NULL)"), "{plan}");
+}
