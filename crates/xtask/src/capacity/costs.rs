@@ -1,11 +1,17 @@
 use super::figure::Figure;
 
 /// Where syncs a second are from.
-const BENCH: &str = "`cargo xtask bench --quick`, 29 November 2026, two cores with all servers on them: RabbitMQ 3.10, PostgreSQL 15 \
+const BENCH: &str = "`cargo xtask bench`, 29 November 2026, two cores with all servers on them: RabbitMQ 3.10, PostgreSQL 15 \
                      (fsync on), Redis 7.0; a release build, one worker, accounts of 200 orders";
 /// Where the shares are from.
-const SHARES: &str = "rough, in the same runs with nothing new and with one new order: the worker had 30 % of the processor time, \
-                      PostgreSQL 55 %";
+const SHARES: &str = "the same servers, 29 November 2026: /proc/PID/stat of worker, PostgreSQL, RabbitMQ and Redis before and \
+                      after syncs of 300 accounts";
+/// Where bytes of the write-ahead log are from.
+const WAL: &str =
+    "in those syncs, 29 November 2026: pg_current_wal_lsn() before and after, with full_page_writes off";
+/// Where sizes are from.
+const SIZES: &str =
+    "of those accounts, 29 November 2026: pg_total_relation_size after VACUUM FULL, used_memory and DBSIZE";
 /// Cores of the machine on which syncs were measured.
 const BENCH_CORES: f64 = 2.0;
 
@@ -92,85 +98,56 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    /// What is known, of 29 November 2026; between 418 and 474 syncs a second were seen with nothing new. Everything ran on
-    /// two cores and was in memory, so that many cores are taken to do as much each, and a PostgreSQL that reads from disk,
-    /// or servers that are apart, do less than is said here. Whoever measures anew changes the figures here, and runs `cargo
-    /// xtask capacity --write`.
+    /// What is known, of 29 November 2026. Two cores are taken to have been busy, which is more than a sync needs. All was in
+    /// memory on one machine: a PostgreSQL that reads from disk, or servers that are apart, do less than is said here. Whoever
+    /// measures anew changes the figures here, and runs `cargo xtask capacity --write`.
     pub(crate) const fn measured() -> Self {
         Self {
             unchanged: Work {
-                syncs_per_second: Figure::measured(465.0, BENCH),
+                syncs_per_second: Figure::measured(693.0, BENCH),
+                worker_share: Figure::measured(0.26, SHARES),
+                postgres_share: Figure::measured(0.37, SHARES),
+                rabbitmq_share: Figure::measured(0.25, SHARES),
+                redis_share: Figure::measured(0.12, SHARES),
                 commits: Figure::computed(
                     2.0,
                     "the statements that take the lease and end the run; looking writes nothing",
                 ),
-                wal_bytes: Figure::computed(
-                    2_300.0,
-                    "new versions of the row of the account, 300 + 350; the outcome, 760; \
-                    entries of its three indexes, 290; its later deletion, 250; commits and heads, 350",
-                ),
-                ..Work::split(Figure::measured(0.55, SHARES))
+                wal_bytes: Figure::measured(1_700.0, WAL),
             },
             one_new: Work {
-                syncs_per_second: Figure::measured(95.0, BENCH),
+                syncs_per_second: Figure::measured(180.0, BENCH),
+                worker_share: Figure::measured(0.33, SHARES),
+                postgres_share: Figure::measured(0.51, SHARES),
+                rabbitmq_share: Figure::measured(0.11, SHARES),
+                redis_share: Figure::measured(0.05, SHARES),
                 commits: Figure::computed(
                     3.0,
                     "the lease, the transaction that stores what was generated, the end",
                 ),
-                wal_bytes: Figure::computed(
-                    12_000.0,
-                    "that of a sync without news; an order and its six indexes, 1,000; two \
-                    rows of positions or holdings, 1,000; families of the account and its strategy, old and new, 8,000",
-                ),
-                ..Work::split(Figure::measured(0.55, SHARES))
+                wal_bytes: Figure::measured(26_000.0, WAL),
             },
             forced: Work {
-                syncs_per_second: Figure::measured(38.0, BENCH),
+                syncs_per_second: Figure::measured(100.0, BENCH),
+                worker_share: Figure::measured(0.46, SHARES),
+                postgres_share: Figure::measured(0.40, SHARES),
+                rabbitmq_share: Figure::measured(0.10, SHARES),
+                redis_share: Figure::measured(0.04, SHARES),
                 commits: Figure::computed(3.0, "as with one new order"),
-                wal_bytes: Figure::computed(
-                    80_000.0,
-                    "twenty families of the account and as many of its strategies, 2,000 each",
-                ),
-                ..Work::split(Figure::chosen(
-                    0.55,
-                    "as with one new order; the shares of this kind were not looked at",
-                ))
+                wal_bytes: Figure::measured(9_500.0, WAL),
             },
-            published_per_second: Figure::chosen(
-                10_000.0,
-                "the least that the benchmark wants of a beat: 100,000 accounts in 10 s",
-            ),
+            published_per_second: Figure::measured(16_300.0, BENCH),
             wal_page_bytes: Figure::computed(
                 8_192.0,
                 "ids of outcomes are random, so each goes to another page of that index; at \
                 most, where checkpoints come once an interval",
             ),
-            postgres_order_bytes: Figure::computed(
-                500.0,
-                "a row of 52 columns, 250, and entries of six indexes, 250",
-            ),
-            postgres_account_bytes: Figure::computed(
-                72_000.0,
-                "20 instruments × (position and holding, 600; family of the account \
-                and of a strategy as JSON, 1,500 each)",
-            ),
-            outcome_bytes: Figure::computed(
-                900.0,
-                "a row with its report, 700; entries of three indexes, 190",
-            ),
-            redis_order_bytes: Figure::computed(
-                4_520.0,
-                "1,130 bytes of JSON, in four lists: of the account and of the \
-                strategy, all and by status. A list that was appended to may take twice that",
-            ),
-            redis_account_bytes: Figure::computed(
-                30_000.0,
-                "20 instruments × 300 bytes × 3 places, and 150 bytes for each key",
-            ),
-            redis_keys: Figure::computed(
-                80.0,
-                "5 of the account, 5 of each of 3 strategies, 20 instruments × 3 by instrument",
-            ),
+            postgres_order_bytes: Figure::measured(267.0, SIZES),
+            postgres_account_bytes: Figure::measured(131_000.0, SIZES),
+            outcome_bytes: Figure::measured(1_146.0, SIZES),
+            redis_order_bytes: Figure::measured(4_888.0, SIZES),
+            redis_account_bytes: Figure::measured(28_749.0, SIZES),
+            redis_keys: Figure::measured(57.0, SIZES),
             worker_mib: Figure::measured(
                 50.0,
                 "resident memory from /proc, a debug build (deploy/README.md)",
@@ -216,22 +193,6 @@ impl Costs {
         ];
         all.extend(rest.map(|(name, unit, figure)| (name.to_owned(), unit, figure)));
         all
-    }
-}
-
-impl Work {
-    /// How the processor time is divided, where PostgreSQL has that share of it. What is not known of it here is 0.
-    const fn split(postgres_share: Figure) -> Self {
-        let unknown = Figure::chosen(0.0, "");
-        Self {
-            syncs_per_second: unknown,
-            worker_share: Figure { value: 0.30, ..postgres_share },
-            postgres_share,
-            rabbitmq_share: Figure::computed(0.10, "two thirds of what worker and PostgreSQL leave"),
-            redis_share: Figure::computed(0.05, "one third of what worker and PostgreSQL leave"),
-            commits: unknown,
-            wal_bytes: unknown,
-        }
     }
 }
 
