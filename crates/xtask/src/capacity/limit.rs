@@ -166,7 +166,9 @@ mod tests {
             assert!(!beyond(&Demand { accounts: end, ..asked }).contains(&limit), "{limit:?} at {end}");
             assert!(beyond(&Demand { accounts: end + 1, ..asked }).contains(&limit), "{limit:?} at {end}");
         }
-        // 10,000 a second, 60 % of 60 s.
+        // 60 % of 60 s.
+        let costs =
+            Costs { published_per_second: Figure::chosen(10_000.0, "to be counted by hand"), ..costs };
         assert_eq!(ends_at(Limit::Publishing, &demand(1, 60), &costs, &bounds), 360_000);
     }
 
