@@ -206,10 +206,10 @@ pub(crate) async fn stored_alike(
         .fetch_all(&mut **transaction)
         .await?;
     let mut stored = BTreeMap::new();
-    for row in rows {
-        let mut names = row.names.clone();
-        names.sort_unstable();
-        stored.insert((row.strategy_id.clone(), names), row);
+    for mut row in rows {
+        row.names.sort_unstable();
+        let found_by = (std::mem::take(&mut row.strategy_id), std::mem::take(&mut row.names));
+        stored.insert(found_by, row);
     }
     let alike = families.iter().map(|family| {
         let mut names: Vec<String> =

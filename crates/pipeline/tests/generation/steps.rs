@@ -132,6 +132,41 @@ async fn an_order_dated_in_the_future_counts_when_its_time_has_come() {
 }
 
 #[tokio::test]
+async fn making_everything_anew_writes_the_families_alone_that_are_not_stored_as_they_should_be() {
+    let desk = desk().await;
+    desk.sql("UPDATE tradingdb.orders SET strategy_id = 'swing' WHERE symbol = 'F1'");
+    desk.sync().await;
+    let forced = Wanted { force: true, ..WHEN_NEEDED };
+    let versions = || desk.sql("SELECT id, xmin FROM tradingdb.ledger_families ORDER BY id");
+    let (kept, before) = (desk.kept(), versions());
+    assert_eq!(before.lines().count(), 4, "three contracts, and one of a strategy");
+    desk.generate(forced).await;
+    assert_eq!(versions(), before);
+    for damage in [
+        "UPDATE tradingdb.ledger_families SET ledger = '{}'",
+        "UPDATE tradingdb.ledger_families SET is_live = NOT is_live",
+        "UPDATE tradingdb.ledger_families SET last_day = last_day - 1",
+        "UPDATE tradingdb.ledger_families SET odd_days = '{2020-01-01}'",
+        "UPDATE tradingdb.ledger_families SET findings = '[{}]'",
+        "UPDATE tradingdb.ledger_families SET positions = '[]'",
+        "UPDATE tradingdb.ledger_families SET holdings = '[{}]'",
+        "UPDATE tradingdb.ledger_families SET strategy_id = 'other'",
+        "DELETE FROM tradingdb.ledger_names",
+        "UPDATE tradingdb.ledger_names SET name = 'other'",
+    ] {
+        let before = versions();
+        let of_strategy = desk.sql("SELECT id FROM tradingdb.ledger_families WHERE strategy_id = 'swing'");
+        let column = if damage.contains("names") { "family_id" } else { "id" };
+        desk.sql(&format!("{damage} WHERE {column} = {of_strategy}"));
+        desk.generate(forced).await;
+        assert_eq!(desk.kept(), kept, "{damage}");
+        let after = versions();
+        let stayed = before.lines().filter(|family| after.lines().any(|now| now == *family)).count();
+        assert_eq!(stayed, 3, "{damage}: all but the damaged one");
+    }
+}
+
+#[tokio::test]
 async fn a_stored_ledger_that_cannot_be_read_is_made_anew() {
     let desk = desk().await;
     desk.sync().await;
