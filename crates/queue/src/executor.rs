@@ -132,12 +132,8 @@ impl<H: Handler> Executor<H> {
             let (id, event) = (&attempt.task.id, &handled.event);
             events::tell_end(&self.events, id, event, &disposition, result, begun.elapsed());
         }
-        match disposition {
-            // The most frequent by far.
-            Disposition::Ack => held.ack(),
-            // Boxed, so that it takes no room in a job that does not come here.
-            other => Box::pin(self.dispose(held, handled, other, wait)).instrument(log_span).await,
-        }
+        // Boxed, so that it takes no room in a job that still runs.
+        Box::pin(self.dispose(held, handled, disposition, wait)).instrument(log_span).await;
     }
 
     /// Decodes and looks at what can be known without running.
