@@ -20,6 +20,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Seconds between heartbeats unless the URL says otherwise; a silent peer is noticed after twice that.
 const HEARTBEAT_SECONDS: u16 = 10;
+/// The largest frame unless the URL says otherwise: RabbitMQ's own default. lapin has room for 32 of them each way; room that
+/// is known before the connection opens takes no memory until it is used, room that is added then does, all of it.
+const FRAME_BYTES_MAX: u32 = 128 * 1024;
 
 /// The servers of one RabbitMQ cluster. `Debug` and `Display` show hosts only, never a password.
 #[derive(Clone)]
@@ -51,6 +54,7 @@ impl RabbitUrls {
                 uri.vhost = "/".to_owned();
             }
             uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+            uri.query.frame_max.get_or_insert(FRAME_BYTES_MAX);
             uris.push(uri);
         }
         if uris.is_empty() {
