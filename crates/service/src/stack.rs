@@ -4,6 +4,9 @@
 //! with Rust's usual 2 MiB of stack: a message of 2 KiB ended a worker, and then the next one (an overflow aborts, no
 //! panic). How much stack such a thread has can only be said from outside, so a program starts itself anew, once, with
 //! [`VARIABLE`] set. Stacks are virtual memory: what is not used costs nothing.
+//!
+//! What else can only be said from outside is said there too: that glibc keeps freed memory in as many places as there are
+//! cores ([`ARENAS`]).
 
 use std::env;
 use std::os::unix::process::CommandExt as _;
@@ -13,6 +16,9 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Rust's own variable for the stack of threads whose size nobody says.
 const VARIABLE: &str = "RUST_MIN_STACK";
+/// glibc's variable for the arenas that threads allocate from. By default there are eight for each core, and each keeps what
+/// was freed in it: a worker of 64 slots takes 81 MB with them and 72 MB with one for each core, at the same speed.
+const ARENAS: &str = "MALLOC_ARENA_MAX";
 /// The deepest table that fits into a frame of 128 KiB has 22,000 levels; a debug build takes 8 KiB for one.
 const STACK_BYTES: usize = 256 << 20;
 /// Threads for blocking work: ledgers that are being calculated, and look-ups of host names.
@@ -29,8 +35,13 @@ fn ensure_deep_stacks() {
     if let Some(name) = arguments.next() {
         again.arg0(name);
     }
+    again.args(arguments).env(VARIABLE, STACK_BYTES.to_string());
+    if env::var_os(ARENAS).is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        again.env(ARENAS, cores.to_string());
+    }
     // Comes back only when it could not be done; then the program runs without the guard.
-    let _ = again.args(arguments).env(VARIABLE, STACK_BYTES.to_string()).exec();
+    let _ = again.exec();
 }
 
 /// The program's runtime, its threads with as much room.
