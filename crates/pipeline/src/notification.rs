@@ -41,13 +41,14 @@ pub fn routing_key(pseudo_account: &str, event: &str) -> String {
 pub(crate) async fn notify(
     pipeline: &Pipeline,
     report: &Report,
+    full_results: &Value,
     external: &[UnannouncedOrder],
 ) -> Result<(), PublishError> {
     if !pipeline.settings.notifications_enabled {
         return Ok(());
     }
     let mut messages: Vec<Message> = external.iter().map(|order| external_message(report, order)).collect();
-    messages.push(completed_message(report));
+    messages.push(completed_message(report, full_results)?);
     pipeline.publisher.publish_patiently(messages, PUBLISH_LIMIT).await
 }
 
@@ -66,20 +67,16 @@ pub(crate) async fn notify_failure(
     if let Some(sequence) = sequence {
         headers.insert("sequence".to_owned(), json!(sequence));
     }
-    let message =
-        message(&job.account.pseudo_account, "sync_completed", job.id.clone(), &headers, notification);
+    let body = notification.to_string().into_bytes();
+    let message = message(&job.account.pseudo_account, "sync_completed", job.id.clone(), &headers, body);
     pipeline.publisher.publish_patiently(vec![message], PUBLISH_LIMIT).await
 }
 
-fn completed_message(report: &Report) -> Message {
-    let account = &report.account;
-    message(
-        &account.pseudo_account,
-        "sync_completed",
-        report.sync_id.clone(),
-        &header_map(report),
-        &report.notification(),
-    )
+fn completed_message(report: &Report, full_results: &Value) -> Result<Message, PublishError> {
+    let account = &report.account.pseudo_account;
+    let body = serde_json::to_vec(&report.notification_of(full_results))
+        .map_err(|error| PublishError::Unsendable(error.to_string()))?;
+    Ok(message(account, "sync_completed", report.sync_id.clone(), &header_map(report), body))
 }
 
 fn external_message(report: &Report, order: &UnannouncedOrder) -> Message {
@@ -94,7 +91,13 @@ fn external_message(report: &Report, order: &UnannouncedOrder) -> Message {
     });
     // The same for the same order whichever run announces it, so that a consumer can drop the second.
     let id = crate::job_id("external_order_detected", &order.id.to_string(), account);
-    message(&account.pseudo_account, "external_order_detected", id, &header_map(report), &body)
+    message(
+        &account.pseudo_account,
+        "external_order_detected",
+        id,
+        &header_map(report),
+        body.to_string().into_bytes(),
+    )
 }
 
 fn header_map(report: &Report) -> Map<String, Value> {
@@ -109,10 +112,10 @@ fn message(
     event: &'static str,
     message_id: String,
     headers: &Map<String, Value>,
-    body: &Value,
+    body: Vec<u8>,
 ) -> Message {
     let destination = Destination::Notification { routing_key: routing_key(pseudo_account, event) };
-    let mut message = Message::json(destination, message_id, headers, body.to_string().into_bytes());
+    let mut message = Message::json(destination, message_id, headers, body);
     message.kind = Some(event.to_owned());
     message
 }

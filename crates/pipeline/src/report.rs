@@ -143,6 +143,17 @@ pub struct Report {
     pub external_orders: usize,
 }
 
+/// What is told of a sync that has ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Notification<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    account: &'a str,
+    timestamp: String,
+    summary: Value,
+    full_results: &'a Value,
+}
+
 impl Report {
     /// What went wrong, a line per failed step.
     pub fn errors(&self) -> Vec<String> {
@@ -174,51 +185,59 @@ impl Report {
 
     /// The notification: a summary and the full results.
     pub fn notification(&self) -> Value {
-        let full = self.to_json();
+        json!(self.notification_of(&self.to_json()))
+    }
+
+    /// The notification with these full results, which are the report's: they may be long, and are made once.
+    pub(crate) fn notification_of<'a>(&'a self, full_results: &'a Value) -> Notification<'a> {
         let generation = match &self.generation {
             GenerationReport::Done { positions, holdings, .. } => {
                 json!({"regenerated": true, "positions_updated": positions, "holdings_updated": holdings})
             }
             _ => json!({"regenerated": false, "positions_updated": 0, "holdings_updated": 0}),
         };
-        let mut notification = json!({
-            "type": "sync_completed",
-            "account": self.account.pseudo_account,
-            "timestamp": rfc3339(self.at),
-            "summary": {
+        Notification {
+            kind: "sync_completed",
+            account: &self.account.pseudo_account,
+            timestamp: rfc3339(self.at),
+            summary: json!({
                 "status": self.status(),
                 "position_generation": generation,
                 "external_orders": self.external_orders,
-                "redis_status": full["redis_sync"]["status"],
+                "redis_status": full_results["redis_sync"]["status"],
                 "errors": self.errors().len(),
-            },
-        });
-        // Moved: findings may be many, and the macro would copy them.
-        notification["full_results"] = full;
-        notification
+            }),
+            full_results,
+        }
     }
 
     /// The full results, which are also the job's result.
     pub fn to_json(&self) -> Value {
-        json!({
+        let mut results = json!({
             "status": self.status(),
             "timestamp": rfc3339(self.at),
             "account": self.account.pseudo_account,
             "organization_id": self.account.organization_id,
             "sync_id": self.sync_id,
-            "position_generation": self.generation_json(),
-            "external_detection": self.detection_json(),
-            "redis_sync": self.snapshot_json(),
             "errors": self.errors(),
-        })
+        });
+        // Moved: findings may be many, and the macro would copy them.
+        results["position_generation"] = self.generation_json();
+        results["external_detection"] = self.detection_json();
+        results["redis_sync"] = self.snapshot_json();
+        results
     }
 
     fn generation_json(&self) -> Value {
         match &self.generation {
-            GenerationReport::Done { positions, holdings, orders, at, discrepancies } => json!({
-                "regenerated": true, "positions_updated": positions, "holdings_updated": holdings,
-                "orders_processed": orders, "generation_time": rfc3339(*at), "discrepancies": discrepancies,
-            }),
+            GenerationReport::Done { positions, holdings, orders, at, discrepancies } => {
+                let mut done = json!({
+                    "regenerated": true, "positions_updated": positions, "holdings_updated": holdings,
+                    "orders_processed": orders, "generation_time": rfc3339(*at),
+                });
+                done["discrepancies"] = discrepancies.clone();
+                done
+            }
             GenerationReport::Current { last_generation } => json!({
                 "regenerated": false, "reason": "up to date: no new or changed fills",
                 "last_generation": last_generation.map(rfc3339),

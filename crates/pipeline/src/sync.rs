@@ -14,8 +14,8 @@ use crate::look::Look;
 use crate::report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
 use crate::telemetry::{self, Step};
 use crate::{
-    Environment, FanOut, ResultBackend, SyncJob, chain, comparison, detection, generation, look,
-    notification, snapshot, step,
+    Environment, FanOut, ResultBackend, SnapshotBudget, SyncJob, chain, comparison, detection, generation,
+    look, notification, snapshot, step,
 };
 
 /// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
@@ -59,6 +59,8 @@ pub struct Pipeline {
     pub environment: Environment,
     /// What a job for all accounts does.
     pub fan_out: FanOut,
+    /// What snapshots may take of the memory while they are made.
+    pub snapshots: Arc<SnapshotBudget>,
     /// For the one job at a time that is suspected of killing its workers.
     pub suspect: Arc<Semaphore>,
 }
@@ -180,7 +182,8 @@ impl Pipeline {
         };
         report.external_orders = external.len();
         let begun = Instant::now();
-        let notifying = notification::notify(self, &report, &external);
+        let full_results = report.to_json();
+        let notifying = notification::notify(self, &report, &full_results, &external);
         let notified = step::run(step::span!("notify"), notifying, |ended| match ended {
             Ok(()) => Ok("done"),
             Err(error) => Err(chain(error)),
@@ -193,7 +196,6 @@ impl Pipeline {
             return Ok(failed("Notification failed", &error, report));
         }
         let announced: Vec<i32> = external.iter().map(|order| order.id).collect();
-        let full_results = report.to_json();
         let ended = EndedJob {
             sync_id: &job.id,
             account: &job.account,
