@@ -73,6 +73,7 @@ impl Addition {
         let (mut appended, mut set): (BTreeMap<String, String>, BTreeMap<String, String>) =
             Default::default();
         for (key, value) in layout.entries {
+            let value = value.to_string();
             if extent.lists.contains_key(&key) {
                 appended.insert(key, value)
             } else {

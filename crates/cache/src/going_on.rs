@@ -69,13 +69,13 @@ async fn key_by_key(
         eval
     });
     let expire = kept.iter().map(|key| expire(key));
-    let answers = link.many(extend.chain(expire).collect()).await.map_err(failed)?;
+    let answers = link.many(Box::new(extend.chain(expire))).await.map_err(failed)?;
     if answers.iter().any(|answer| *answer != Value::Int(1)) {
         return Ok(false);
     }
     let set = set.iter().map(|(key, value)| stepwise::set(key, value));
     let delete = gone.iter().map(|key| stepwise::command("DEL", key));
-    link.many(set.chain(delete).collect()).await.map_err(failed)?;
+    link.many(Box::new(set.chain(delete))).await.map_err(failed)?;
     stepwise::place(link, mark_key, mark, before).await?;
     Ok(true)
 }

@@ -11,12 +11,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
 use crate::mark::Extent;
 use crate::snapshot::{Row, Snapshot, StrategyRows};
+use crate::text::Text;
 
 /// Statuses an order can have; keys by status may lie about from any of them.
 const STATUSES: [&str; 5] = ["COMPLETE", "OPEN", "CANCELLED", "REJECTED", "TRIGGER_PENDING"];
@@ -29,7 +31,7 @@ pub(crate) struct Layout {
     /// `…:snapshot`, written last; not among `entries`.
     pub(crate) mark_key: String,
     /// Key and value of everything else.
-    pub(crate) entries: Vec<(String, String)>,
+    pub(crate) entries: Vec<(String, Text)>,
     /// Those keys of `entries` that exist only while the rows ask for them.
     pub(crate) derived: Vec<String>,
     /// SHA-256 of `entries`, in hexadecimal.
@@ -137,33 +139,35 @@ struct Level<'a> {
 }
 
 impl Level<'_> {
-    fn lists(&self) -> Vec<(String, String)> {
+    fn lists(&self) -> Vec<(String, Text)> {
         [
             ("positions", self.positions),
             ("holdings", self.holdings),
             ("orders", self.orders),
             ("margins", self.margins),
         ]
-        .map(|(table, rows)| (format!("{}:{table}", self.prefix), list(rows)))
+        .map(|(table, rows)| (format!("{}:{table}", self.prefix), Text::list(rows)))
         .into()
     }
 
     /// Their keys, and that of all orders, are put among `order_lists`.
-    fn orders_by_status(&self, order_lists: &mut BTreeSet<String>) -> Vec<(String, String)> {
+    fn orders_by_status(&self, order_lists: &mut BTreeSet<String>) -> Vec<(String, Text)> {
         let mut by_status: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
         for order in self.orders {
             if let Some(status) = named(order.status.as_ref()) {
                 by_status.entry(status).or_default().push(order);
             }
         }
-        let lists: Vec<(String, String)> =
-            by_status.into_iter().map(|(status, orders)| (self.status_key(status), list(orders))).collect();
+        let lists: Vec<(String, Text)> = by_status
+            .into_iter()
+            .map(|(status, orders)| (self.status_key(status), Text::list(orders)))
+            .collect();
         order_lists.insert(format!("{}:orders", self.prefix));
         order_lists.extend(lists.iter().map(|(key, _)| key.clone()));
         lists
     }
 
-    fn by_instrument(&self, table: &str, rows: &[Row]) -> Vec<(String, String)> {
+    fn by_instrument(&self, table: &str, rows: &[Row]) -> Vec<(String, Text)> {
         let mut by_instrument: BTreeMap<&str, &Row> = BTreeMap::new();
         for row in rows {
             if let Some(instrument) = named(row.instrument_key.as_ref()) {
@@ -175,7 +179,9 @@ impl Level<'_> {
         }
         by_instrument
             .into_iter()
-            .map(|(instrument, row)| (self.instrument_key(table, instrument), row.json.clone()))
+            .map(|(instrument, row)| {
+                (self.instrument_key(table, instrument), Text::Row(Arc::clone(&row.json)))
+            })
             .collect()
     }
 
@@ -212,20 +218,14 @@ fn precedence(row: &Row) -> (Reverse<Decimal>, usize, bool, Option<i64>) {
     )
 }
 
-/// The rows as one JSON list by ascending id.
-fn list<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
-    let mut rows: Vec<&Row> = rows.into_iter().collect();
-    rows.sort_by_key(|row| (row.id.is_none(), row.id));
-    let texts: Vec<&str> = rows.iter().map(|row| row.json.as_str()).collect();
-    format!("[{}]", texts.join(", "))
-}
-
-fn digest(entries: &[(String, String)]) -> String {
+fn digest(entries: &[(String, Text)]) -> String {
     let mut hash = Sha256::new();
-    for text in entries.iter().flat_map(|(key, value)| [key, value]) {
-        // The length in front keeps two neighbours from trading bytes unnoticed.
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
+    // The length in front keeps two neighbours from trading bytes unnoticed.
+    for (key, value) in entries {
+        hash.update((key.len() as u64).to_be_bytes());
+        hash.update(key);
+        hash.update((value.len() as u64).to_be_bytes());
+        value.pieces().for_each(|piece| hash.update(piece));
     }
     format!("{:x}", hash.finalize())
 }

@@ -29,6 +29,7 @@ mod result;
 mod single;
 mod snapshot;
 mod stepwise;
+mod text;
 mod transaction;
 
 pub use self::allowance::{Allowance, Errand, Grant, Window};

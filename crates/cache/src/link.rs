@@ -8,9 +8,13 @@ use redis::{Arg, Cmd, FromRedisValue, Pipeline, RedisResult, Value};
 use crate::CacheError;
 
 /// Commands sent before the first answer is awaited: enough to hide the round trip, few enough that
-/// neither side holds an account's whole history in its buffers.
+/// neither side holds an account's whole history in its buffers. On its way to single Redis a batch is held three times, and
+/// each connection keeps a buffer of the largest that it has sent.
 const BATCH_COMMANDS_MAX: usize = 256;
-const BATCH_BYTES_MAX: usize = 1024 * 1024;
+const BATCH_BYTES_MAX: usize = 128 * 1024;
+
+/// Commands, each made when its turn comes: they are not all held at once.
+pub(crate) type Commands<'a> = Box<dyn Iterator<Item = Cmd> + Send + 'a>;
 
 /// A connection for the length of one operation.
 pub(crate) enum Link {
@@ -42,7 +46,7 @@ impl Link {
     }
 
     /// Sends many commands that do not depend on one another, each for one key; the answers come in their order.
-    pub(crate) async fn many(&mut self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+    pub(crate) async fn many(&mut self, commands: Commands<'_>) -> RedisResult<Vec<Value>> {
         match self {
             Self::Single(connection) => pipelined(connection, commands).await,
             Self::Cluster { connection, .. } => routed(connection, commands).await,
@@ -50,8 +54,12 @@ impl Link {
     }
 }
 
-async fn pipelined(connection: &mut impl ConnectionLike, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
-    let mut answers = Vec::with_capacity(commands.len());
+/// Sends commands in their order. An error of one is an error of the whole.
+pub(crate) async fn pipelined(
+    connection: &mut impl ConnectionLike,
+    commands: Commands<'_>,
+) -> RedisResult<Vec<Value>> {
+    let mut answers = Vec::new();
     let mut batch = Pipeline::new();
     let mut bytes = 0;
     for command in commands {
@@ -72,7 +80,7 @@ async fn pipelined(connection: &mut impl ConnectionLike, commands: Vec<Cmd>) -> 
 /// A pipeline of the client library goes to one slot, and an account's keys are in as many slots as
 /// there are keys. Commands on their own are routed and redirected one by one, and those for the same
 /// node share its connection, so they are pipelined all the same.
-async fn routed(connection: &ClusterConnection, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+async fn routed(connection: &ClusterConnection, commands: Commands<'_>) -> RedisResult<Vec<Value>> {
     stream::iter(commands)
         .map(|command| {
             let mut connection = connection.clone();

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
+use deadpool_redis::{Manager, Pool, QueueMode, Runtime, Timeouts};
 use redis::{AsyncConnectionConfig, RedisError};
 
 use crate::config::CacheConfig;
@@ -22,6 +22,8 @@ impl Single {
         let manager = Manager::new_with_config(config.single()?, connection).map_err(unusable)?;
         let pool = Pool::builder(manager)
             .max_size(config.pool_size.max(1))
+            // The connections used last are used first: those with buffers as large as what they have sent are few.
+            .queue_mode(QueueMode::Lifo)
             .timeouts(timeouts(config.timeout))
             .runtime(Runtime::Tokio1)
             .build()

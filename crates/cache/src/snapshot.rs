@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -17,8 +19,8 @@ pub struct Row {
     pub status: Option<String>,
     /// The strategy the row belongs to, where all of it belongs to one.
     pub strategy_id: Option<String>,
-    /// The row as one JSON object, stored as it is.
-    pub json: String,
+    /// The row as one JSON object, stored as it is. Clones of the row share it.
+    pub json: Arc<str>,
 }
 
 /// The rows of one strategy, computed as if it were an account of its own.

@@ -14,12 +14,13 @@
 //! run that lost its lease still writes, claim and place notice: an older version never replaces a newer
 //! one, and a possible mix is written again by the next sync.
 
-use redis::{Cmd, RedisError, RedisResult, Value};
+use redis::{Cmd, RedisError, RedisResult, ToRedisArgs, Value};
 
 use crate::CacheError;
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::mark::Mark;
+use crate::text::Text;
 
 /// Keys that no sync refreshed for a day are gone: readers had better find nothing than something old.
 pub(crate) const TTL_SECONDS: u64 = 86_400;
@@ -102,19 +103,19 @@ pub(crate) async fn read(link: &mut Link, key: &str) -> RedisResult<Vec<u8>> {
 
 /// Whether all keys were there.
 async fn refresh(link: &mut Link, layout: &Layout) -> RedisResult<bool> {
-    let expire = |(key, _): &(String, String)| {
+    let expire = |(key, _): &(String, Text)| {
         let mut expire = command("EXPIRE", key);
         expire.arg(TTL_SECONDS);
         expire
     };
-    let answers = link.many(layout.entries.iter().map(expire).collect()).await?;
+    let answers = link.many(Box::new(layout.entries.iter().map(expire))).await?;
     Ok(answers.iter().all(|answer| *answer == Value::Int(1)))
 }
 
 async fn rewrite(link: &mut Link, layout: &Layout, earlier: &[String]) -> RedisResult<()> {
-    link.many(layout.entries.iter().map(|(key, value)| set(key, value)).collect()).await?;
+    link.many(Box::new(layout.entries.iter().map(|(key, value)| set(key, value)))).await?;
     let leftovers = layout.leftovers(earlier);
-    link.many(leftovers.iter().map(|key| command("DEL", key)).collect()).await?;
+    link.many(Box::new(leftovers.iter().map(|key| command("DEL", key)))).await?;
     Ok(())
 }
 
@@ -153,7 +154,7 @@ fn script(text: &str, mark_key: &str, expected: &[u8]) -> Cmd {
 }
 
 /// Sets a key for as long as keys live.
-pub(crate) fn set(key: &str, value: &str) -> Cmd {
+pub(crate) fn set(key: &str, value: impl ToRedisArgs) -> Cmd {
     let mut set = command("SETEX", key);
     set.arg(TTL_SECONDS).arg(value);
     set

@@ -7,13 +7,16 @@
 //!
 //! When another sync sets the record between 1 and `EXEC`, nothing happens and it begins again at 1.
 
+use std::iter;
+
 use deadpool_redis::Connection;
-use redis::{Pipeline, RedisError, RedisResult};
+use redis::{Pipeline, RedisError, RedisResult, Value};
 
 use crate::CacheError;
 use crate::layout::Layout;
+use crate::link::pipelined;
 use crate::mark::Mark;
-use crate::stepwise::{self, ATTEMPTS_MAX, DOING, Plan, TTL_SECONDS};
+use crate::stepwise::{self, ATTEMPTS_MAX, DOING, Plan, TTL_SECONDS, set};
 
 /// The largest account written in one transaction. Redis holds all of it in memory until `EXEC` and
 /// answers nobody else while it executes: some milliseconds at this size.
@@ -56,29 +59,25 @@ async fn refresh(connection: &mut Connection, plan: &Plan) -> RedisResult<Option
     for (key, _) in &plan.layout.entries {
         pipeline.cmd("EXPIRE").arg(key).arg(TTL_SECONDS);
     }
-    set(&mut pipeline, &plan.layout.mark_key, &plan.mark.json());
+    pipeline.add_command(set(&plan.layout.mark_key, plan.mark.json())).ignore();
     let answers: Option<Vec<i64>> = pipeline.query_async(connection).await?;
     Ok(answers.map(|answers| answers.iter().all(|answer| *answer == 1)))
 }
 
-/// Whether the transaction took place.
+/// Whether the transaction took place. Its commands go out in batches; Redis executes none of them before `EXEC`, and none at all
+/// when the connection ends before.
 async fn rewrite(connection: &mut Connection, plan: &Plan, earlier: &[String]) -> RedisResult<bool> {
     let Layout { entries, mark_key, .. } = &plan.layout;
-    let mut pipeline = Pipeline::with_capacity(entries.len() + 2);
-    pipeline.atomic();
-    for (key, value) in entries {
-        set(&mut pipeline, key, value);
-    }
     let leftovers = plan.layout.leftovers(earlier);
-    if !leftovers.is_empty() {
-        pipeline.cmd("DEL").arg(leftovers).ignore();
-    }
-    set(&mut pipeline, mark_key, &plan.mark.json());
-    let answers: Option<()> = pipeline.query_async(connection).await?;
-    Ok(answers.is_some())
-}
-
-fn set(pipeline: &mut Pipeline, key: &str, value: &str) {
-    let command = pipeline.cmd("SETEX").arg(key).arg(TTL_SECONDS).arg(value);
-    command.ignore();
+    let delete = (!leftovers.is_empty()).then(|| {
+        let mut delete = redis::cmd("DEL");
+        delete.arg(leftovers);
+        delete
+    });
+    let commands = iter::once(redis::cmd("MULTI"))
+        .chain(entries.iter().map(|(key, value)| set(key, value)))
+        .chain(delete)
+        .chain([set(mark_key, plan.mark.json()), redis::cmd("EXEC")]);
+    let answers = pipelined(connection, Box::new(commands)).await?;
+    Ok(answers.last().is_some_and(|executed| *executed != Value::Nil))
 }

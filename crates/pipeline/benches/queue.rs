@@ -220,6 +220,7 @@ fn pipeline(storage: Storage, cache: Cache, publisher: Publisher) -> Pipeline {
         publisher,
         http: Http::new(Timeouts::default()).map_err(|error| error.to_string()),
         environment: Arc::new(|_| None),
+        snapshots: Arc::default(),
         suspect: Arc::new(Semaphore::new(1)),
     }
 }

@@ -13,6 +13,9 @@ use crate::generation::News;
 use crate::report::SnapshotReport;
 use crate::sync::Pipeline;
 
+/// How often an order's text is held at once: as it was read, and on its way to Redis as often as in a batch of commands.
+const COPIES: usize = 4;
+
 /// The account's rows into Redis, in the layout that readers of the replaced system know: as much of them as is new, or with `force` all. Says
 /// what Redis has then, for the next sync to go on from.
 pub(crate) async fn store(
@@ -41,8 +44,11 @@ async fn try_to_store(
     }
     // What could not be gone on from is not what it should be.
     let is_damaged = goes_on.is_some_and(|news| matches!(news.orders, OrderWrites::New(_)));
+    let mut share = pipeline.snapshots.share().await;
     let rows = pipeline.storage.account_rows(&lease.account, WantedOrders::All).await;
-    let (snapshot, versions) = snapshot_of(lease, rows.map_err(|error| chain(&error))?);
+    let rows = rows.map_err(|error| chain(&error))?;
+    share.is_of(COPIES * rows.orders.iter().map(|order| order.json.len()).sum::<usize>());
+    let (snapshot, versions) = snapshot_of(lease, rows);
     let stored = if force || is_damaged {
         pipeline.cache.rewrite_snapshot(&snapshot).await
     } else {
@@ -75,8 +81,9 @@ async fn add(
 /// The snapshot of the rows, and the versions of those beside orders.
 fn snapshot_of(lease: &Lease, rows: AccountRows) -> (Snapshot, String) {
     let account = &lease.account;
-    let instruments_seen: BTreeSet<String> =
-        rows.orders.iter().filter_map(|order| order.instrument_key.clone()).collect();
+    let instruments_seen: BTreeSet<&str> =
+        rows.orders.iter().filter_map(|order| order.instrument_key.as_deref()).collect();
+    let instruments_seen = instruments_seen.into_iter().map(str::to_owned).collect();
     let snapshot = Snapshot {
         organization_id: account.organization_id.clone(),
         pseudo_account: account.pseudo_account.clone(),
@@ -87,7 +94,7 @@ fn snapshot_of(lease: &Lease, rows: AccountRows) -> (Snapshot, String) {
         holdings: rows.holdings.into_iter().map(stored_row).collect(),
         orders: rows.orders.into_iter().map(stored_row).collect(),
         margins: rows.margins.into_iter().map(stored_row).collect(),
-        instruments_seen: instruments_seen.into_iter().collect(),
+        instruments_seen,
     };
     (snapshot, rows.versions)
 }
@@ -142,7 +149,7 @@ fn strategy_row(account: &Account, strategy: &str, row: Value, product: &str, qu
         net_quantity: serde_json::from_value(row[quantity].clone()).ok(),
         status: None,
         strategy_id: Some(strategy.to_owned()),
-        json: with_names(row, account, strategy),
+        json: with_names(row, account, strategy).into(),
     }
 }
 

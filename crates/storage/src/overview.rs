@@ -97,8 +97,8 @@ impl Storage {
         transaction.commit().await?;
         Ok(AccountView {
             overview,
-            positions: parse(rows.positions.iter().map(|row| &row.json))?,
-            holdings: parse(rows.holdings.iter().map(|row| &row.json))?,
+            positions: parse(rows.positions.iter().map(|row| &*row.json))?,
+            holdings: parse(rows.holdings.iter().map(|row| &*row.json))?,
             discrepancies,
         })
     }
@@ -154,7 +154,7 @@ impl Storage {
     }
 }
 
-fn parse<'a>(rows: impl Iterator<Item = &'a String>) -> Result<Vec<Value>, StorageError> {
+fn parse<'a>(rows: impl Iterator<Item = &'a str>) -> Result<Vec<Value>, StorageError> {
     rows.map(|text| {
         serde_json::from_str(text)
             .map_err(|error| StorageError::Rejected(sqlx::Error::Decode(Box::new(error))))

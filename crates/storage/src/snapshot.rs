@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use ledger::Account;
 
 use crate::transaction::Transaction;
@@ -22,7 +24,7 @@ pub struct StoredRow {
     /// Net quantity of a position, quantity of a holding.
     pub quantity: Option<i64>,
     /// The row: decimals as numbers with their exact digits, instants as `…+00:00`.
-    pub json: String,
+    pub json: Arc<str>,
 }
 
 /// Everything of one account that goes into Redis, read in one snapshot of the database.
@@ -92,13 +94,17 @@ async fn order_rows(
         WantedOrders::These([]) => return Ok(Vec::new()),
         WantedOrders::These(ids) => Some(ids),
     };
-    let rows = sqlx::query(include_str!("shown_orders.sql"))
+    let mut rows = sqlx::query(include_str!("shown_orders.sql"))
         .bind(&account.pseudo_account)
         .bind(organizations)
         .bind(ids)
-        .fetch_all(&mut **transaction)
-        .await?;
-    Ok(rows.iter().map(shown_order::stored_row).collect::<Result<_, _>>()?)
+        .fetch(&mut **transaction);
+    let (mut orders, mut json) = (Vec::new(), Vec::new());
+    // Row by row: as they come they take as much again as what is made of them.
+    while let Some(row) = rows.try_next().await? {
+        orders.push(shown_order::stored_row(&row, &mut json)?);
+    }
+    Ok(orders)
 }
 
 /// The rows of an account beside its orders.
@@ -132,7 +138,7 @@ pub(crate) async fn shown_rows(
             product: row.product,
             strategy_id: row.strategy_id,
             quantity: row.quantity,
-            json: row.json,
+            json: row.json.into(),
         });
     }
     Ok(shown)

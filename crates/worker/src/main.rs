@@ -316,6 +316,7 @@ async fn connect(
         publisher,
         http: Http::new(Timeouts::default()).map_err(|error| chain(&error)),
         environment,
+        snapshots: Arc::default(),
         suspect: Arc::new(Semaphore::new(1)),
     })
 }

@@ -14,7 +14,7 @@ fn row(id: i64, json: Value) -> Row {
         net_quantity: number("net_quantity").or_else(|| number("quantity")),
         status: text("status"),
         strategy_id: text("strategy_id"),
-        json: json.to_string(),
+        json: json.to_string().into(),
     }
 }
 
@@ -45,7 +45,7 @@ fn keys(snapshot: &Snapshot) -> Vec<(String, Value)> {
     entries
         .map(|(key, value)| {
             let key = key.strip_prefix(&layout.prefix).expect("a key of the account");
-            (key.to_owned(), serde_json::from_str(&value).expect("JSON"))
+            (key.to_owned(), serde_json::from_str(&value.to_string()).expect("JSON"))
         })
         .collect()
 }
@@ -94,7 +94,7 @@ fn the_sample_of_the_replaced_system_comes_out_key_for_key() {
     let written: BTreeMap<String, Value> = layout
         .entries
         .iter()
-        .map(|(key, value)| (key.clone(), serde_json::from_str(value).expect("JSON")))
+        .map(|(key, value)| (key.clone(), serde_json::from_str(&value.to_string()).expect("JSON")))
         .collect();
     assert_eq!(written.len(), layout.entries.len(), "a key came twice");
     assert_eq!(ids.len(), 2);
@@ -167,7 +167,7 @@ fn names_go_into_keys_as_they_are() {
 #[test]
 fn the_digest_changes_with_any_byte_and_with_nothing_else() {
     let with = |json: &str, sequence| {
-        let margin = Row { json: json.to_owned(), ..Row::default() };
+        let margin = Row { json: json.into(), ..Row::default() };
         let snapshot = Snapshot {
             margins: vec![margin],
             sequence,

@@ -39,7 +39,7 @@ pub(crate) fn order(id: i64, status: &str) -> Row {
     Row {
         id: Some(id),
         status: Some(status.to_owned()),
-        json: format!(r#"{{"id": {id}, "status": "{status}"}}"#),
+        json: format!(r#"{{"id": {id}, "status": "{status}"}}"#).into(),
         ..Row::default()
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn position(id: i64, instrument: &str) -> Row {
         instrument_key: Some(instrument.to_owned()),
         product: Some("CNC".to_owned()),
         net_quantity: Some(1.into()),
-        json: format!(r#"{{"id": {id}, "instrument_key": "{instrument}"}}"#),
+        json: format!(r#"{{"id": {id}, "instrument_key": "{instrument}"}}"#).into(),
         ..Row::default()
     }
 }
@@ -80,8 +80,12 @@ pub(crate) fn snapshot(sequence: i64, orders: Vec<Row>, positions: Vec<Row>) -> 
 
 /// An account whose every key says `text`.
 pub(crate) fn saying(sequence: i64, text: &str) -> Snapshot {
-    let row =
-        Row { id: Some(1), status: Some("OPEN".to_owned()), json: format!("{text:?}"), ..Row::default() };
+    let row = Row {
+        id: Some(1),
+        status: Some("OPEN".to_owned()),
+        json: format!("{text:?}").into(),
+        ..Row::default()
+    };
     snapshot(sequence, vec![row.clone()], vec![row])
 }
 
