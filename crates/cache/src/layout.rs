@@ -10,7 +10,7 @@
 //! matched by a pattern, so no name can reach another's keys by a `*`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -34,7 +34,7 @@ pub(crate) struct Layout {
     pub(crate) entries: Vec<(String, Text)>,
     /// Those keys of `entries` that exist only while the rows ask for them.
     pub(crate) derived: Vec<String>,
-    /// SHA-256 of `entries`, in hexadecimal.
+    /// SHA-256 of `entries`, each row by its own, in hexadecimal.
     pub(crate) digest: String,
     /// The keys of `entries` that are lists of orders.
     pub(crate) order_lists: BTreeSet<String>,
@@ -220,12 +220,17 @@ fn precedence(row: &Row) -> (Reverse<Decimal>, usize, bool, Option<i64>) {
 
 fn digest(entries: &[(String, Text)]) -> String {
     let mut hash = Sha256::new();
-    // The length in front keeps two neighbours from trading bytes unnoticed.
+    // A row that is in several lists is read once; it is known by where its text is.
+    let mut rows = HashMap::new();
     for (key, value) in entries {
+        // The length in front keeps two neighbours from trading bytes unnoticed.
         hash.update((key.len() as u64).to_be_bytes());
         hash.update(key);
-        hash.update((value.len() as u64).to_be_bytes());
-        value.pieces().for_each(|piece| hash.update(piece));
+        hash.update([u8::from(value.is_list())]);
+        hash.update((value.rows().len() as u64).to_be_bytes());
+        for row in value.rows() {
+            hash.update(rows.entry(row.as_ptr()).or_insert_with(|| Sha256::digest(row.as_bytes())));
+        }
     }
     format!("{:x}", hash.finalize())
 }

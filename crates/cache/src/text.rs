@@ -34,17 +34,24 @@ impl Text {
         self.pieces().map(str::len).sum()
     }
 
-    /// The text, piece by piece.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &str> {
-        let (rows, is_list) = match self {
-            Self::Row(row) => (std::slice::from_ref(row), false),
-            Self::List(rows) => (rows.as_slice(), true),
-        };
-        let rows = rows.iter().enumerate().flat_map(|(index, row)| {
+    /// The rows of it, or the one.
+    pub(crate) fn rows(&self) -> &[Arc<str>] {
+        match self {
+            Self::Row(row) => std::slice::from_ref(row),
+            Self::List(rows) => rows,
+        }
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &str> {
+        let rows = self.rows().iter().enumerate().flat_map(|(index, row)| {
             let before = if index == 0 { "" } else { BETWEEN };
             [before, row]
         });
-        let (open, close) = if is_list { (OPEN, CLOSE) } else { ("", "") };
+        let (open, close) = if self.is_list() { (OPEN, CLOSE) } else { ("", "") };
         std::iter::once(open).chain(rows).chain(std::iter::once(close))
     }
 }
