@@ -58,6 +58,15 @@ pub struct SeenIsin {
     pub last_at: DateTime<Utc>,
 }
 
+/// Executions at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenExecutions {
+    /// The ISINs that they have, until the reader's instant.
+    pub isins: Vec<SeenIsin>,
+    /// When the next one after that comes to exist.
+    pub next_at: Option<DateTime<Utc>>,
+}
+
 impl LedgerReader {
     /// The executions of some orders, in order of their time.
     pub async fn executions_of(&mut self, orders: &[i32]) -> Result<Vec<Execution>, StorageError> {
@@ -97,8 +106,8 @@ impl LedgerReader {
         Ok(())
     }
 
-    /// Which ISINs the rows of some instruments (or with `None` of all) have, until the reader's instant.
-    pub async fn seen_isins(&mut self, keys: Option<&[String]>) -> Result<Vec<SeenIsin>, StorageError> {
+    /// What the executions of some instruments (or with `None` of all) say before they are read one by one.
+    pub async fn seen(&mut self, keys: Option<&[String]>) -> Result<SeenExecutions, StorageError> {
         let rows = sqlx::query_file!(
             "src/seen_isins.sql",
             self.account.pseudo_account,
@@ -108,33 +117,18 @@ impl LedgerReader {
         )
         .fetch_all(&mut *self.transaction)
         .await?;
+        let next_at = rows.iter().filter_map(|row| row.next_at).min();
         // What is read of a row is decided in one place only.
         let rows = rows.into_iter().filter(|row| row.trade_type.as_deref().and_then(Side::parse).is_some());
-        let seen = rows.map(|row| SeenIsin {
-            strategy_id: row.strategy_id,
-            instrument_key: row.instrument_key,
-            isin: row.isin.map(|isin| isin.trim().to_owned()).filter(|isin| !isin.is_empty()),
-            last_at: row.last_at,
+        let isins = rows.filter_map(|row| {
+            Some(SeenIsin {
+                last_at: row.last_at?,
+                strategy_id: row.strategy_id,
+                instrument_key: row.instrument_key,
+                isin: row.isin.map(|isin| isin.trim().to_owned()).filter(|isin| !isin.is_empty()),
+            })
         });
-        Ok(seen.collect())
-    }
-
-    /// The next instant at which an execution or opening lot of some instruments (or with `None` of all) comes to
-    /// exist.
-    pub async fn next_future(
-        &mut self,
-        keys: Option<&[String]>,
-    ) -> Result<Option<DateTime<Utc>>, StorageError> {
-        Ok(sqlx::query_file_scalar!(
-            "src/next_future.sql",
-            self.account.pseudo_account,
-            &self.organizations,
-            self.as_of,
-            self.account.organization_id,
-            keys as Option<&[String]>
-        )
-        .fetch_one(&mut *self.transaction)
-        .await?)
+        Ok(SeenExecutions { isins: isins.collect(), next_at })
     }
 }
 

@@ -172,30 +172,6 @@ impl LedgerReader {
     }
 }
 
-/// The rows of an account's strategies, positions and holdings, as they were generated last.
-pub(crate) async fn strategy_rows(
-    transaction: &mut Transaction,
-    account: &Account,
-) -> Result<BTreeMap<String, StrategyBook>, StorageError> {
-    let rows = sqlx::query!(
-        r#"SELECT strategy_id, positions AS "positions!", holdings AS "holdings!"
-           FROM tradingdb.ledger_families
-           WHERE pseudo_account = $1 AND organization_id = $2 AND is_live AND strategy_id <> '' ORDER BY id"#,
-        account.pseudo_account,
-        account.organization_id
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    let mut strategies: BTreeMap<String, StrategyBook> = BTreeMap::new();
-    for row in rows {
-        let list = |value: Value| if let Value::Array(rows) = value { rows } else { Vec::new() };
-        let of_strategy = strategies.entry(row.strategy_id).or_default();
-        of_strategy.positions.extend(list(row.positions));
-        of_strategy.holdings.extend(list(row.holdings));
-    }
-    Ok(strategies)
-}
-
 /// The rows that say already what each of `families` does, whoever has written them: they need not be written again.
 pub(crate) async fn stored_alike(
     transaction: &mut Transaction,

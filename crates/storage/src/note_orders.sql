@@ -4,29 +4,47 @@
 INSERT INTO tradingdb.account_instruments AS known
     (organization_id, pseudo_account, instrument_key, order_id, stock_broker, platform, trading_account, account_id,
      independent_exchange, independent_symbol)
-SELECT $3, $1, o.instrument_key, max(o.id),
-       (array_agg(o.stock_broker ORDER BY o.id DESC) FILTER (WHERE o.stock_broker <> ''))[1],
-       (array_agg(o.platform ORDER BY o.id DESC) FILTER (WHERE o.platform <> ''))[1],
-       (array_agg(o.trading_account ORDER BY o.id DESC) FILTER (WHERE o.trading_account <> ''))[1],
-       (array_agg(o.account_id ORDER BY o.id DESC) FILTER (WHERE o.account_id <> ''))[1],
-       (array_agg(o.independent_exchange ORDER BY o.id DESC) FILTER (WHERE o.independent_exchange <> ''))[1],
-       (array_agg(o.independent_symbol ORDER BY o.id DESC) FILTER (WHERE o.independent_symbol <> ''))[1]
+SELECT $3, $1, said.instrument_key, said.order_id, said.stock_broker, said.platform, said.trading_account, said.account_id,
+       said.independent_exchange, said.independent_symbol
 FROM (
-    -- Two branches, of which one is never run: with an OR a generic plan would read all orders each time.
-    SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol) AS instrument_key, stock_broker, platform,
-           trading_account, raw ->> 'account_id' AS account_id, independent_exchange, independent_symbol
-    FROM tradingdb.orders
-    WHERE $4::bigint[] IS NULL AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
-    UNION ALL
-    SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol), stock_broker, platform, trading_account,
-           raw ->> 'account_id', independent_exchange, independent_symbol
-    FROM tradingdb.orders
-    WHERE id = ANY(ARRAY(SELECT order_id FROM tradingdb.order_changes c WHERE c.id = ANY($4::bigint[])))
-      AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
-) o
-GROUP BY o.instrument_key
-HAVING count(coalesce(nullif(o.stock_broker, ''), nullif(o.platform, ''), nullif(o.trading_account, ''),
-                      nullif(o.account_id, ''), nullif(o.independent_exchange, ''), nullif(o.independent_symbol, ''))) > 0
+    SELECT o.instrument_key, max(o.id) AS order_id,
+           (array_agg(o.stock_broker ORDER BY o.id DESC) FILTER (WHERE o.stock_broker <> ''))[1] AS stock_broker,
+           (array_agg(o.platform ORDER BY o.id DESC) FILTER (WHERE o.platform <> ''))[1] AS platform,
+           (array_agg(o.trading_account ORDER BY o.id DESC) FILTER (WHERE o.trading_account <> ''))[1] AS trading_account,
+           (array_agg(o.account_id ORDER BY o.id DESC) FILTER (WHERE o.account_id <> ''))[1] AS account_id,
+           (array_agg(o.independent_exchange ORDER BY o.id DESC) FILTER (WHERE o.independent_exchange <> ''))[1] AS independent_exchange,
+           (array_agg(o.independent_symbol ORDER BY o.id DESC) FILTER (WHERE o.independent_symbol <> ''))[1] AS independent_symbol
+    FROM (
+        -- Two branches, of which one is never run: with an OR a generic plan would read all orders each time.
+        SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol) AS instrument_key, stock_broker, platform,
+               trading_account, raw ->> 'account_id' AS account_id, independent_exchange, independent_symbol
+        FROM tradingdb.orders
+        WHERE $4::bigint[] IS NULL AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
+        UNION ALL
+        SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol), stock_broker, platform, trading_account,
+               raw ->> 'account_id', independent_exchange, independent_symbol
+        FROM tradingdb.orders
+        WHERE id = ANY(ARRAY(SELECT order_id FROM tradingdb.order_changes c WHERE c.id = ANY($4::bigint[])))
+          AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
+    ) o
+    GROUP BY o.instrument_key
+    HAVING count(coalesce(nullif(o.stock_broker, ''), nullif(o.platform, ''), nullif(o.trading_account, ''),
+                          nullif(o.account_id, ''), nullif(o.independent_exchange, ''), nullif(o.independent_symbol, ''))) > 0
+) said
+-- Each by its key, whatever the plan: an account may have many instruments, and few that say anything.
+LEFT JOIN LATERAL (
+    SELECT * FROM tradingdb.account_instruments k
+    WHERE k.pseudo_account = $1 AND k.organization_id = $3 AND k.instrument_key = said.instrument_key
+    OFFSET 0
+) k ON true
+-- What says nothing new is not written.
+WHERE (said.order_id, coalesce(said.stock_broker, k.stock_broker), coalesce(said.platform, k.platform),
+       coalesce(said.trading_account, k.trading_account), coalesce(said.account_id, k.account_id),
+       coalesce(said.independent_exchange, k.independent_exchange),
+       coalesce(said.independent_symbol, k.independent_symbol))
+      IS DISTINCT FROM
+      (k.order_id, k.stock_broker, k.platform, k.trading_account, k.account_id, k.independent_exchange,
+       k.independent_symbol)
 ON CONFLICT (pseudo_account, organization_id, instrument_key) DO UPDATE
     SET order_id = greatest(excluded.order_id, known.order_id),
         stock_broker = CASE WHEN excluded.order_id < known.order_id

@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use ledger::Account;
 use serde_json::Value;
+use sqlx::PgExecutor;
 
 use crate::{Lease, Storage, StorageError};
 
@@ -49,9 +50,18 @@ pub struct Outcome {
     pub finished_at: DateTime<Utc>,
 }
 
+/// What `finish_run.sql` writes.
+struct FinishedRun<'a> {
+    lease: &'a Lease,
+    ended: &'a EndedJob<'a>,
+    forced: bool,
+    checked_external: bool,
+    cached: Option<&'a CachedRows>,
+}
+
 impl Storage {
-    /// Writes the outcome of a run, releases its lease, forgets what was noted of its waits, and marks the external orders it announced: one statement,
-    /// the last of a run. It remembers what the run has put into Redis (`None`: not all of the account). An earlier `failed` or `expired` outcome of the same job, which was replayed, gives way to it; any
+    /// Writes the outcome of a run, releases its lease, forgets what was noted of its waits, and marks the external orders
+    /// it announced: all or nothing, the last of a run. It remembers what the run has put into Redis (`None`: not all of the account). An earlier `failed` or `expired` outcome of the same job, which was replayed, gives way to it; any
     /// other stands.
     ///
     /// # Errors
@@ -65,26 +75,16 @@ impl Storage {
         announced: &[i32],
         cached: Option<&CachedRows>,
     ) -> Result<(), StorageError> {
-        let written = sqlx::query_file!(
-            "src/finish_run.sql",
-            lease.account.organization_id,
-            lease.account.pseudo_account,
-            lease.fence,
-            lease.job_id,
-            ended.status,
-            ended.reason,
-            ended.worker,
-            i32::try_from(ended.retries).unwrap_or(i32::MAX),
-            ended.report,
-            forced,
-            checked_external,
-            announced,
-            cached.map(|cached| cached.versions.as_str()),
-            cached.map_or(&[][..], |cached| &cached.changes)
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        written.map(|_| ()).ok_or(StorageError::LeaseLost)
+        let run = FinishedRun { lease, ended, forced, checked_external, cached };
+        if announced.is_empty() {
+            return finish(&self.pool, &run).await;
+        }
+        let mut transaction = self.begin().await?;
+        finish(&mut *transaction, &run).await?;
+        sqlx::query!("UPDATE tradingdb.orders SET announced_at = now() WHERE id = ANY($1)", announced)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Writes the outcome of a job that ends without a run of its own: expired, or given up on.
@@ -199,4 +199,27 @@ impl Storage {
             })
             .collect())
     }
+}
+
+async fn finish(executor: impl PgExecutor<'_>, run: &FinishedRun<'_>) -> Result<(), StorageError> {
+    let FinishedRun { lease, ended, forced, checked_external, cached } = run;
+    let written = sqlx::query_file!(
+        "src/finish_run.sql",
+        lease.account.organization_id,
+        lease.account.pseudo_account,
+        lease.fence,
+        lease.job_id,
+        ended.status,
+        ended.reason,
+        ended.worker,
+        i32::try_from(ended.retries).unwrap_or(i32::MAX),
+        ended.report,
+        forced,
+        checked_external,
+        cached.map(|cached| cached.versions.as_str()),
+        cached.map_or(&[][..], |cached| &cached.changes)
+    )
+    .fetch_optional(executor)
+    .await?;
+    written.map(|_| ()).ok_or(StorageError::LeaseLost)
 }

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use ledger::Account;
 use serde_json::Value;
 
-use crate::snapshot::shown_rows;
+use crate::snapshot::rows_beside_orders;
 use crate::{AccountScan, Storage, StorageError};
 
 /// How up to date an account is.
@@ -92,9 +92,7 @@ impl Storage {
         .fetch_one(&self.pool)
         .await?;
         let organizations = self.organization_keys(account);
-        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let rows = shown_rows(&mut transaction, account, &organizations).await?;
-        transaction.commit().await?;
+        let rows = rows_beside_orders(&self.pool, account, &organizations).await?;
         Ok(AccountView {
             overview,
             positions: parse(rows.positions.iter().map(|row| &*row.json))?,

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use ledger::Account;
+use serde_json::Value;
+use sqlx::PgExecutor;
 
 use crate::transaction::Transaction;
-use crate::{Storage, StorageError, StrategyBook, families, shown_order};
+use crate::{Storage, StorageError, StrategyBook, shown_order};
 
 /// A row as JSON text by its column names, with what the Redis layout sorts it by.
 #[derive(Debug, Clone)]
@@ -63,23 +65,15 @@ impl Storage {
         wanted: WantedOrders<'_>,
     ) -> Result<AccountRows, StorageError> {
         let organizations = self.organization_keys(account);
+        if let WantedOrders::These([]) = wanted {
+            let rows = rows_beside_orders(&self.pool, account, &organizations).await?;
+            return Ok(rows.with_orders(Vec::new()));
+        }
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let orders = order_rows(&mut transaction, account, &organizations, wanted).await?;
-        let ShownRows { positions, holdings, margins } =
-            shown_rows(&mut transaction, account, &organizations).await?;
-        let strategies = families::strategy_rows(&mut transaction, account).await?;
-        let read = sqlx::query!(
-            r#"SELECT clock_timestamp() AS "at!",
-                      (SELECT count(*) || ' ' || coalesce(sum(version), 0) FROM tradingdb.row_versions
-                       WHERE pseudo_account = $1 AND organization_id = ANY($2)) AS "versions!""#,
-            account.pseudo_account,
-            &organizations
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
+        let rows = rows_beside_orders(&mut *transaction, account, &organizations).await?;
         transaction.commit().await?;
-        let (versions, at) = (read.versions, read.at);
-        Ok(AccountRows { orders, positions, holdings, margins, strategies, versions, at })
+        Ok(rows.with_orders(orders))
     }
 }
 
@@ -91,7 +85,6 @@ async fn order_rows(
 ) -> Result<Vec<StoredRow>, StorageError> {
     let ids = match wanted {
         WantedOrders::All => None,
-        WantedOrders::These([]) => return Ok(Vec::new()),
         WantedOrders::These(ids) => Some(ids),
     };
     let mut rows = sqlx::query(include_str!("shown_orders.sql"))
@@ -108,28 +101,56 @@ async fn order_rows(
 }
 
 /// The rows of an account beside its orders.
-#[derive(Debug, Default)]
-pub(crate) struct ShownRows {
+#[derive(Debug)]
+pub(crate) struct RowsBesideOrders {
     pub(crate) positions: Vec<StoredRow>,
     pub(crate) holdings: Vec<StoredRow>,
-    pub(crate) margins: Vec<StoredRow>,
+    margins: Vec<StoredRow>,
+    strategies: BTreeMap<String, StrategyBook>,
+    versions: String,
+    at: DateTime<Utc>,
 }
 
-/// The account's positions and holdings, by id, and the latest margins of each category.
-pub(crate) async fn shown_rows(
-    transaction: &mut Transaction,
+impl RowsBesideOrders {
+    fn with_orders(self, orders: Vec<StoredRow>) -> AccountRows {
+        let Self { positions, holdings, margins, strategies, versions, at } = self;
+        AccountRows { orders, positions, holdings, margins, strategies, versions, at }
+    }
+}
+
+/// The account's positions and holdings, by id, the latest margins of each category, and the rows of its strategies: in one
+/// statement, and thus in one snapshot of the database without a transaction.
+pub(crate) async fn rows_beside_orders(
+    executor: impl PgExecutor<'_>,
     account: &Account,
     organizations: &[String],
-) -> Result<ShownRows, StorageError> {
-    let rows = sqlx::query_file!("src/shown_rows.sql", account.pseudo_account, organizations)
-        .fetch_all(&mut **transaction)
-        .await?;
-    let mut shown = ShownRows::default();
+) -> Result<RowsBesideOrders, StorageError> {
+    let rows = sqlx::query_file!(
+        "src/rows_beside_orders.sql",
+        account.pseudo_account,
+        organizations,
+        account.organization_id
+    )
+    .fetch_all(executor)
+    .await?;
+    let (mut positions, mut holdings, mut margins) = (Vec::new(), Vec::new(), Vec::new());
+    let mut strategies: BTreeMap<String, StrategyBook> = BTreeMap::new();
+    let mut read = None;
     for row in rows {
         let of_kind = match row.kind.as_str() {
-            "position" => &mut shown.positions,
-            "holding" => &mut shown.holdings,
-            _ => &mut shown.margins,
+            "position" => &mut positions,
+            "holding" => &mut holdings,
+            "margin" => &mut margins,
+            "strategy" => {
+                let of_strategy = strategies.entry(row.strategy_id.unwrap_or_default()).or_default();
+                of_strategy.positions.extend(list(&row.json));
+                of_strategy.holdings.extend(row.holdings.as_deref().map(list).unwrap_or_default());
+                continue;
+            }
+            _ => {
+                read = row.at.map(|at| (row.json, at));
+                continue;
+            }
         };
         of_kind.push(StoredRow {
             id: row.id,
@@ -141,5 +162,10 @@ pub(crate) async fn shown_rows(
             json: row.json.into(),
         });
     }
-    Ok(shown)
+    let (versions, at) = read.ok_or(sqlx::Error::RowNotFound)?;
+    Ok(RowsBesideOrders { positions, holdings, margins, strategies, versions, at })
+}
+
+fn list(json: &str) -> Vec<Value> {
+    serde_json::from_str(json).unwrap_or_default()
 }

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use ledger::{Calendar, Fill, Identities, Ledger, LedgerError, Name, OpeningLot, Seen, ist};
-use storage::{LedgerReader, LedgerState, OtherDays, SeenIsin, is_strategy};
+use storage::{LedgerReader, LedgerState, OtherDays, SeenExecutions, SeenIsin, is_strategy};
 
 use super::GenerationError;
 use super::folded::{Folded, Reference, Work};
@@ -22,7 +23,7 @@ pub(super) async fn rebuild_all(
     let mut work = Work::default();
     let known = Known::read(reader, None).await?;
     fold(reader, state, None, &known, &BTreeMap::new(), &mut work).await?;
-    work.rebuild_at = reader.next_future(None).await?;
+    work.rebuild_at = known.next_at;
     Ok(work)
 }
 
@@ -56,9 +57,7 @@ pub(super) async fn rebuild(
     };
     let of_account = places.iter().filter(|(strategy, _)| strategy.is_empty());
     work.names.extend(of_account.map(|(_, key)| Name::Key(key.clone())));
-    let keys: Vec<String> = places.iter().map(|(_, key)| key.clone()).collect();
-    let next_future = reader.next_future(Some(&keys)).await?;
-    work.rebuild_at = [work.rebuild_at, next_future].into_iter().flatten().min();
+    work.rebuild_at = [work.rebuild_at, known.next_at].into_iter().flatten().min();
     let others = reader.other_days(&work.met()).await?;
     fold(reader, state, Some(&places), &known, &others, work).await
 }
@@ -69,19 +68,23 @@ struct Known {
     lots: Vec<OpeningLot>,
     names: BTreeSet<Name>,
     reference: Arc<Reference>,
+    /// When the next execution or opening lot comes to exist.
+    next_at: Option<DateTime<Utc>>,
 }
 
 impl Known {
     async fn read(reader: &mut LedgerReader, keys: Option<&[String]>) -> Result<Self, GenerationError> {
-        let seen = reader.seen_isins(keys).await?;
+        let SeenExecutions { isins: seen, next_at } = reader.seen(keys).await?;
         let lots = reader.opening_lots(keys).await?;
+        let next_lot = lots.iter().map(|lot| lot.opened_at).filter(|at| *at > reader.as_of).min();
+        let next_at = next_at.into_iter().chain(next_lot).min();
         let mut names: BTreeSet<Name> = keys.unwrap_or_default().iter().cloned().map(Name::Key).collect();
         names.extend(seen.iter().map(|seen| Name::Key(seen.instrument_key.clone())));
         names.extend(seen.iter().filter_map(|seen| seen.isin.clone()).map(Name::Isin));
         names.extend(lots.iter().map(|lot| Name::Key(lot.instrument_key.clone())));
         names.extend(lots.iter().filter_map(|lot| lot.isin.clone()).map(Name::Isin));
         let (instruments, actions) = reader.reference(&mut names).await?;
-        Ok(Self { seen, lots, names, reference: Arc::new(Reference { instruments, actions }) })
+        Ok(Self { seen, lots, names, reference: Arc::new(Reference { instruments, actions }), next_at })
     }
 
     fn identities(&self, strategy: &str, reader: &LedgerReader) -> Identities {

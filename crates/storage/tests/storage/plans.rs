@@ -36,11 +36,6 @@ async fn some_instruments_are_read_through_their_index_whatever_the_plan() {
             "all is read only when all is asked for: {plan}"
         );
     }
-    let next_future = include_str!("../../src/next_future.sql");
-    let types = "text, text[], timestamptz, text, text[]";
-    let plan = generic_plan(&bed, types, next_future, "'Raghu', '{}', now(), '', '{NSE@S1@equities}'");
-    assert!(plan.contains("orders_instrument_idx"), "{plan}");
-    assert!(plan.contains("One-Time Filter: ($5 IS NULL)"), "{plan}");
 }
 
 #[tokio::test]

@@ -53,7 +53,6 @@ const FINISH: Statement<'_> = Statement {
         ":report",
         ":forced",
         ":checked",
-        ":announced",
         ":rows_now",
         ":changes",
     ],
@@ -154,7 +153,6 @@ impl<'a> Pgbench<'a> {
             ("status", "success"),
             ("retries", "0"),
             ("report", &self.report),
-            ("announced", "{}"),
         ];
         for (name, value) in variables {
             command.args(["--define", &format!("{name}={value}")]);
