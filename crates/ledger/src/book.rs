@@ -122,8 +122,8 @@ pub fn generate(input: &Input<'_>) -> Result<Book, LedgerError> {
 
 impl Ledger {
     /// The book as of now, of a ledger that has reached its view's day; `day_before` is the trading day before that.
-    pub fn book(&self, instruments: &[Instrument], day_before: NaiveDate) -> Result<Book, LedgerError> {
-        write(self, &Instruments::new(instruments), day_before)
+    pub fn book(&self, instruments: &Instruments, day_before: NaiveDate) -> Result<Book, LedgerError> {
+        write(self, instruments, day_before)
     }
 }
 

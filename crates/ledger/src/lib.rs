@@ -60,7 +60,7 @@ pub use family::Name;
 pub use fill::Fill;
 pub use holding::Holding;
 pub use identity::{Identities, Seen};
-pub use instrument::Instrument;
+pub use instrument::{Instrument, Instruments};
 pub use instrument_key::{InstrumentKey, InstrumentKind, OptionRight, is_cash, key_for};
 pub use known_order::{Executions, KnownOrder, OrderSource};
 pub use ledger::Ledger;

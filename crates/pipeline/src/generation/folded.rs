@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ledger::{Book, Calendar, CorporateAction, Instrument, Ledger, Name, ist};
+use ledger::{Book, Calendar, CorporateAction, Identities, Instrument, Instruments, Ledger, Name, ist};
 use serde_json::{Value, json};
 use storage::{LedgerDays, NewFamily, OtherDays};
 
@@ -23,11 +23,23 @@ pub(super) struct Folded {
     pub(super) reference: Arc<Reference>,
 }
 
-/// What instruments and issuers say, of at least a family's names.
-#[derive(Default)]
+/// What instruments and issuers say, of at least a family's names. It is of all families that were read together, so
+/// none of them may need time or memory for each of its instruments.
 pub(super) struct Reference {
-    pub(super) instruments: Vec<Instrument>,
+    pub(super) instruments: Instruments,
+    /// Of the instruments, before anything was seen.
+    pub(super) identities: Identities,
     pub(super) actions: Vec<CorporateAction>,
+}
+
+impl Reference {
+    pub(super) fn new(instruments: &[Instrument], actions: Vec<CorporateAction>) -> Self {
+        Self {
+            instruments: Instruments::new(instruments),
+            identities: Identities::new(instruments),
+            actions,
+        }
+    }
 }
 
 impl Folded {

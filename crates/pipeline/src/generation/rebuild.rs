@@ -81,11 +81,11 @@ impl Known {
         names.extend(lots.iter().map(|lot| Name::Key(lot.instrument_key.clone())));
         names.extend(lots.iter().filter_map(|lot| lot.isin.clone()).map(Name::Isin));
         let (instruments, actions) = reader.reference(&mut names).await?;
-        Ok(Self { seen, lots, names, reference: Arc::new(Reference { instruments, actions }) })
+        Ok(Self { seen, lots, names, reference: Arc::new(Reference::new(&instruments, actions)) })
     }
 
     fn identities(&self, strategy: &str, reader: &LedgerReader) -> Identities {
-        let mut identities = Identities::new(&self.reference.instruments);
+        let mut identities = self.reference.identities.clone();
         for seen in self.seen.iter().filter(|seen| strategy.is_empty() || seen.strategy_id == strategy) {
             if let Some(isin) = &seen.isin {
                 let isin = Seen { at: seen.last_at, is_fill: true, isin: isin.clone() };
