@@ -11,6 +11,7 @@ mod closing;
 mod comparison;
 mod corporate_action;
 mod deal;
+mod digits;
 mod directory;
 mod discrepancy;
 mod error;

@@ -1,6 +1,7 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use crate::digits;
 use crate::instrument::Instruments;
 use crate::price::{Overflow, Price, Sum, add};
 use crate::row::RowKey;
@@ -28,34 +29,49 @@ pub struct Position {
     #[serde(rename = "type")]
     pub product: String,
     /// Bought today and carried long.
+    #[serde(serialize_with = "digits::serialize")]
     pub buy_quantity: Decimal,
     /// Rupees per unit, rounded to ten decimals.
+    #[serde(serialize_with = "digits::serialize")]
     pub buy_avg_price: Decimal,
     /// What was paid, or the cost of what was carried.
+    #[serde(serialize_with = "digits::serialize")]
     pub buy_value: Decimal,
     /// Sold today and carried short.
+    #[serde(serialize_with = "digits::serialize")]
     pub sell_quantity: Decimal,
     /// Rupees per unit, rounded to ten decimals.
+    #[serde(serialize_with = "digits::serialize")]
     pub sell_avg_price: Decimal,
     /// What was received, or the cost of what was carried short.
+    #[serde(serialize_with = "digits::serialize")]
     pub sell_value: Decimal,
     /// Negative is short.
+    #[serde(serialize_with = "digits::serialize")]
     pub net_quantity: Decimal,
     /// Received less paid.
+    #[serde(serialize_with = "digits::serialize")]
     pub net_value: Decimal,
     /// What was carried into the day, signed.
+    #[serde(serialize_with = "digits::serialize")]
     pub overnight_quantity: Decimal,
     /// Counted with; an unknown one counts as 1 and is reported.
+    #[serde(serialize_with = "digits::serialize")]
     pub multiplier: Decimal,
     /// The last traded price.
+    #[serde(serialize_with = "digits::serialize")]
     pub ltp: Option<Decimal>,
     /// Total profit since bought or carried.
+    #[serde(serialize_with = "digits::serialize")]
     pub pnl: Option<Decimal>,
     /// Profit of the day.
+    #[serde(serialize_with = "digits::serialize")]
     pub mtm: Option<Decimal>,
     /// Profit realised on the day.
+    #[serde(serialize_with = "digits::serialize")]
     pub realised_pnl: Decimal,
     /// Profit of what is open at the last price.
+    #[serde(serialize_with = "digits::serialize")]
     pub unrealised_pnl: Option<Decimal>,
     /// `BUY`, `SELL` or `NONE`: the sign of the net quantity.
     pub direction: &'static str,
