@@ -115,15 +115,15 @@ impl Families {
 fn names_of(place: &Place) -> Vec<Name> {
     let key = Name::Key(place.terms.instrument_key.clone());
     match &place.queue {
-        QueueId::Isin(isin) => vec![key, Name::Isin(isin.clone())],
+        QueueId::Isin(isin) => vec![key, Name::Isin(isin.to_string())],
         QueueId::CashKey(_) | QueueId::Contract(_) => vec![key],
     }
 }
 
 fn name_of(queue: &QueueId) -> Name {
     match queue {
-        QueueId::Isin(isin) => Name::Isin(isin.clone()),
-        QueueId::CashKey(key) | QueueId::Contract(key) => Name::Key(key.clone()),
+        QueueId::Isin(isin) => Name::Isin(isin.to_string()),
+        QueueId::CashKey(key) | QueueId::Contract(key) => Name::Key(key.to_string()),
     }
 }
 

@@ -87,7 +87,7 @@ impl Holding {
             currentvalue: current,
             pnl: profit,
             instrument_key: names.instrument_key.clone(),
-            strategy_id: common(lots.iter().map(|lot| &lot.origin.terms().strategy_id)),
+            strategy_id: common(lots.iter().map(|lot| lot.origin.strategy())),
         })
     }
 

@@ -170,7 +170,7 @@ impl Ledger {
     fn undergo(&mut self, action: &CorporateAction) -> Result<(), LedgerError> {
         let concerned = [Some(&action.isin), action.new_isin.as_ref()];
         for isin in concerned.into_iter().flatten() {
-            if let Some(queue) = self.index.get(&QueueId::Isin(isin.clone())) {
+            if let Some(queue) = self.index.get(&QueueId::Isin(isin.as_str().into())) {
                 self.end_day_before(*queue, action.ex_date)?;
             }
         }

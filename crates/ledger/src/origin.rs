@@ -26,17 +26,17 @@ pub(crate) struct Names {
 /// symbol was); a contract is a queue of its own. Only shares without any known ISIN are told apart by key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum QueueId {
-    Isin(String),
-    CashKey(String),
-    Contract(String),
+    Isin(CompactString),
+    CashKey(CompactString),
+    Contract(CompactString),
 }
 
 impl QueueId {
     pub(crate) fn new(exchange: &str, instrument_key: &str, isin: Option<&str>) -> Self {
         match isin {
-            _ if !is_cash(exchange) => Self::Contract(instrument_key.to_owned()),
-            Some(isin) => Self::Isin(isin.to_owned()),
-            None => Self::CashKey(instrument_key.to_owned()),
+            _ if !is_cash(exchange) => Self::Contract(instrument_key.into()),
+            Some(isin) => Self::Isin(isin.into()),
+            None => Self::CashKey(instrument_key.into()),
         }
     }
 
@@ -135,6 +135,10 @@ impl Origin {
 
     pub(crate) fn terms(&self) -> &Terms {
         &self.place.terms
+    }
+
+    pub(crate) fn strategy(&self) -> Option<&str> {
+        self.terms().strategy_id.as_deref()
     }
 
     /// As far as fills are told apart once they are in a queue, the order in which they are matched.

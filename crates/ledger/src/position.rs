@@ -1,3 +1,5 @@
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -95,10 +97,10 @@ impl Position {
         let told = instruments.multiplier(&key.exchange, &key.instrument_key);
         let values = Values::new(sums, told.unwrap_or(Decimal::ONE))?;
         Ok(Self {
-            exchange: key.exchange.clone(),
+            exchange: key.exchange.to_string(),
             symbol: symbol.to_owned(),
-            instrument_key: key.instrument_key.clone(),
-            product: key.product.clone(),
+            instrument_key: key.instrument_key.to_string(),
+            product: key.product.to_string(),
             buy_quantity: values.buy_quantity.normalize(),
             buy_avg_price: values.buy_cost.average(values.buy_quantity)?,
             buy_value: values.buy_cost.times(values.multiplier)?.rounded()?,
@@ -117,8 +119,14 @@ impl Position {
             direction: direction(sums.net),
             category: "NET",
             state: if sums.net.is_zero() { "CLOSED" } else { "OPEN" },
-            strategy_id: common(sums.strategies.iter()),
+            strategy_id: common(sums.strategies.iter().map(Option::as_deref)),
         })
+    }
+
+    /// The order in which rows are listed.
+    pub(crate) fn cmp_by_name(&self, other: &Self) -> Ordering {
+        let name = (&self.instrument_key, &self.exchange, &self.product);
+        name.cmp(&(&other.instrument_key, &other.exchange, &other.product))
     }
 
     /// The columns that hold whole numbers.
@@ -205,7 +213,7 @@ fn direction(quantity: Decimal) -> &'static str {
 }
 
 /// The strategy of all, if it is one.
-pub(crate) fn common<'a>(mut strategies: impl Iterator<Item = &'a Option<String>>) -> Option<String> {
-    let first = strategies.next()?.as_ref()?;
-    strategies.all(|other| other.as_ref() == Some(first)).then(|| first.clone())
+pub(crate) fn common<'a>(mut strategies: impl Iterator<Item = Option<&'a str>>) -> Option<String> {
+    let first = strategies.next()??;
+    strategies.all(|other| other == Some(first)).then(|| first.to_owned())
 }

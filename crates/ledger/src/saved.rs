@@ -55,16 +55,16 @@ struct SavedOrigin {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum SavedId {
-    Isin(String),
-    CashKey(String),
-    Contract(String),
+    Isin(CompactString),
+    CashKey(CompactString),
+    Contract(CompactString),
 }
 
 /// Origin, quantity, and the amount and per of the price where they are not those of the origin.
 type SavedPiece = (Number, Digits, Option<(Digits, Digits)>);
 
 /// Exchange, instrument key, product.
-type SavedRowKey = (String, String, String);
+type SavedRowKey = (CompactString, CompactString, CompactString);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedQueue {
@@ -101,7 +101,7 @@ struct SavedToday {
     sold: Digits,
     sold_value: SavedSum,
     realised: SavedSum,
-    strategies: BTreeSet<Option<String>>,
+    strategies: BTreeSet<Option<CompactString>>,
 }
 
 /// The whole part, and numerators by denominator.
