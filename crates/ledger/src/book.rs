@@ -78,8 +78,7 @@ impl Book {
             all.withheld.extend(book.withheld);
             all.fills_seen += book.fills_seen;
         }
-        let key = |row: &Position| (row.instrument_key.clone(), row.exchange.clone(), row.product.clone());
-        all.positions.sort_by_cached_key(key);
+        all.positions.sort_by(Position::cmp_by_name);
         all.holdings.sort_by(|a, b| (&a.instrument_key, &a.isin).cmp(&(&b.instrument_key, &b.isin)));
         all.open_lots.sort_by(|a, b| {
             (&a.isin, &a.instrument_key, a.opened_at).cmp(&(&b.isin, &b.instrument_key, b.opened_at))
@@ -122,8 +121,8 @@ pub fn generate(input: &Input<'_>) -> Result<Book, LedgerError> {
 
 impl Ledger {
     /// The book as of now, of a ledger that has reached its view's day; `day_before` is the trading day before that.
-    pub fn book(&self, instruments: &[Instrument], day_before: NaiveDate) -> Result<Book, LedgerError> {
-        write(self, &Instruments::new(instruments), day_before)
+    pub fn book(&self, instruments: &Instruments, day_before: NaiveDate) -> Result<Book, LedgerError> {
+        write(self, instruments, day_before)
     }
 }
 
@@ -188,11 +187,7 @@ impl Writer<'_> {
                     .map_err(|_| overflow(&key.instrument_key))
             })
             .collect::<Result<_, _>>()?;
-        rows.sort_by(|(_, a), (_, b)| {
-            let key =
-                |row: &Position| (row.instrument_key.clone(), row.exchange.clone(), row.product.clone());
-            key(a).cmp(&key(b))
-        });
+        rows.sort_by(|(_, a), (_, b)| a.cmp_by_name(b));
         Ok(rows)
     }
 

@@ -45,7 +45,7 @@ impl CorporateAction {
     /// Changes the lots (and the carried rows) of its ISIN. An action without the numbers its kind needs changes
     /// nothing but the ISIN.
     pub(crate) fn apply(&self, ledger: &mut Ledger) -> Result<(), Overflow> {
-        let Some(queue) = ledger.index.get(&QueueId::Isin(self.isin.clone())).copied() else {
+        let Some(queue) = ledger.index.get(&QueueId::Isin(self.isin.as_str().into())).copied() else {
             return Ok(());
         };
         let new_isin = self.new_isin.as_deref().filter(|isin| !isin.is_empty());
@@ -60,7 +60,7 @@ impl CorporateAction {
                 if let Some(name) = new_isin
                     && let Some(child) = self.spin_off(&mut ledger.queues[queue])?
                 {
-                    let heir = ledger.queue(&QueueId::Isin(name.to_owned()));
+                    let heir = ledger.queue(&QueueId::Isin(name.into()));
                     ledger.queues[heir].lots.absorb(child)?;
                 }
                 None
@@ -69,7 +69,7 @@ impl CorporateAction {
         };
         let lots = std::mem::take(&mut ledger.queues[queue].lots);
         let rows = ledger.queues[queue].take_rows();
-        let heir = ledger.queue(&QueueId::Isin(isin.unwrap_or(&self.isin).to_owned()));
+        let heir = ledger.queue(&QueueId::Isin(isin.unwrap_or(&self.isin).into()));
         ledger.queues[heir].absorb(lots, rows)
     }
 

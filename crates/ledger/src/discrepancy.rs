@@ -2,6 +2,8 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use crate::digits;
+
 /// A finding about an account's data: never an error, and never papered over with an invented number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Discrepancy {
@@ -14,6 +16,7 @@ pub struct Discrepancy {
     /// Its ISIN, where known.
     pub isin: Option<String>,
     /// How much is concerned; signed only for `expired_unsettled`, `None` where no quantity is.
+    #[serde(serialize_with = "digits::serialize")]
     pub quantity: Option<Decimal>,
     /// The latest fill (or opening lot) behind it.
     pub since: Option<DateTime<Utc>>,

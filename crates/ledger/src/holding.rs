@@ -2,6 +2,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use crate::digits;
 use crate::instrument::Instruments;
 use crate::origin::{Names, Piece};
 use crate::position::common;
@@ -18,20 +19,27 @@ pub struct Holding {
     /// The ISIN; `None` where none is known.
     pub isin: Option<String>,
     /// Shares.
+    #[serde(serialize_with = "digits::serialize")]
     pub quantity: Decimal,
     /// The same as `quantity`.
+    #[serde(serialize_with = "digits::serialize")]
     pub totalqty: Decimal,
     /// Of these, bought on the trading day before: not yet settled.
+    #[serde(serialize_with = "digits::serialize")]
     pub t1_qty: Decimal,
     /// `CNC`, or `MTF` when all lots are.
     pub product: String,
     /// Average cost of the lots, rounded to ten decimals.
+    #[serde(serialize_with = "digits::serialize")]
     pub avg_price: Decimal,
     /// The last traded price.
+    #[serde(serialize_with = "digits::serialize")]
     pub ltp: Option<Decimal>,
     /// `ltp × quantity`.
+    #[serde(serialize_with = "digits::serialize")]
     pub currentvalue: Option<Decimal>,
     /// `currentvalue` less the cost of the lots.
+    #[serde(serialize_with = "digits::serialize")]
     pub pnl: Option<Decimal>,
     /// The key of the latest fill.
     pub instrument_key: String,
@@ -79,7 +87,7 @@ impl Holding {
             currentvalue: current,
             pnl: profit,
             instrument_key: names.instrument_key.clone(),
-            strategy_id: common(lots.iter().map(|lot| &lot.origin.terms().strategy_id)),
+            strategy_id: common(lots.iter().map(|lot| lot.origin.strategy())),
         })
     }
 

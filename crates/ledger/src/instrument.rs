@@ -27,12 +27,14 @@ pub struct Instrument {
 }
 
 /// Instruments by key, whatever the order they came in.
-pub(crate) struct Instruments {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Instruments {
     by_key: BTreeMap<String, Instrument>,
 }
 
 impl Instruments {
-    pub(crate) fn new(instruments: &[Instrument]) -> Self {
+    /// All that is known of each, where several rows are of one.
+    pub fn new(instruments: &[Instrument]) -> Self {
         let mut sorted: Vec<&Instrument> = instruments.iter().collect();
         sorted.sort();
         let mut by_key: BTreeMap<String, Instrument> = BTreeMap::new();

@@ -26,17 +26,17 @@ pub(crate) struct Names {
 /// symbol was); a contract is a queue of its own. Only shares without any known ISIN are told apart by key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum QueueId {
-    Isin(String),
-    CashKey(String),
-    Contract(String),
+    Isin(CompactString),
+    CashKey(CompactString),
+    Contract(CompactString),
 }
 
 impl QueueId {
     pub(crate) fn new(exchange: &str, instrument_key: &str, isin: Option<&str>) -> Self {
         match isin {
-            _ if !is_cash(exchange) => Self::Contract(instrument_key.to_owned()),
-            Some(isin) => Self::Isin(isin.to_owned()),
-            None => Self::CashKey(instrument_key.to_owned()),
+            _ if !is_cash(exchange) => Self::Contract(instrument_key.into()),
+            Some(isin) => Self::Isin(isin.into()),
+            None => Self::CashKey(instrument_key.into()),
         }
     }
 
@@ -63,14 +63,14 @@ impl QueueId {
 pub(crate) struct Place {
     pub(crate) terms: Arc<Terms>,
     /// The ISIN of the row, or the one found for it; also for contracts that have one.
-    pub(crate) isin: Option<String>,
+    pub(crate) isin: Option<CompactString>,
     pub(crate) queue: QueueId,
     /// The row its quantity is shown in.
     pub(crate) row: RowKey,
 }
 
 impl Place {
-    pub(crate) fn new(terms: Arc<Terms>, isin: Option<String>) -> Self {
+    pub(crate) fn new(terms: Arc<Terms>, isin: Option<CompactString>) -> Self {
         let queue = QueueId::new(&terms.exchange, &terms.instrument_key, isin.as_deref());
         let row = RowKey::new(&terms.exchange, &terms.instrument_key, &terms.product);
         Self { terms, isin, queue, row }
@@ -135,6 +135,10 @@ impl Origin {
 
     pub(crate) fn terms(&self) -> &Terms {
         &self.place.terms
+    }
+
+    pub(crate) fn strategy(&self) -> Option<&str> {
+        self.terms().strategy_id.as_deref()
     }
 
     /// As far as fills are told apart once they are in a queue, the order in which they are matched.

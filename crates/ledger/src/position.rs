@@ -1,6 +1,9 @@
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use crate::digits;
 use crate::instrument::Instruments;
 use crate::price::{Overflow, Price, Sum, add};
 use crate::row::RowKey;
@@ -28,34 +31,49 @@ pub struct Position {
     #[serde(rename = "type")]
     pub product: String,
     /// Bought today and carried long.
+    #[serde(serialize_with = "digits::serialize")]
     pub buy_quantity: Decimal,
     /// Rupees per unit, rounded to ten decimals.
+    #[serde(serialize_with = "digits::serialize")]
     pub buy_avg_price: Decimal,
     /// What was paid, or the cost of what was carried.
+    #[serde(serialize_with = "digits::serialize")]
     pub buy_value: Decimal,
     /// Sold today and carried short.
+    #[serde(serialize_with = "digits::serialize")]
     pub sell_quantity: Decimal,
     /// Rupees per unit, rounded to ten decimals.
+    #[serde(serialize_with = "digits::serialize")]
     pub sell_avg_price: Decimal,
     /// What was received, or the cost of what was carried short.
+    #[serde(serialize_with = "digits::serialize")]
     pub sell_value: Decimal,
     /// Negative is short.
+    #[serde(serialize_with = "digits::serialize")]
     pub net_quantity: Decimal,
     /// Received less paid.
+    #[serde(serialize_with = "digits::serialize")]
     pub net_value: Decimal,
     /// What was carried into the day, signed.
+    #[serde(serialize_with = "digits::serialize")]
     pub overnight_quantity: Decimal,
     /// Counted with; an unknown one counts as 1 and is reported.
+    #[serde(serialize_with = "digits::serialize")]
     pub multiplier: Decimal,
     /// The last traded price.
+    #[serde(serialize_with = "digits::serialize")]
     pub ltp: Option<Decimal>,
     /// Total profit since bought or carried.
+    #[serde(serialize_with = "digits::serialize")]
     pub pnl: Option<Decimal>,
     /// Profit of the day.
+    #[serde(serialize_with = "digits::serialize")]
     pub mtm: Option<Decimal>,
     /// Profit realised on the day.
+    #[serde(serialize_with = "digits::serialize")]
     pub realised_pnl: Decimal,
     /// Profit of what is open at the last price.
+    #[serde(serialize_with = "digits::serialize")]
     pub unrealised_pnl: Option<Decimal>,
     /// `BUY`, `SELL` or `NONE`: the sign of the net quantity.
     pub direction: &'static str,
@@ -79,10 +97,10 @@ impl Position {
         let told = instruments.multiplier(&key.exchange, &key.instrument_key);
         let values = Values::new(sums, told.unwrap_or(Decimal::ONE))?;
         Ok(Self {
-            exchange: key.exchange.clone(),
+            exchange: key.exchange.to_string(),
             symbol: symbol.to_owned(),
-            instrument_key: key.instrument_key.clone(),
-            product: key.product.clone(),
+            instrument_key: key.instrument_key.to_string(),
+            product: key.product.to_string(),
             buy_quantity: values.buy_quantity.normalize(),
             buy_avg_price: values.buy_cost.average(values.buy_quantity)?,
             buy_value: values.buy_cost.times(values.multiplier)?.rounded()?,
@@ -101,8 +119,14 @@ impl Position {
             direction: direction(sums.net),
             category: "NET",
             state: if sums.net.is_zero() { "CLOSED" } else { "OPEN" },
-            strategy_id: common(sums.strategies.iter()),
+            strategy_id: common(sums.strategies.iter().map(Option::as_deref)),
         })
+    }
+
+    /// The order in which rows are listed.
+    pub(crate) fn cmp_by_name(&self, other: &Self) -> Ordering {
+        let name = (&self.instrument_key, &self.exchange, &self.product);
+        name.cmp(&(&other.instrument_key, &other.exchange, &other.product))
     }
 
     /// The columns that hold whole numbers.
@@ -189,7 +213,7 @@ fn direction(quantity: Decimal) -> &'static str {
 }
 
 /// The strategy of all, if it is one.
-pub(crate) fn common<'a>(mut strategies: impl Iterator<Item = &'a Option<String>>) -> Option<String> {
-    let first = strategies.next()?.as_ref()?;
-    strategies.all(|other| other.as_ref() == Some(first)).then(|| first.clone())
+pub(crate) fn common<'a>(mut strategies: impl Iterator<Item = Option<&'a str>>) -> Option<String> {
+    let first = strategies.next()??;
+    strategies.all(|other| other == Some(first)).then(|| first.to_owned())
 }

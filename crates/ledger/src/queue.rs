@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::fifo::{Fifo, Match};
@@ -69,7 +70,7 @@ pub(crate) struct Today {
     pub(crate) sold_value: Sum,
     pub(crate) realised: Sum,
     /// Of all fills of the day; `None` is one more.
-    pub(crate) strategies: BTreeSet<Option<String>>,
+    pub(crate) strategies: BTreeSet<Option<CompactString>>,
 }
 
 /// The lots a day began with.
@@ -294,10 +295,7 @@ impl Today {
             self.bought = add(self.bought, fill.quantity)?;
             self.bought_value.add(fill.quantity, fill.price)?;
         }
-        let strategy = &fill.origin.terms().strategy_id;
-        if !self.strategies.contains(strategy) {
-            self.strategies.insert(strategy.clone());
-        }
+        self.strategies.insert(fill.origin.strategy().map(CompactString::from));
         Ok(())
     }
 

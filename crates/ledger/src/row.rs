@@ -1,22 +1,22 @@
 use std::cmp::Ordering;
 
+use compact_str::CompactString;
+
 /// One row of the broker's net view: products are shown apart, though they share a cost queue.
+///
+/// The names are nearly always short enough to need no memory of their own, and many maps are by row.
 ///
 /// Ordered as lots are dealt to rows: CNC, MTF, NRML, MIS, other products by name; NSE before other exchanges; by key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RowKey {
-    pub(crate) exchange: String,
-    pub(crate) instrument_key: String,
-    pub(crate) product: String,
+    pub(crate) exchange: CompactString,
+    pub(crate) instrument_key: CompactString,
+    pub(crate) product: CompactString,
 }
 
 impl RowKey {
     pub(crate) fn new(exchange: &str, instrument_key: &str, product: &str) -> Self {
-        Self {
-            exchange: exchange.to_owned(),
-            instrument_key: instrument_key.to_owned(),
-            product: product.to_owned(),
-        }
+        Self { exchange: exchange.into(), instrument_key: instrument_key.into(), product: product.into() }
     }
 
     /// Whether what is bought becomes a holding (rather than being carried in this row).

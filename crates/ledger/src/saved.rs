@@ -9,8 +9,9 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use compact_str::CompactString;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::digits::Digits;
 use crate::fifo::Fifo;
 use crate::identity::{Identities, Seen};
 use crate::ledger::Ledger;
@@ -29,7 +30,7 @@ pub const SAVED_VERSION: i32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedLedger {
     view_day: NaiveDate,
-    places: Vec<(Terms, Option<String>)>,
+    places: Vec<SavedPlace>,
     origins: Vec<SavedOrigin>,
     queues: Vec<SavedQueue>,
     trails: Vec<SavedTrail>,
@@ -39,10 +40,14 @@ pub struct SavedLedger {
 
 type Number = usize;
 
+/// Its terms and its ISIN; the rest follows from these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SavedPlace(Arc<Place>);
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedOrigin {
     place: Number,
-    price: Decimal,
+    price: Digits,
     at: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trade_id: Option<CompactString>,
@@ -54,16 +59,16 @@ struct SavedOrigin {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum SavedId {
-    Isin(String),
-    CashKey(String),
-    Contract(String),
+    Isin(CompactString),
+    CashKey(CompactString),
+    Contract(CompactString),
 }
 
 /// Origin, quantity, and the amount and per of the price where they are not those of the origin.
-type SavedPiece = (Number, Decimal, Option<(Decimal, Decimal)>);
+type SavedPiece = (Number, Digits, Option<(Digits, Digits)>);
 
 /// Exchange, instrument key, product.
-type SavedRowKey = (String, String, String);
+type SavedRowKey = (CompactString, CompactString, CompactString);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedQueue {
@@ -74,9 +79,9 @@ struct SavedQueue {
     intraday: Vec<SavedPiece>,
     open_day: Option<NaiveDate>,
     start: Option<SavedStart>,
-    stopped: Option<(Number, Decimal)>,
+    stopped: Option<(Number, Digits)>,
     fills_seen: usize,
-    last: Option<(Number, Decimal)>,
+    last: Option<(Number, Digits)>,
     odd_days: BTreeSet<NaiveDate>,
 }
 
@@ -95,16 +100,16 @@ struct SavedRow {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedToday {
-    bought: Decimal,
+    bought: Digits,
     bought_value: SavedSum,
-    sold: Decimal,
+    sold: Digits,
     sold_value: SavedSum,
     realised: SavedSum,
-    strategies: BTreeSet<Option<String>>,
+    strategies: BTreeSet<Option<CompactString>>,
 }
 
 /// The whole part, and numerators by denominator.
-type SavedSum = (Decimal, Vec<(Decimal, Decimal)>);
+type SavedSum = (Digits, Vec<(Digits, Digits)>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedTrail {
@@ -141,18 +146,18 @@ impl Ledger {
 
 #[derive(Default)]
 struct Writer {
-    places: Vec<(Terms, Option<String>)>,
+    places: Vec<SavedPlace>,
     origins: Vec<SavedOrigin>,
     /// By address: what is saved outlives the writer.
-    place_at: HashMap<usize, Number>,
-    origin_at: HashMap<usize, Number>,
+    place_at: HashMap<usize, Number, foldhash::fast::RandomState>,
+    origin_at: HashMap<usize, Number, foldhash::fast::RandomState>,
 }
 
 impl Writer {
     fn place(&mut self, place: &Arc<Place>) -> Number {
         let places = &mut self.places;
         *self.place_at.entry(Arc::as_ptr(place).addr()).or_insert_with(|| {
-            places.push(((*place.terms).clone(), place.isin.clone()));
+            places.push(SavedPlace(Arc::clone(place)));
             places.len() - 1
         })
     }
@@ -164,7 +169,7 @@ impl Writer {
         let place = self.place(&origin.place);
         self.origins.push(SavedOrigin {
             place,
-            price: origin.price,
+            price: Digits(origin.price),
             at: origin.at,
             trade_id: origin.trade_id.clone(),
             order_id: origin.order_id.clone(),
@@ -177,7 +182,11 @@ impl Writer {
     fn piece(&mut self, piece: &Piece) -> SavedPiece {
         let Price { amount, per } = piece.price;
         let is_as_traded = piece.price == Price::of(piece.origin.price);
-        (self.origin(&piece.origin), piece.quantity, (!is_as_traded).then_some((amount, per)))
+        (
+            self.origin(&piece.origin),
+            Digits(piece.quantity),
+            (!is_as_traded).then_some((Digits(amount), Digits(per))),
+        )
     }
 
     fn pieces(&mut self, pieces: &Fifo) -> Vec<SavedPiece> {
@@ -196,9 +205,12 @@ impl Writer {
                 lots: self.pieces(&start.lots),
                 rows: start.rows.iter().map(|(key, own)| (saved_key(key), self.pieces(own))).collect(),
             }),
-            stopped: queue.stopped.as_ref().map(|(origin, quantity)| (self.origin(origin), *quantity)),
+            stopped: queue
+                .stopped
+                .as_ref()
+                .map(|(origin, quantity)| (self.origin(origin), Digits(*quantity))),
             fills_seen: queue.fills_seen,
-            last: last.map(|(origin, quantity)| (self.origin(origin), quantity)),
+            last: last.map(|(origin, quantity)| (self.origin(origin), Digits(quantity))),
             odd_days: queue.odd_days.clone(),
         }
     }
@@ -208,11 +220,11 @@ impl Writer {
             key: saved_key(&row.key),
             own: self.pieces(&row.own),
             today: row.today.as_ref().map(|today| SavedToday {
-                bought: today.bought,
-                bought_value: today.bought_value.parts(),
-                sold: today.sold,
-                sold_value: today.sold_value.parts(),
-                realised: today.realised.parts(),
+                bought: Digits(today.bought),
+                bought_value: saved_sum(&today.bought_value),
+                sold: Digits(today.sold),
+                sold_value: saved_sum(&today.sold_value),
+                realised: saved_sum(&today.realised),
                 strategies: today.strategies.clone(),
             }),
         }
@@ -253,20 +265,18 @@ impl SavedLedger {
 }
 
 struct Reader {
-    places: Vec<Arc<Place>>,
+    places: Vec<SavedPlace>,
     origins: Vec<Arc<Origin>>,
 }
 
 impl Reader {
-    fn new(places: Vec<(Terms, Option<String>)>, origins: Vec<SavedOrigin>) -> Option<Self> {
-        let places: Vec<Arc<Place>> =
-            places.into_iter().map(|(terms, isin)| Arc::new(Place::new(Arc::new(terms), isin))).collect();
+    fn new(places: Vec<SavedPlace>, origins: Vec<SavedOrigin>) -> Option<Self> {
         let origins: Option<Vec<Arc<Origin>>> = origins
             .into_iter()
             .map(|origin| {
                 Some(Arc::new(Origin {
-                    place: Arc::clone(places.get(origin.place)?),
-                    price: origin.price,
+                    place: Arc::clone(&places.get(origin.place)?.0),
+                    price: origin.price.0,
                     day: ist::day_of(origin.at),
                     at: origin.at,
                     trade_id: origin.trade_id,
@@ -283,8 +293,8 @@ impl Reader {
     }
 
     fn piece(&self, (origin, quantity, price): &SavedPiece) -> Option<Piece> {
-        let mut piece = Piece::new(self.origin(*origin)?, *quantity);
-        if let Some((amount, per)) = *price {
+        let mut piece = Piece::new(self.origin(*origin)?, quantity.0);
+        if let Some((Digits(amount), Digits(per))) = *price {
             piece.price = Price { amount, per };
         }
         Some(piece)
@@ -296,8 +306,8 @@ impl Reader {
         Some(fifo)
     }
 
-    fn counted(&self, of: Option<(Number, Decimal)>) -> Option<Option<(Arc<Origin>, Decimal)>> {
-        of.map_or(Some(None), |(origin, quantity)| Some(Some((self.origin(origin)?, quantity))))
+    fn counted(&self, of: Option<(Number, Digits)>) -> Option<Option<(Arc<Origin>, Decimal)>> {
+        of.map_or(Some(None), |(origin, quantity)| Some(Some((self.origin(origin)?, quantity.0))))
     }
 
     fn queue(&self, queue: SavedQueue) -> Option<Queue> {
@@ -321,11 +331,11 @@ impl Reader {
     fn row(&self, row: SavedRow) -> Option<Row> {
         let today = row.today.map(|today| {
             Box::new(Today {
-                bought: today.bought,
-                bought_value: Sum::from(today.bought_value),
-                sold: today.sold,
-                sold_value: Sum::from(today.sold_value),
-                realised: Sum::from(today.realised),
+                bought: today.bought.0,
+                bought_value: sum(today.bought_value),
+                sold: today.sold.0,
+                sold_value: sum(today.sold_value),
+                realised: sum(today.realised),
                 strategies: today.strategies,
             })
         });
@@ -338,12 +348,34 @@ impl Reader {
             None => Some(None),
         };
         Some(Trail {
-            place: Arc::clone(self.places.get(trail.place)?),
+            place: Arc::clone(&self.places.get(trail.place)?.0),
             latest: origin(trail.latest)?,
             before: origin(trail.before)?,
             opening: origin(trail.opening)?,
         })
     }
+}
+
+impl Serialize for SavedPlace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&*self.0.terms, &self.0.isin).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SavedPlace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (terms, isin): (Terms, Option<CompactString>) = Deserialize::deserialize(deserializer)?;
+        Ok(Self(Arc::new(Place::new(Arc::new(terms), isin))))
+    }
+}
+
+fn saved_sum(sum: &Sum) -> SavedSum {
+    let (whole, parts) = sum.parts();
+    (Digits(whole), parts.into_iter().map(|(per, amount)| (Digits(per), Digits(amount))).collect())
+}
+
+fn sum((whole, parts): SavedSum) -> Sum {
+    Sum::from((whole.0, parts.into_iter().map(|(per, amount)| (per.0, amount.0)).collect()))
 }
 
 fn saved_key(key: &RowKey) -> SavedRowKey {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::closing::Closed;
@@ -41,7 +42,7 @@ pub(crate) struct RowSums {
     pub(crate) open_cost: Sum,
     pub(crate) realised: Sum,
     /// Of all fills of the day and all carried lots; `None` is one more.
-    pub(crate) strategies: BTreeSet<Option<String>>,
+    pub(crate) strategies: BTreeSet<Option<CompactString>>,
 }
 
 impl View {
@@ -106,7 +107,8 @@ impl View {
             row.overnight = add(row.overnight, quantity)?;
             row.net = add(row.net, quantity)?;
             row.carried_cost.add_sum(&cost, Decimal::ONE)?;
-            row.strategies.extend(pieces.iter().map(|piece| piece.origin.terms().strategy_id.clone()));
+            row.strategies
+                .extend(pieces.iter().map(|piece| piece.origin.strategy().map(CompactString::from)));
         }
         Ok(())
     }

@@ -89,7 +89,7 @@ impl<'a> Shelf<'a> {
         let view_day = calendar.view_day(self.last_at);
         let books = families.iter().map(|family| {
             assert_eq!(family.view_day(), view_day);
-            family.book(&self.desk.instruments, calendar.before(view_day)).unwrap()
+            family.book(&Instruments::new(&self.desk.instruments), calendar.before(view_day)).unwrap()
         });
         sorted(Book::of_families(view_day, books))
     }

@@ -38,7 +38,7 @@ pub enum GenerationError {
     /// A stored ledger contradicts itself. Making everything anew helps, and is tried at once.
     #[error("a stored ledger cannot be read")]
     Unreadable,
-    /// A ledger has no form as JSON.
+    /// A ledger, or a row of it, has no form as JSON.
     #[error("a ledger cannot be written")]
     Unwritable(#[source] serde_json::Error),
 }
@@ -182,11 +182,16 @@ async fn generate_with_news(
     let orders = work.orders;
     let names = work.names.clone();
     let gone: Vec<i64> = work.gone.iter().copied().collect();
-    let (days, written) = off_the_runtime(move || {
+    let (days, written) = if work.is_small() {
         let written = work.write(&days, at);
         (days, written)
-    })
-    .await;
+    } else {
+        off_the_runtime(move || {
+            let written = work.write(&days, at);
+            (days, written)
+        })
+        .await
+    };
     let (book, families) = written?;
     let rows = GeneratedRows {
         book: &book,

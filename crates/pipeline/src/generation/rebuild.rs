@@ -84,11 +84,12 @@ impl Known {
         names.extend(lots.iter().map(|lot| Name::Key(lot.instrument_key.clone())));
         names.extend(lots.iter().filter_map(|lot| lot.isin.clone()).map(Name::Isin));
         let (instruments, actions) = reader.reference(&mut names).await?;
-        Ok(Self { seen, lots, names, reference: Arc::new(Reference { instruments, actions }), next_at })
+        let reference = Arc::new(Reference::new(&instruments, actions));
+        Ok(Self { seen, lots, names, reference, next_at })
     }
 
     fn identities(&self, strategy: &str, reader: &LedgerReader) -> Identities {
-        let mut identities = Identities::new(&self.reference.instruments);
+        let mut identities = self.reference.identities.clone();
         for seen in self.seen.iter().filter(|seen| strategy.is_empty() || seen.strategy_id == strategy) {
             if let Some(isin) = &seen.isin {
                 let isin = Seen { at: seen.last_at, is_fill: true, isin: isin.clone() };
@@ -194,15 +195,15 @@ impl<W: Fn(&str, &str) -> bool> Stream<W> {
     fn flush(&mut self) {
         self.instant.sort_by(Fill::matching_order);
         for fill in self.instant.drain(..).filter(|fill| !fill.quantity.is_sign_negative()) {
-            let strategy = fill.terms.strategy_id.clone().unwrap_or_default();
-            for strategy in [strategy.as_str(), ""] {
+            let own = fill.terms.strategy_id.as_deref().unwrap_or_default();
+            for strategy in [own, ""] {
                 if (self.is_wanted)(strategy, &fill.terms.instrument_key)
                     && let Some(ledger) = self.ledgers.get_mut(strategy)
                     && let Err(error) = ledger.apply(fill.clone())
                 {
                     self.error.get_or_insert(error);
                 }
-                if fill.terms.strategy_id.as_deref().is_none_or(str::is_empty) {
+                if own.is_empty() {
                     break;
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use ledger::{Fill, Identities, Name, ist};
+use ledger::{Fill, Name, ist};
 use storage::{LedgerChanges, LedgerDays, LedgerReader, LedgerState, is_strategy};
 
 use super::GenerationError;
@@ -194,10 +194,10 @@ async fn take_up(
         names.entry(family).or_default().insert(name);
     }
     let (instruments, actions) = reader.reference(&mut all).await?;
-    let reference = Arc::new(Reference { instruments, actions });
+    let reference = Arc::new(Reference::new(&instruments, actions));
     let mut taken = Vec::new();
     for stored in reader.families(ids).await? {
-        let identities = Identities::new(&reference.instruments);
+        let identities = reference.identities.clone();
         let ledger = stored.ledger.and_then(|saved| saved.restore(identities, Arc::clone(&state.holidays)));
         taken.push(Folded {
             id: Some(stored.id),
