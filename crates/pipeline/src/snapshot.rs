@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use cache::{Row, Snapshot, Stamp, Stored, StrategyRows};
 use ledger::Account;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
 use storage::{
     AccountRows, CachedRows, Lease, OrderWrites, StoredRow, StrategyBook, WantedOrders, is_strategy,
 };
@@ -127,10 +129,10 @@ fn strategies(
     }
     let strategies = by_strategy.into_iter().map(|(strategy, orders)| {
         let StrategyBook { positions, holdings } = rows.remove(&strategy).unwrap_or_default();
-        let row = |row, product, quantity| strategy_row(account, &strategy, row, product, quantity);
+        let row = |row: Box<RawValue>| strategy_row(account, &strategy, &row);
         StrategyRows {
-            positions: positions.into_iter().map(|position| row(position, "type", "net_quantity")).collect(),
-            holdings: holdings.into_iter().map(|holding| row(holding, "product", "quantity")).collect(),
+            positions: positions.into_iter().map(row).collect(),
+            holdings: holdings.into_iter().map(row).collect(),
             orders,
             margins: Vec::new(),
             strategy_id: strategy,
@@ -139,25 +141,37 @@ fn strategies(
     strategies.collect()
 }
 
-/// `product` and `quantity` are the names of those columns.
-fn strategy_row(account: &Account, strategy: &str, row: Value, product: &str, quantity: &str) -> Row {
-    let text = |column: &str| row[column].as_str().map(str::to_owned);
+/// What the layout must know of a strategy's position or holding.
+#[derive(Default, Deserialize)]
+struct Sorted {
+    instrument_key: Option<String>,
+    #[serde(alias = "type")]
+    product: Option<String>,
+    /// Bought and sold have other names.
+    #[serde(alias = "net_quantity")]
+    quantity: Option<Decimal>,
+}
+
+fn strategy_row(account: &Account, strategy: &str, row: &RawValue) -> Row {
+    let Sorted { instrument_key, product, quantity } = serde_json::from_str(row.get()).unwrap_or_default();
     Row {
         id: None,
-        instrument_key: text("instrument_key"),
-        product: text(product),
-        net_quantity: serde_json::from_value(row[quantity].clone()).ok(),
+        instrument_key,
+        product,
+        net_quantity: quantity,
         status: None,
         strategy_id: Some(strategy.to_owned()),
-        json: with_names(row, account, strategy).into(),
+        json: with_names(row.get(), account).into(),
     }
 }
 
-fn with_names(mut row: Value, account: &Account, strategy: &str) -> String {
-    // Readers of the replaced system find the column; there is no row in PostgreSQL that could have an id.
-    row["id"] = Value::Null;
-    row["organization_id"] = json!(account.organization_id);
-    row["pseudo_account"] = json!(account.pseudo_account);
-    row["strategy_id"] = json!(strategy);
-    row.to_string()
+/// The row, which has its strategy, with the columns that its readers find beside: there is no row in PostgreSQL that could
+/// have an id.
+fn with_names(row: &str, account: &Account) -> String {
+    let Account { organization_id, pseudo_account } = account;
+    let columns = row.strip_prefix('{').unwrap_or(row);
+    let (organization_id, pseudo_account) = (json!(organization_id), json!(pseudo_account));
+    format!(
+        r#"{{"id": null, "organization_id": {organization_id}, "pseudo_account": {pseudo_account}, {columns}"#
+    )
 }

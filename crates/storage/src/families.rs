@@ -46,12 +46,12 @@ pub struct NewFamily {
 }
 
 /// The rows of one strategy.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct StrategyBook {
-    /// Positions by their columns.
-    pub positions: Vec<Value>,
-    /// Holdings by their columns.
-    pub holdings: Vec<Value>,
+    /// Positions by their columns, as JSON objects.
+    pub positions: Vec<Box<RawValue>>,
+    /// Holdings by their columns, as JSON objects.
+    pub holdings: Vec<Box<RawValue>>,
 }
 
 /// Calendar days of the families that a generation does not touch.

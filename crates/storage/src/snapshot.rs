@@ -4,7 +4,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use ledger::Account;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::PgExecutor;
 
 use crate::transaction::Transaction;
@@ -166,6 +166,6 @@ pub(crate) async fn rows_beside_orders(
     Ok(RowsBesideOrders { positions, holdings, margins, strategies, versions, at })
 }
 
-fn list(json: &str) -> Vec<Value> {
+fn list(json: &str) -> Vec<Box<RawValue>> {
     serde_json::from_str(json).unwrap_or_default()
 }

@@ -34,7 +34,7 @@ fn write_at(random: &mut Random, now: DateTime<Utc>) -> String {
 
 async fn strategies(desk: &Desk) -> BTreeMap<String, [Vec<String>; 2]> {
     let books = desk.storage.account_rows(&desk.account, WantedOrders::These(&[])).await.unwrap().strategies;
-    let texts = |rows: &[serde_json::Value]| {
+    let texts = |rows: &[Box<serde_json::value::RawValue>]| {
         let mut rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
         rows.sort();
         rows
