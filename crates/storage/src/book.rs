@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ledger::{Book, Name};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 
 use crate::families::{self, NewFamily};
@@ -39,12 +39,12 @@ pub struct StoredRows {
     pub positions: usize,
     /// Rows in `holdings`.
     pub holdings: usize,
-    /// The findings, those of the oldest families first; at most [`FINDINGS_MAX`].
-    pub discrepancies: Value,
+    /// The findings as a JSON list, those of the oldest families first; at most [`FINDINGS_MAX`].
+    pub discrepancies: String,
 }
 
 /// Findings told of one account: an account may have any number, a message may not.
-pub const FINDINGS_MAX: i64 = 200;
+pub const FINDINGS_MAX: usize = 200;
 
 impl Storage {
     /// Replaces the account's positions and holdings in one transaction, together with what they were made from: rows
@@ -214,7 +214,7 @@ impl Storage {
             lease.account.pseudo_account,
             &self.organization_keys(&lease.account),
             lease.account.organization_id,
-            FINDINGS_MAX
+            i64::try_from(FINDINGS_MAX).unwrap_or(i64::MAX)
         )
         .fetch_one(&mut **transaction)
         .await?;
@@ -222,9 +222,17 @@ impl Storage {
         Ok(StoredRows {
             positions: count(row.positions),
             holdings: count(row.holdings),
-            discrepancies: row.discrepancies,
+            discrepancies: first_of(&row.findings),
         })
     }
+}
+
+/// The first findings of these lists as one list; none of them is looked into.
+fn first_of(lists: &[String]) -> String {
+    let findings =
+        lists.iter().flat_map(|list| serde_json::from_str::<Vec<&RawValue>>(list).unwrap_or_default());
+    let told: Vec<&str> = findings.take(FINDINGS_MAX).map(RawValue::get).collect();
+    format!("[{}]", told.join(","))
 }
 
 async fn store_state(
