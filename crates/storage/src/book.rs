@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use ledger::{Book, Holding, Name, Position};
 use serde_json::{Value, json};
+use sqlx::types::Json;
 
 use crate::families::{self, NewFamily};
 use crate::transaction::Transaction;
@@ -130,7 +131,7 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let account = &lease.account;
         let organizations = self.organization_keys(account);
-        let positions = Value::Array(rows.book.positions.iter().map(position_row).collect());
+        let positions = Json(&rows.book.positions);
         let withheld: Vec<String> =
             (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
         let keys = rows.touched.map(keys);
@@ -139,7 +140,7 @@ impl Storage {
                 "src/delete_positions.sql",
                 account.pseudo_account,
                 &organizations,
-                positions,
+                positions as _,
                 &withheld,
                 keys.as_deref() as Option<&[String]>
             ),
@@ -147,7 +148,7 @@ impl Storage {
                 "src/store_positions.sql",
                 account.pseudo_account,
                 &organizations,
-                positions,
+                positions as _,
                 account.organization_id
             ),
         ] {
@@ -164,23 +165,28 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let account = &lease.account;
         let organizations = self.organization_keys(account);
-        let holdings = Value::Array(rows.book.holdings.iter().map(holding_row).collect());
+        let holdings = Json(&rows.book.holdings);
         let withheld: Vec<String> =
             (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
         let withheld_isins: Vec<String> =
             (rows.book.withheld.iter()).filter_map(|queue| queue.isin.clone()).collect();
         let (keys, isins) = (rows.touched.map(keys), rows.touched.map(isins));
         if rows.book.holdings.iter().any(|holding| holding.isin.is_some()) {
-            sqlx::query_file!("src/adopt_holdings.sql", account.pseudo_account, &organizations, holdings)
-                .execute(&mut **transaction)
-                .await?;
+            sqlx::query_file!(
+                "src/adopt_holdings.sql",
+                account.pseudo_account,
+                &organizations,
+                holdings as _
+            )
+            .execute(&mut **transaction)
+            .await?;
         }
         for statement in [
             sqlx::query_file!(
                 "src/delete_holdings.sql",
                 account.pseudo_account,
                 &organizations,
-                holdings,
+                holdings as _,
                 &withheld,
                 &withheld_isins,
                 keys.as_deref() as Option<&[String]>,
@@ -190,7 +196,7 @@ impl Storage {
                 "src/store_holdings.sql",
                 account.pseudo_account,
                 &organizations,
-                holdings,
+                holdings as _,
                 account.organization_id
             ),
         ] {

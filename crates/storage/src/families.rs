@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use ledger::{Account, Name, SavedLedger};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::transaction::Transaction;
 use crate::{LedgerReader, StorageError};
@@ -37,10 +39,10 @@ pub struct NewFamily {
     pub odd_days: BTreeSet<NaiveDate>,
     /// The ledger as JSON.
     pub ledger: String,
-    /// What does not add up: the ledger's findings, then those about single orders.
-    pub findings: Value,
-    /// Rows of a strategy: the positions, then the holdings.
-    pub rows: Option<(Value, Value)>,
+    /// What does not add up, as JSON: the ledger's findings, then those about single orders.
+    pub findings: String,
+    /// Rows of a strategy as JSON: the positions, then the holdings.
+    pub rows: Option<(String, String)>,
 }
 
 /// The rows of one strategy.
@@ -205,28 +207,51 @@ pub(crate) async fn stored_alike(
     let rows = sqlx::query_file!("src/stored_families.sql", account.pseudo_account, account.organization_id)
         .fetch_all(&mut **transaction)
         .await?;
-    let mut stored = BTreeMap::new();
-    for mut row in rows {
-        row.names.sort_unstable();
-        let found_by = (std::mem::take(&mut row.strategy_id), std::mem::take(&mut row.names));
-        stored.insert(found_by, row);
-    }
+    let stored: BTreeMap<_, _> = rows
+        .iter()
+        .map(|row| {
+            let mut names: Vec<_> = row.names.iter().filter_map(|name| name.split_once(' ')).collect();
+            names.sort_unstable();
+            ((row.strategy_id.as_str(), names), row)
+        })
+        .collect();
     let alike = families.iter().map(|family| {
-        let mut names: Vec<String> =
-            family.names.iter().map(parts).map(|(kind, text)| format!("{kind} {text}")).collect();
+        let mut names: Vec<_> = family.names.iter().map(parts).collect();
         names.sort_unstable();
-        let row = stored.get(&(family.strategy_id.clone(), names))?;
+        let row = stored.get(&(family.strategy_id.as_str(), names))?;
         let rows = family.rows.as_ref();
         let is_alike = row.is_live == family.is_live
             && row.last_day == family.last_day
             && row.odd_days.iter().eq(&family.odd_days)
             && row.ledger == family.ledger
-            && row.findings == family.findings
-            && row.positions.as_ref() == rows.map(|rows| &rows.0)
-            && row.holdings.as_ref() == rows.map(|rows| &rows.1);
+            && say_the_same(&row.findings, &family.findings)
+            && match (&row.positions, &row.holdings, rows) {
+                (None, None, None) => true,
+                (Some(stored_positions), Some(stored_holdings), Some((positions, holdings))) => {
+                    say_the_same(stored_positions, positions) && say_the_same(stored_holdings, holdings)
+                }
+                _ => false,
+            };
         is_alike.then_some(row.id)
     });
     Ok(alike.collect())
+}
+
+/// Whether two lists of flat objects say the same, one of them as `jsonb` tells it. That has another order of keys and
+/// other blanks than what was stored, but every number and every text in the same letters.
+fn say_the_same(stored: &str, new: &str) -> bool {
+    let objects = |list| serde_json::from_str::<Vec<BTreeMap<&str, Letters<'_>>>>(list).ok();
+    stored == new || objects(stored).is_some_and(|stored| objects(new) == Some(stored))
+}
+
+/// A number or text as it is written.
+#[derive(Deserialize)]
+struct Letters<'a>(#[serde(borrow)] &'a RawValue);
+
+impl PartialEq for Letters<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
 }
 
 /// Stores families, new ones and those that go on, with their names.
@@ -271,16 +296,16 @@ pub(crate) async fn store(
         account.pseudo_account,
         account.organization_id,
         &ids,
-        &families.iter().map(|family| family.strategy_id.clone()).collect::<Vec<_>>(),
+        &families.iter().map(|family| family.strategy_id.as_str()).collect::<Vec<_>>() as &[&str],
         &families.iter().map(|family| family.is_live).collect::<Vec<_>>(),
         &families.iter().map(|family| family.last_day).collect::<Vec<_>>() as &[Option<NaiveDate>],
         &odd_days,
-        &families.iter().map(|family| family.ledger.clone()).collect::<Vec<_>>(),
-        &families.iter().map(|family| family.findings.clone()).collect::<Vec<_>>(),
-        &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.0.clone())).collect::<Vec<_>>()
-            as &[Option<Value>],
-        &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.1.clone())).collect::<Vec<_>>()
-            as &[Option<Value>]
+        &families.iter().map(|family| family.ledger.as_str()).collect::<Vec<_>>() as &[&str],
+        &families.iter().map(|family| family.findings.as_str()).collect::<Vec<_>>() as &[&str],
+        &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.0.as_str())).collect::<Vec<_>>()
+            as &[Option<&str>],
+        &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.1.as_str())).collect::<Vec<_>>()
+            as &[Option<&str>]
     )
     .execute(&mut **transaction)
     .await?;
@@ -294,9 +319,9 @@ pub(crate) async fn store(
         account.pseudo_account,
         account.organization_id,
         &named.iter().map(|(id, _, _)| *id).collect::<Vec<_>>(),
-        &named.iter().map(|(_, strategy, _)| (*strategy).to_owned()).collect::<Vec<_>>(),
-        &named.iter().map(|(_, _, name)| parts(name).0.to_owned()).collect::<Vec<_>>(),
-        &named.iter().map(|(_, _, name)| parts(name).1.to_owned()).collect::<Vec<_>>()
+        &named.iter().map(|(_, strategy, _)| *strategy).collect::<Vec<_>>() as &[&str],
+        &named.iter().map(|(_, _, name)| parts(name).0).collect::<Vec<_>>() as &[&str],
+        &named.iter().map(|(_, _, name)| parts(name).1).collect::<Vec<_>>() as &[&str]
     )
     .execute(&mut **transaction)
     .await?;

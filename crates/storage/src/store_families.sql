@@ -1,10 +1,10 @@
 INSERT INTO tradingdb.ledger_families
     (id, pseudo_account, organization_id, strategy_id, is_live, last_day, odd_days, ledger, findings, positions,
      holdings)
-SELECT x.id, $1, $2, x.strategy_id, x.is_live, x.last_day, x.odd_days::date[], x.ledger::json, x.findings,
-       x.positions, x.holdings
-FROM unnest($3::bigint[], $4::text[], $5::boolean[], $6::date[], $7::text[], $8::text[], $9::jsonb[], $10::jsonb[],
-            $11::jsonb[])
+SELECT x.id, $1, $2, x.strategy_id, x.is_live, x.last_day, x.odd_days::date[], x.ledger::json,
+       x.findings::jsonb, x.positions::jsonb, x.holdings::jsonb
+FROM unnest($3::bigint[], $4::text[], $5::boolean[], $6::date[], $7::text[], $8::text[], $9::text[], $10::text[],
+            $11::text[])
      AS x (id, strategy_id, is_live, last_day, odd_days, ledger, findings, positions, holdings)
 ON CONFLICT (id) DO UPDATE
 SET is_live = excluded.is_live, last_day = excluded.last_day, odd_days = excluded.odd_days, ledger = excluded.ledger,

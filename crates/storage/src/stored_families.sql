@@ -1,5 +1,6 @@
 -- All that is stored of an account's families, with the names that find them as `kind name`.
-SELECT f.id, f.strategy_id, f.is_live, f.last_day, f.odd_days, f.ledger::text AS "ledger!", f.findings, f.positions, f.holdings,
+SELECT f.id, f.strategy_id, f.is_live, f.last_day, f.odd_days, f.ledger::text AS "ledger!", f.findings::text AS "findings!",
+       f.positions::text, f.holdings::text,
        ARRAY(SELECT n.kind || ' ' || n.name FROM tradingdb.ledger_names n
              WHERE n.family_id = f.id AND n.pseudo_account = $1 AND n.organization_id = $2 AND n.strategy_id = f.strategy_id)
            AS "names!"

@@ -2,8 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ledger::{Book, Calendar, CorporateAction, Identities, Instrument, Instruments, Ledger, Name, ist};
-use serde_json::{Value, json};
+use ledger::{
+    Book, Calendar, CorporateAction, Discrepancy, Identities, Instrument, Instruments, Ledger, Name, ist,
+};
+use serde::Serialize;
+use serde_json::Value;
 use storage::{LedgerDays, NewFamily, OtherDays};
 
 use super::GenerationError;
@@ -34,11 +37,7 @@ pub(super) struct Reference {
 
 impl Reference {
     pub(super) fn new(instruments: &[Instrument], actions: Vec<CorporateAction>) -> Self {
-        Self {
-            instruments: Instruments::new(instruments),
-            identities: Identities::new(instruments),
-            actions,
-        }
+        Self { instruments: Instruments::new(instruments), identities: Identities::new(instruments), actions }
     }
 }
 
@@ -121,17 +120,20 @@ impl Work {
             let day_before = day_before.map_or(family.ledger.view_day(), |days| days.day_before);
             let mut book = family.ledger.book(&family.reference.instruments, day_before)?;
             withhold_unstorable(&mut book);
-            let findings = book.discrepancies.iter().map(|finding| json!(finding)).chain(family.notes);
             let is_account = family.strategy_id.is_empty();
+            let findings = if is_account { findings(&book, &family.notes) } else { Vec::new() };
             stored.push(NewFamily {
                 id: family.id,
                 names: family.names,
                 is_live: family.ledger.is_live(),
                 last_day: family.ledger.last_day(),
                 odd_days: family.ledger.odd_days(),
-                ledger: json_text(&family.ledger)?,
-                findings: Value::Array(if is_account { findings.collect() } else { Vec::new() }),
-                rows: (!is_account).then(|| (json!(book.positions), json!(book.holdings))),
+                ledger: json_text(&family.ledger.save())?,
+                findings: json_text(&findings)?,
+                rows: match is_account {
+                    true => None,
+                    false => Some((json_text(&book.positions)?, json_text(&book.holdings)?)),
+                },
                 strategy_id: family.strategy_id,
             });
             if is_account {
@@ -142,6 +144,19 @@ impl Work {
     }
 }
 
-fn json_text(ledger: &Ledger) -> Result<String, GenerationError> {
-    serde_json::to_string(&ledger.save()).map_err(GenerationError::Unwritable)
+/// What does not add up in a family.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Finding<'a> {
+    OfLedger(&'a Discrepancy),
+    OfOrder(&'a Value),
+}
+
+fn findings<'a>(book: &'a Book, notes: &'a [Value]) -> Vec<Finding<'a>> {
+    let of_ledger = book.discrepancies.iter().map(Finding::OfLedger);
+    of_ledger.chain(notes.iter().map(Finding::OfOrder)).collect()
+}
+
+fn json_text(written: &impl Serialize) -> Result<String, GenerationError> {
+    serde_json::to_string(written).map_err(GenerationError::Unwritable)
 }

@@ -38,7 +38,7 @@ pub enum GenerationError {
     /// A stored ledger contradicts itself. Making everything anew helps, and is tried at once.
     #[error("a stored ledger cannot be read")]
     Unreadable,
-    /// A ledger has no form as JSON.
+    /// A ledger, or a row of it, has no form as JSON.
     #[error("a ledger cannot be written")]
     Unwritable(#[source] serde_json::Error),
 }

@@ -28,7 +28,7 @@ async fn take_in(bed: &Bed) {
         last_day: None,
         odd_days: BTreeSet::new(),
         ledger: "{}".to_owned(),
-        findings: serde_json::json!([]),
+        findings: "[]".to_owned(),
         rows: None,
     };
     let book = empty_book();
