@@ -166,7 +166,7 @@ fn about(kind: DiscrepancyKind, origin: &Origin, detail: String) -> Discrepancy 
         kind,
         instrument_key: origin.terms().instrument_key.clone(),
         symbol: origin.terms().symbol.clone(),
-        isin: origin.place.isin.clone(),
+        isin: origin.place.isin.as_ref().map(ToString::to_string),
         quantity: None,
         since: Some(origin.at),
         detail,

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::instrument::Instruments;
@@ -64,12 +65,12 @@ impl Identities {
     }
 
     /// The ISIN of a row.
-    pub(crate) fn isin_of(&self, terms: &Terms) -> Option<String> {
+    pub(crate) fn isin_of(&self, terms: &Terms) -> Option<CompactString> {
         let key = &terms.instrument_key;
         let own = terms.own_isin();
         own.or_else(|| self.of_instruments.get(key).map(String::as_str))
             .or_else(|| self.seen.get(key).map(|seen| &*seen.isin))
-            .map(str::to_owned)
+            .map(CompactString::from)
     }
 }
 

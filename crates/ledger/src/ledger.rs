@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::Terms;
@@ -32,7 +33,7 @@ pub struct Ledger {
     pub(crate) index: BTreeMap<QueueId, usize>,
     pub(crate) trails: Vec<Trail>,
     /// By terms and ISIN.
-    trail_of: HashMap<(Arc<Terms>, Option<String>), usize, foldhash::fast::RandomState>,
+    trail_of: HashMap<(Arc<Terms>, Option<CompactString>), usize, foldhash::fast::RandomState>,
     /// Sales (and opening shorts) of shares that no lot covers, with the day they belong to.
     pub(crate) uncovered: Vec<(NaiveDate, QueueId, Piece)>,
     /// Everything closed so far, where that is wanted.

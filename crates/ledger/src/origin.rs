@@ -63,14 +63,14 @@ impl QueueId {
 pub(crate) struct Place {
     pub(crate) terms: Arc<Terms>,
     /// The ISIN of the row, or the one found for it; also for contracts that have one.
-    pub(crate) isin: Option<String>,
+    pub(crate) isin: Option<CompactString>,
     pub(crate) queue: QueueId,
     /// The row its quantity is shown in.
     pub(crate) row: RowKey,
 }
 
 impl Place {
-    pub(crate) fn new(terms: Arc<Terms>, isin: Option<String>) -> Self {
+    pub(crate) fn new(terms: Arc<Terms>, isin: Option<CompactString>) -> Self {
         let queue = QueueId::new(&terms.exchange, &terms.instrument_key, isin.as_deref());
         let row = RowKey::new(&terms.exchange, &terms.instrument_key, &terms.product);
         Self { terms, isin, queue, row }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use compact_str::CompactString;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digits::Digits;
 use crate::fifo::Fifo;
@@ -30,7 +30,7 @@ pub const SAVED_VERSION: i32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedLedger {
     view_day: NaiveDate,
-    places: Vec<(Terms, Option<String>)>,
+    places: Vec<SavedPlace>,
     origins: Vec<SavedOrigin>,
     queues: Vec<SavedQueue>,
     trails: Vec<SavedTrail>,
@@ -39,6 +39,10 @@ pub struct SavedLedger {
 }
 
 type Number = usize;
+
+/// Its terms and its ISIN; the rest follows from these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SavedPlace(Arc<Place>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedOrigin {
@@ -142,18 +146,18 @@ impl Ledger {
 
 #[derive(Default)]
 struct Writer {
-    places: Vec<(Terms, Option<String>)>,
+    places: Vec<SavedPlace>,
     origins: Vec<SavedOrigin>,
     /// By address: what is saved outlives the writer.
-    place_at: HashMap<usize, Number>,
-    origin_at: HashMap<usize, Number>,
+    place_at: HashMap<usize, Number, foldhash::fast::RandomState>,
+    origin_at: HashMap<usize, Number, foldhash::fast::RandomState>,
 }
 
 impl Writer {
     fn place(&mut self, place: &Arc<Place>) -> Number {
         let places = &mut self.places;
         *self.place_at.entry(Arc::as_ptr(place).addr()).or_insert_with(|| {
-            places.push(((*place.terms).clone(), place.isin.clone()));
+            places.push(SavedPlace(Arc::clone(place)));
             places.len() - 1
         })
     }
@@ -261,19 +265,17 @@ impl SavedLedger {
 }
 
 struct Reader {
-    places: Vec<Arc<Place>>,
+    places: Vec<SavedPlace>,
     origins: Vec<Arc<Origin>>,
 }
 
 impl Reader {
-    fn new(places: Vec<(Terms, Option<String>)>, origins: Vec<SavedOrigin>) -> Option<Self> {
-        let places: Vec<Arc<Place>> =
-            places.into_iter().map(|(terms, isin)| Arc::new(Place::new(Arc::new(terms), isin))).collect();
+    fn new(places: Vec<SavedPlace>, origins: Vec<SavedOrigin>) -> Option<Self> {
         let origins: Option<Vec<Arc<Origin>>> = origins
             .into_iter()
             .map(|origin| {
                 Some(Arc::new(Origin {
-                    place: Arc::clone(places.get(origin.place)?),
+                    place: Arc::clone(&places.get(origin.place)?.0),
                     price: origin.price.0,
                     day: ist::day_of(origin.at),
                     at: origin.at,
@@ -346,11 +348,24 @@ impl Reader {
             None => Some(None),
         };
         Some(Trail {
-            place: Arc::clone(self.places.get(trail.place)?),
+            place: Arc::clone(&self.places.get(trail.place)?.0),
             latest: origin(trail.latest)?,
             before: origin(trail.before)?,
             opening: origin(trail.opening)?,
         })
+    }
+}
+
+impl Serialize for SavedPlace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&*self.0.terms, &self.0.isin).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SavedPlace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (terms, isin): (Terms, Option<CompactString>) = Deserialize::deserialize(deserializer)?;
+        Ok(Self(Arc::new(Place::new(Arc::new(terms), isin))))
     }
 }
 

@@ -191,15 +191,15 @@ impl<W: Fn(&str, &str) -> bool> Stream<W> {
     fn flush(&mut self) {
         self.instant.sort_by(Fill::matching_order);
         for fill in self.instant.drain(..).filter(|fill| !fill.quantity.is_sign_negative()) {
-            let strategy = fill.terms.strategy_id.clone().unwrap_or_default();
-            for strategy in [strategy.as_str(), ""] {
+            let own = fill.terms.strategy_id.as_deref().unwrap_or_default();
+            for strategy in [own, ""] {
                 if (self.is_wanted)(strategy, &fill.terms.instrument_key)
                     && let Some(ledger) = self.ledgers.get_mut(strategy)
                     && let Err(error) = ledger.apply(fill.clone())
                 {
                     self.error.get_or_insert(error);
                 }
-                if fill.terms.strategy_id.as_deref().is_none_or(str::is_empty) {
+                if own.is_empty() {
                     break;
                 }
             }
