@@ -50,6 +50,10 @@ impl Fifo {
         self.total
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }

@@ -59,6 +59,12 @@ impl Ledger {
         is_to_be_told || self.queues.iter().any(Queue::is_open)
     }
 
+    /// How many lots are open, and sales without one known: what its size grows with.
+    pub fn lot_count(&self) -> usize {
+        let of_queues = self.queues.iter().map(|queue| queue.lots.len() + queue.intraday.len());
+        self.uncovered.len() + of_queues.sum::<usize>()
+    }
+
     /// The latest day with a fill.
     pub fn last_day(&self) -> Option<NaiveDate> {
         let days = self.queues.iter().filter_map(|queue| self.last_of(queue));

@@ -182,11 +182,16 @@ async fn generate_with_news(
     let orders = work.orders;
     let names = work.names.clone();
     let gone: Vec<i64> = work.gone.iter().copied().collect();
-    let (days, written) = off_the_runtime(move || {
+    let (days, written) = if work.is_small() {
         let written = work.write(&days, at);
         (days, written)
-    })
-    .await;
+    } else {
+        off_the_runtime(move || {
+            let written = work.write(&days, at);
+            (days, written)
+        })
+        .await
+    };
     let (book, families) = written?;
     let rows = GeneratedRows {
         book: &book,
