@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use ledger::{Book, Holding, Name, Position};
-use serde_json::{Value, json};
+use ledger::{Book, Name};
+use serde_json::Value;
 use sqlx::types::Json;
 
 use crate::families::{self, NewFamily};
@@ -131,6 +131,7 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let account = &lease.account;
         let organizations = self.organization_keys(account);
+        // By their columns. The ledger withholds what is not whole and writes no trailing zeros: quantities are integers.
         let positions = Json(&rows.book.positions);
         let withheld: Vec<String> =
             (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
@@ -282,29 +283,4 @@ fn keys(names: &BTreeSet<Name>) -> Vec<String> {
 fn isins(names: &BTreeSet<Name>) -> Vec<String> {
     let isin = |name: &Name| if let Name::Isin(isin) = name { Some(isin.clone()) } else { None };
     names.iter().filter_map(isin).collect()
-}
-
-/// A position by its columns; the quantities as integers, since the ledger withholds rows with fractional ones.
-pub(crate) fn position_row(position: &Position) -> Value {
-    let mut row = json!(position);
-    for (column, quantity) in [
-        ("buy_quantity", position.buy_quantity),
-        ("sell_quantity", position.sell_quantity),
-        ("net_quantity", position.net_quantity),
-        ("overnight_quantity", position.overnight_quantity),
-        ("multiplier", position.multiplier),
-    ] {
-        row[column] = json!(quantity.normalize());
-    }
-    row
-}
-
-pub(crate) fn holding_row(holding: &Holding) -> Value {
-    let mut row = json!(holding);
-    for (column, quantity) in
-        [("quantity", holding.quantity), ("totalqty", holding.totalqty), ("t1_qty", holding.t1_qty)]
-    {
-        row[column] = json!(quantity.normalize());
-    }
-    row
 }

@@ -1,7 +1,6 @@
 use ledger::{Account, Book};
 use serde_json::{Value, json};
 
-use crate::book::{holding_row, position_row};
 use crate::{Storage, StorageError};
 
 /// A book as rows by column names.
@@ -18,7 +17,7 @@ impl Storage {
     /// book nor the account's orders say anything (such as the id). What a brokerage tells of the present, such as
     /// collateral, is null too: a book may be of any instant. Nothing is written.
     pub async fn rows_of_book(&self, account: &Account, book: &Book) -> Result<BookRows, StorageError> {
-        let positions = book.positions.iter().map(|position| owned(position_row(position), account));
+        let positions = book.positions.iter().map(|position| owned(json!(position), account));
         let positions = sqlx::query_scalar!(
             r#"SELECT to_jsonb(jsonb_populate_record(NULL::tradingdb.positions, coalesce(to_jsonb(k), '{}') || e.value)) AS "row!"
                FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e (value, ord)
@@ -34,7 +33,7 @@ impl Storage {
         )
         .fetch_all(&self.pool)
         .await?;
-        let holdings = book.holdings.iter().map(|holding| owned(holding_row(holding), account));
+        let holdings = book.holdings.iter().map(|holding| owned(json!(holding), account));
         let holdings = sqlx::query_scalar!(
             r#"SELECT to_jsonb(jsonb_populate_record(NULL::tradingdb.holdings, coalesce(to_jsonb(k), '{}') || e.value)) AS "row!"
                FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e (value, ord)

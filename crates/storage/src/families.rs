@@ -338,3 +338,28 @@ fn parts(name: &Name) -> (&'static str, &str) {
 fn name(kind: &str, text: String) -> Name {
     if kind == "key" { Name::Key(text) } else { Name::Isin(text) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_says_the_same_as_jsonb_tells_it_and_in_no_other_letters() {
+        let new = r#"[{"kind":"fraction","quantity":1.50,"isin":null,"detail":"a \"b\"\u0001 é"}]"#;
+        let stored = r#"[{"isin": null, "kind": "fraction", "detail": "a \"b\"\u0001 é", "quantity": 1.50}]"#;
+        assert!(say_the_same(stored, new));
+        assert!(say_the_same("[]", "[]"));
+        for damaged in [
+            "[]",
+            "[{}]",
+            "null",
+            &stored.replace("1.50", "1.5"),
+            &stored.replace("null", "\"null\""),
+            &stored.replace("kind", "sort"),
+            &stored.replace("}]", ", \"more\": 1}]"),
+            &stored.replace("}]", "}, {}]"),
+        ] {
+            assert!(!say_the_same(damaged, new), "{damaged}");
+        }
+    }
+}
