@@ -295,7 +295,10 @@ impl Today {
             self.bought = add(self.bought, fill.quantity)?;
             self.bought_value.add(fill.quantity, fill.price)?;
         }
-        self.strategies.insert(fill.origin.strategy().map(CompactString::from));
+        let strategy = fill.origin.strategy();
+        if !self.strategies.iter().any(|known| known.as_deref() == strategy) {
+            self.strategies.insert(strategy.map(CompactString::from));
+        }
         Ok(())
     }
 
