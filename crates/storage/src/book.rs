@@ -57,31 +57,38 @@ impl Storage {
         lease: &Lease,
         rows: &GeneratedRows<'_>,
     ) -> Result<StoredRows, StorageError> {
-        let mut transaction = self.begin_fenced(lease).await?;
+        let mut transaction = self.begin().await?;
+        // First, so that the account is certainly ours: nobody can take the lease before the transaction ends.
+        store_state(&mut transaction, lease, rows).await?;
         self.note_orders(&mut transaction, lease, rows).await?;
         self.replace_families(&mut transaction, lease, rows).await?;
-        insert_symbols(&mut transaction, rows.book).await?;
+        self.make_ready(&mut transaction, lease, rows.book).await?;
         self.replace_positions(&mut transaction, lease, rows).await?;
         self.replace_holdings(&mut transaction, lease, rows).await?;
-        store_state(&mut transaction, lease, rows).await?;
         let stored = self.stored_rows(&mut transaction, lease).await?;
         transaction.commit().await?;
         Ok(stored)
     }
 
-    /// What orders say of their instruments beside the trades: those that are new, or in a generation from nothing all.
+    /// Takes the changes in, and what orders say of their instruments beside the trades: those that are new, or in a
+    /// generation from nothing all.
     async fn note_orders(
         &self,
         transaction: &mut Transaction,
         lease: &Lease,
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
+        let is_rebuilt = rows.gone.is_none();
+        if rows.changes.is_empty() && !is_rebuilt {
+            return Ok(());
+        }
         sqlx::query_file!(
             "src/note_orders.sql",
             lease.account.pseudo_account,
             &self.organization_keys(&lease.account),
             lease.account.organization_id,
-            rows.gone.map(|_| rows.changes) as Option<&[i64]>
+            rows.changes,
+            is_rebuilt
         )
         .execute(&mut **transaction)
         .await?;
@@ -99,27 +106,48 @@ impl Storage {
             Some(_) => vec![None; rows.families.len()],
             None => families::stored_alike(transaction, account, rows.families).await?,
         };
-        if rows.gone.is_none() {
+        if rows.gone.is_none_or(|gone| !gone.is_empty()) {
             sqlx::query!(
-                "DELETE FROM tradingdb.ledger_days WHERE pseudo_account = $1 AND organization_id = $2",
+                "DELETE FROM tradingdb.ledger_families
+                 WHERE pseudo_account = $1 AND organization_id = $2 AND ($3::bigint[] IS NULL OR id = ANY($3)) AND id <> ALL($4)",
                 account.pseudo_account,
-                account.organization_id
+                account.organization_id,
+                rows.gone as Option<&[i64]>,
+                &alike.iter().flatten().copied().collect::<Vec<_>>()
             )
             .execute(&mut **transaction)
             .await?;
         }
-        sqlx::query!(
-            "DELETE FROM tradingdb.ledger_families
-             WHERE pseudo_account = $1 AND organization_id = $2 AND ($3::bigint[] IS NULL OR id = ANY($3)) AND id <> ALL($4)",
-            account.pseudo_account,
-            account.organization_id,
-            rows.gone as Option<&[i64]>,
-            &alike.iter().flatten().copied().collect::<Vec<_>>()
+        let others = rows.families.iter().zip(&alike).filter(|(_, alike)| alike.is_none());
+        families::store(transaction, account, &others.map(|(family, _)| family).collect::<Vec<_>>()).await
+    }
+
+    /// What must be there before rows are stored.
+    async fn make_ready(
+        &self,
+        transaction: &mut Transaction,
+        lease: &Lease,
+        book: &Book,
+    ) -> Result<(), StorageError> {
+        let positions = book.positions.iter().map(|row| (&row.instrument_key, &row.symbol));
+        let holdings = book.holdings.iter().map(|row| (&row.instrument_key, &row.symbol));
+        let symbols: BTreeMap<_, _> = holdings.chain(positions).collect();
+        if symbols.is_empty() {
+            return Ok(());
+        }
+        let (keys, symbols): (Vec<_>, Vec<_>) =
+            symbols.into_iter().map(|(key, symbol)| (key.clone(), symbol.clone())).unzip();
+        sqlx::query_file!(
+            "src/make_ready.sql",
+            &keys,
+            &symbols,
+            lease.account.pseudo_account,
+            &self.organization_keys(&lease.account),
+            Value::Array(book.holdings.iter().map(holding_row).collect())
         )
         .execute(&mut **transaction)
         .await?;
-        let others = rows.families.iter().zip(&alike).filter(|(_, alike)| alike.is_none());
-        families::store(transaction, account, &others.map(|(family, _)| family).collect::<Vec<_>>()).await
+        Ok(())
     }
 
     async fn replace_positions(
@@ -129,30 +157,20 @@ impl Storage {
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
         let account = &lease.account;
-        let organizations = self.organization_keys(account);
-        let positions = Value::Array(rows.book.positions.iter().map(position_row).collect());
         let withheld: Vec<String> =
             (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
         let keys = rows.touched.map(keys);
-        for statement in [
-            sqlx::query_file!(
-                "src/delete_positions.sql",
-                account.pseudo_account,
-                &organizations,
-                positions,
-                &withheld,
-                keys.as_deref() as Option<&[String]>
-            ),
-            sqlx::query_file!(
-                "src/store_positions.sql",
-                account.pseudo_account,
-                &organizations,
-                positions,
-                account.organization_id
-            ),
-        ] {
-            statement.execute(&mut **transaction).await?;
-        }
+        sqlx::query_file!(
+            "src/replace_positions.sql",
+            account.pseudo_account,
+            &self.organization_keys(account),
+            Value::Array(rows.book.positions.iter().map(position_row).collect()),
+            account.organization_id,
+            &withheld,
+            keys.as_deref() as Option<&[String]>
+        )
+        .execute(&mut **transaction)
+        .await?;
         Ok(())
     }
 
@@ -163,39 +181,24 @@ impl Storage {
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
         let account = &lease.account;
-        let organizations = self.organization_keys(account);
-        let holdings = Value::Array(rows.book.holdings.iter().map(holding_row).collect());
         let withheld: Vec<String> =
             (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
         let withheld_isins: Vec<String> =
             (rows.book.withheld.iter()).filter_map(|queue| queue.isin.clone()).collect();
         let (keys, isins) = (rows.touched.map(keys), rows.touched.map(isins));
-        if rows.book.holdings.iter().any(|holding| holding.isin.is_some()) {
-            sqlx::query_file!("src/adopt_holdings.sql", account.pseudo_account, &organizations, holdings)
-                .execute(&mut **transaction)
-                .await?;
-        }
-        for statement in [
-            sqlx::query_file!(
-                "src/delete_holdings.sql",
-                account.pseudo_account,
-                &organizations,
-                holdings,
-                &withheld,
-                &withheld_isins,
-                keys.as_deref() as Option<&[String]>,
-                isins.as_deref() as Option<&[String]>
-            ),
-            sqlx::query_file!(
-                "src/store_holdings.sql",
-                account.pseudo_account,
-                &organizations,
-                holdings,
-                account.organization_id
-            ),
-        ] {
-            statement.execute(&mut **transaction).await?;
-        }
+        sqlx::query_file!(
+            "src/replace_holdings.sql",
+            account.pseudo_account,
+            &self.organization_keys(account),
+            Value::Array(rows.book.holdings.iter().map(holding_row).collect()),
+            account.organization_id,
+            &withheld,
+            &withheld_isins,
+            keys.as_deref() as Option<&[String]>,
+            isins.as_deref() as Option<&[String]>
+        )
+        .execute(&mut **transaction)
+        .await?;
         Ok(())
     }
 
@@ -222,35 +225,13 @@ impl Storage {
     }
 }
 
-/// Rows may refer to `symbols` by a foreign key.
-async fn insert_symbols(transaction: &mut Transaction, book: &Book) -> Result<(), StorageError> {
-    let positions = book.positions.iter().map(|row| (&row.instrument_key, &row.symbol));
-    let holdings = book.holdings.iter().map(|row| (&row.instrument_key, &row.symbol));
-    let symbols: BTreeMap<_, _> = holdings.chain(positions).collect();
-    if symbols.is_empty() {
-        return Ok(());
-    }
-    let (keys, symbols): (Vec<_>, Vec<_>) =
-        symbols.into_iter().map(|(key, symbol)| (key.clone(), symbol.clone())).unzip();
-    sqlx::query!(
-        "INSERT INTO tradingdb.symbols (instrument_key, stock_code)
-         SELECT * FROM unnest($1::text[], $2::text[])
-         ON CONFLICT DO NOTHING",
-        &keys,
-        &symbols
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
 async fn store_state(
     transaction: &mut Transaction,
     lease: &Lease,
     rows: &GeneratedRows<'_>,
 ) -> Result<(), StorageError> {
     let account = &lease.account;
-    sqlx::query_file!(
+    let held = sqlx::query_file!(
         "src/store_ledger_state.sql",
         account.organization_id,
         account.pseudo_account,
@@ -261,11 +242,13 @@ async fn store_state(
         &rows.days.iter().map(|days| days.strategy_id.clone()).collect::<Vec<_>>(),
         &rows.days.iter().map(|days| days.view_day).collect::<Vec<_>>(),
         &rows.days.iter().map(|days| days.day_before).collect::<Vec<_>>(),
-        rows.changes
+        rows.gone.is_none(),
+        lease.fence,
+        lease.job_id
     )
-    .execute(&mut **transaction)
+    .fetch_optional(&mut **transaction)
     .await?;
-    Ok(())
+    held.map(|_| ()).ok_or(StorageError::LeaseLost)
 }
 
 fn keys(names: &BTreeSet<Name>) -> Vec<String> {

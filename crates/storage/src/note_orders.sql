@@ -1,6 +1,9 @@
--- What the account's orders ($1, $2; $3) say of an instrument beside its trades: of all of them, or of those whose
--- changes ($4) are being folded in. Each column has the value of the latest order that has one; an order older than what
+-- The changes ($4) are taken in, with what the account's orders ($1, $2; $3) say of an instrument beside its trades: all of them
+-- ($5), or those that changed. Each column has the value of the latest order that has one; an order older than what
 -- is known only fills gaps.
+WITH taken_in AS (
+    DELETE FROM tradingdb.order_changes WHERE id = ANY($4::bigint[]) RETURNING order_id
+)
 INSERT INTO tradingdb.account_instruments AS known
     (organization_id, pseudo_account, instrument_key, order_id, stock_broker, platform, trading_account, account_id,
      independent_exchange, independent_symbol)
@@ -19,13 +22,12 @@ FROM (
         SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol) AS instrument_key, stock_broker, platform,
                trading_account, raw ->> 'account_id' AS account_id, independent_exchange, independent_symbol
         FROM tradingdb.orders
-        WHERE $4::bigint[] IS NULL AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
+        WHERE $5::boolean AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
         UNION ALL
         SELECT id, tradingdb.instrument_key_of(instrument_key, exchange, symbol), stock_broker, platform, trading_account,
                raw ->> 'account_id', independent_exchange, independent_symbol
         FROM tradingdb.orders
-        WHERE id = ANY(ARRAY(SELECT order_id FROM tradingdb.order_changes c WHERE c.id = ANY($4::bigint[])))
-          AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
+        WHERE NOT $5::boolean AND id = ANY(ARRAY(SELECT order_id FROM taken_in)) AND pseudo_account = $1 AND coalesce(organization_id, '') = ANY($2::text[])
     ) o
     GROUP BY o.instrument_key
     HAVING count(coalesce(nullif(o.stock_broker, ''), nullif(o.platform, ''), nullif(o.trading_account, ''),

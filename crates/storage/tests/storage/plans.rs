@@ -42,9 +42,14 @@ async fn some_instruments_are_read_through_their_index_whatever_the_plan() {
 async fn what_new_orders_say_is_read_of_them_alone_whatever_the_plan() {
     let bed = bed().await;
     let statement = include_str!("../../src/note_orders.sql");
-    let plan = generic_plan(&bed, "text, text[], text, bigint[]", statement, "'Raghu', '{}', '', '{1}'");
+    let plan = generic_plan(
+        &bed,
+        "text, text[], text, bigint[], boolean",
+        statement,
+        "'Raghu', '{}', '', '{1}', false",
+    );
     assert!(plan.contains("Index Scan using orders_pkey"), "{plan}");
-    assert!(plan.contains("One-Time Filter: ($4 IS NULL)"), "{plan}");
+    assert!(plan.contains("One-Time Filter: $5"), "{plan}");
 }
 
 #[tokio::test]

@@ -1,4 +1,6 @@
--- The rows of the book ($3) that are there are brought up to date, the others added.
+-- The account's ($1, $2; $4) positions become those of the book ($3): rows that are there are brought up to date, others added.
+-- Rows that vanished go, and later twins of a row (the replaced system could leave some). Instruments whose rows the ledger
+-- withholds ($5) keep their last good ones. With instruments given ($6) no other one's rows vanish.
 WITH x AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($3::jsonb) AS x (
     exchange text, instrument_key text, type text, symbol text, buy_quantity integer, buy_avg_price
@@ -6,6 +8,20 @@ WITH x AS MATERIALIZED (
     net_quantity integer, net_value numeric, overnight_quantity integer, multiplier integer, ltp
     numeric, pnl numeric, mtm numeric, realised_pnl numeric, unrealised_pnl numeric, direction text,
     category text, state text, strategy_id text)
+),
+gone AS (
+    DELETE FROM tradingdb.positions t
+    WHERE t.pseudo_account = $1 AND coalesce(t.organization_id, '') = ANY($2::text[])
+      AND (t.instrument_key = ANY($5::text[])) IS NOT TRUE
+      AND ($6::text[] IS NULL OR t.instrument_key = ANY($6))
+      AND (NOT EXISTS (
+              SELECT FROM x
+              WHERE t.exchange IS NOT DISTINCT FROM x.exchange AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.type IS NOT DISTINCT FROM x.type)
+           OR EXISTS (
+              SELECT FROM tradingdb.positions twin
+              WHERE twin.pseudo_account = $1 AND coalesce(twin.organization_id, '') = ANY($2::text[])
+                AND t.exchange IS NOT DISTINCT FROM twin.exchange AND t.instrument_key IS NOT DISTINCT FROM twin.instrument_key AND t.type IS NOT DISTINCT FROM twin.type AND twin.id < t.id))
+    RETURNING id
 ),
 -- What neither the book nor the account's orders know (NULL) stays as it was; a row that says the same already is left alone.
 changed AS (
@@ -43,6 +59,8 @@ changed AS (
       ON k.pseudo_account = $1::text AND k.organization_id = $4::text AND k.instrument_key = x.instrument_key
     WHERE t.pseudo_account = $1::text AND coalesce(t.organization_id, '') = ANY($2::text[])
       AND t.exchange IS NOT DISTINCT FROM x.exchange AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.type IS NOT DISTINCT FROM x.type
+      -- No row is written twice in one statement.
+      AND t.id <> ALL(ARRAY(SELECT id FROM gone))
       AND (t.organization_id, t.symbol, t.buy_quantity, t.buy_avg_price, t.buy_value, t.sell_quantity, t.sell_avg_price,
            t.sell_value, t.net_quantity, t.net_value, t.overnight_quantity, t.multiplier, t.ltp, t.pnl, t.mtm,
            t.realised_pnl, t.unrealised_pnl, t.direction, t.category, t.state, t.strategy_id,

@@ -1,9 +1,27 @@
--- The rows of the book ($3) that are there are brought up to date, the others added.
+-- The account's ($1, $2; $4) holdings become those of the book ($3): rows that are there are brought up to date, others added.
+-- Rows that vanished go, and later twins of a row (the replaced system could leave some). Instruments ($5) and ISINs ($6)
+-- whose rows the ledger withholds keep their last good ones, under whatever key an ISIN's row was stored. With instruments
+-- given ($7, $8) no other one's rows vanish.
 WITH x AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($3::jsonb) AS x (
     isin text, exchange text, instrument_key text, product text, symbol text, quantity integer, totalqty
     integer, t1_qty integer, avg_price numeric, ltp numeric, currentvalue numeric, pnl numeric,
     strategy_id text)
+),
+gone AS (
+    DELETE FROM tradingdb.holdings t
+    WHERE t.pseudo_account = $1 AND coalesce(t.organization_id, '') = ANY($2::text[])
+      AND (t.instrument_key = ANY($5::text[])) IS NOT TRUE
+      AND (t.isin = ANY($6::text[])) IS NOT TRUE
+      AND ($7::text[] IS NULL OR t.instrument_key = ANY($7) OR t.isin = ANY($8::text[]))
+      AND (NOT EXISTS (
+              SELECT FROM x
+              WHERE t.isin IS NOT DISTINCT FROM x.isin AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.product IS NOT DISTINCT FROM x.product)
+           OR EXISTS (
+              SELECT FROM tradingdb.holdings twin
+              WHERE twin.pseudo_account = $1 AND coalesce(twin.organization_id, '') = ANY($2::text[])
+                AND t.isin IS NOT DISTINCT FROM twin.isin AND t.instrument_key IS NOT DISTINCT FROM twin.instrument_key AND t.product IS NOT DISTINCT FROM twin.product AND twin.id < t.id))
+    RETURNING id
 ),
 -- What neither the book nor the account's orders nor its brokerage know (NULL) stays as it was; a row that says the same already is left alone.
 changed AS (
@@ -32,6 +50,8 @@ changed AS (
       ON k.pseudo_account = $1::text AND k.organization_id = $4::text AND k.instrument_key = x.instrument_key
     WHERE t.pseudo_account = $1::text AND coalesce(t.organization_id, '') = ANY($2::text[])
       AND t.isin IS NOT DISTINCT FROM x.isin AND t.instrument_key IS NOT DISTINCT FROM x.instrument_key AND t.product IS NOT DISTINCT FROM x.product
+      -- No row is written twice in one statement.
+      AND t.id <> ALL(ARRAY(SELECT id FROM gone))
       AND (t.organization_id, t.exchange, t.symbol, t.quantity, t.totalqty, t.t1_qty, t.avg_price, t.ltp, t.currentvalue, t.pnl,
            t.strategy_id, t.stock_broker, t.platform, t.trading_account, t.collateral_qty, t.collateral_type,
            t.instrument_token)
