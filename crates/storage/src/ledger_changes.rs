@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use ledger::Name;
 
 use crate::{LedgerReader, LedgerState, Storage, StorageError};
@@ -35,6 +36,18 @@ pub enum OrderWrites {
     Any,
 }
 
+/// A change of an order, a fill or an opening lot, as a trigger has noted it.
+#[derive(Debug)]
+pub(crate) struct OrderChange {
+    pub(crate) id: i64,
+    order_id: Option<i32>,
+    instrument_key: Option<String>,
+    strategy_id: String,
+    appeared: bool,
+    counts: bool,
+    inserted: bool,
+}
+
 impl Default for OrderWrites {
     fn default() -> Self {
         Self::New(Vec::new())
@@ -46,34 +59,8 @@ impl LedgerChanges {
     pub fn is_empty(&self) -> bool {
         !self.all && self.added_to.is_empty() && self.altered.is_empty() && self.reference.is_empty()
     }
-}
 
-impl LedgerReader {
-    /// What changed since the last generation, which left this state behind.
-    pub async fn changes(&mut self, state: &LedgerState) -> Result<LedgerChanges, StorageError> {
-        let ids = state.changes.clone();
-        let all = ids.len() > CHANGES_MAX;
-        let mut changes = LedgerChanges { ids, all, ..LedgerChanges::default() };
-        if all {
-            changes.orders = OrderWrites::Any;
-        }
-        if !all && !changes.ids.is_empty() {
-            self.order_changes(&mut changes).await?;
-        }
-        if state.has_reference_changes {
-            self.reference_changes(&mut changes).await?;
-        }
-        Ok(changes)
-    }
-
-    async fn order_changes(&mut self, changes: &mut LedgerChanges) -> Result<(), StorageError> {
-        let rows = sqlx::query!(
-            "SELECT order_id, instrument_key, strategy_id, appeared, counts, inserted FROM tradingdb.order_changes
-             WHERE id = ANY($1) ORDER BY id",
-            &changes.ids
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?;
+    fn take(&mut self, rows: Vec<OrderChange>) {
         let (mut met, mut appeared) = (BTreeSet::new(), BTreeSet::new());
         let mut inserted = Some(BTreeSet::new());
         for row in rows {
@@ -89,7 +76,7 @@ impl LedgerReader {
                 continue;
             }
             let Some(key) = row.instrument_key else {
-                changes.all = true;
+                self.all = true;
                 continue;
             };
             // An order that was not there before only adds, however often it changed since.
@@ -100,16 +87,68 @@ impl LedgerReader {
                 appeared.insert(order);
             }
             let adds = row.order_id.is_some_and(|order| appeared.contains(&order));
-            let names = if adds { &mut changes.added_to } else { &mut changes.altered };
+            let names = if adds { &mut self.added_to } else { &mut self.altered };
             if is_strategy(&row.strategy_id) && row.order_id.is_some() {
                 names.insert((row.strategy_id, key.clone()));
             }
             names.insert((String::new(), key));
         }
-        changes.appeared = appeared.into_iter().collect();
-        changes.orders =
+        self.appeared = appeared.into_iter().collect();
+        self.orders =
             inserted.map_or(OrderWrites::Any, |inserted| OrderWrites::New(inserted.into_iter().collect()));
-        Ok(())
+    }
+}
+
+impl LedgerState {
+    /// Reading everything anew costs less than so many changes.
+    pub(crate) fn has_too_many_changes(&self) -> bool {
+        self.changes.len() > CHANGES_MAX
+    }
+}
+
+impl LedgerReader {
+    /// What changed since the last generation, which left this state behind.
+    pub async fn changes(&mut self, state: &LedgerState) -> Result<LedgerChanges, StorageError> {
+        let ids = state.changes.clone();
+        let all = state.has_too_many_changes();
+        let mut changes = LedgerChanges { ids, all, ..LedgerChanges::default() };
+        if all {
+            changes.orders = OrderWrites::Any;
+        }
+        if !all && !changes.ids.is_empty() {
+            let rows = match self.order_changes.take() {
+                Some(rows) => rows,
+                None => self.read_order_changes().await?.1,
+            };
+            changes.take(rows);
+        }
+        if state.has_reference_changes {
+            self.reference_changes(&mut changes).await?;
+        }
+        Ok(changes)
+    }
+
+    /// The changes, and PostgreSQL's clock.
+    pub(crate) async fn read_order_changes(
+        &mut self,
+    ) -> Result<(DateTime<Utc>, Vec<OrderChange>), StorageError> {
+        let rows =
+            sqlx::query_file!("src/order_changes.sql", self.account.pseudo_account, &self.organizations)
+                .fetch_all(&mut *self.transaction)
+                .await?;
+        let now = rows.first().map(|row| row.now).ok_or(sqlx::Error::RowNotFound)?;
+        let changes = rows.into_iter().filter_map(|row| {
+            Some(OrderChange {
+                id: row.id?,
+                order_id: row.order_id,
+                instrument_key: row.instrument_key,
+                strategy_id: row.strategy_id?,
+                appeared: row.appeared?,
+                counts: row.counts?,
+                inserted: row.inserted?,
+            })
+        });
+        Ok((now, changes.collect()))
     }
 
     async fn reference_changes(&mut self, changes: &mut LedgerChanges) -> Result<(), StorageError> {

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Account;
 use sqlx::PgExecutor;
 
+use crate::ledger_changes::OrderChange;
 use crate::transaction::Transaction;
 use crate::{Storage, StorageError};
 
@@ -16,6 +17,8 @@ pub struct LedgerReader {
     pub(crate) organizations: Vec<String>,
     /// The instant of the look; what is dated later does not exist yet.
     pub as_of: DateTime<Utc>,
+    /// The changes, where they are read already.
+    pub(crate) order_changes: Option<Vec<OrderChange>>,
 }
 
 /// What the last generation of an account left behind.
@@ -71,7 +74,43 @@ impl Storage {
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let organizations = self.organization_keys(account);
         let state = read_state(&mut *transaction, account, &organizations).await?;
-        let reader = LedgerReader { transaction, account: account.clone(), organizations, as_of: state.now };
+        let reader = LedgerReader {
+            transaction,
+            account: account.clone(),
+            organizations,
+            as_of: state.now,
+            order_changes: None,
+        };
+        Ok((reader, state))
+    }
+
+    /// Begins a look at an account whose state was read just before, of which only the changes and the clock are read again.
+    ///
+    /// Executions are read with the changes that tell of them, or else the next generation would count some twice. The rest is
+    /// this run's own, or stays true: of reference data the stored snapshot promises what this look sees at least, and what
+    /// it sees beyond that is made anew by the next generation.
+    pub async fn ledger_reader_after(
+        &self,
+        account: &Account,
+        mut state: LedgerState,
+    ) -> Result<(LedgerReader, LedgerState), StorageError> {
+        if state.has_too_many_changes() {
+            return self.ledger_reader(account).await;
+        }
+        let transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let organizations = self.organization_keys(account);
+        let mut reader = LedgerReader {
+            transaction,
+            account: account.clone(),
+            organizations,
+            as_of: state.now,
+            order_changes: None,
+        };
+        let (now, changes) = reader.read_order_changes().await?;
+        state.now = now;
+        state.changes = changes.iter().map(|change| change.id).collect();
+        reader.as_of = now;
+        reader.order_changes = Some(changes);
         Ok((reader, state))
     }
 

@@ -147,13 +147,15 @@ async fn generate_with_news(
     wanted: &Wanted,
 ) -> Result<(Generation, News), GenerationError> {
     let Wanted { interval, force, as_of } = *wanted;
-    if !force && as_of.is_none() {
+    let (mut reader, state) = if force || as_of.is_some() {
+        storage.ledger_reader(&lease.account).await?
+    } else {
         let state = storage.ledger_state(&lease.account).await?;
         if is_current(&state, interval) {
             return Ok((Generation::Current, News::of(&state, lease, OrderWrites::default(), state.now)));
         }
-    }
-    let (mut reader, state) = storage.ledger_reader(&lease.account).await?;
+        storage.ledger_reader_after(&lease.account, state).await?
+    };
     let at = as_of.unwrap_or(reader.as_of);
     reader.as_of = at;
     let changes = reader.changes(&state).await?;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use ledger::Name;
 use sqlx::{AssertSqlSafe, Connection as _};
-use storage::{LedgerChanges, NewFamily};
+use storage::{LedgerChanges, LedgerState, NewFamily};
 
 use crate::inputs::bed;
 use crate::support::{Bed, SBIN, empty_book, generated, raghu};
@@ -19,6 +19,10 @@ async fn take_in(bed: &Bed) {
     let (mut reader, state) = bed.storage.ledger_reader(&raghu()).await.unwrap();
     let changes = reader.changes(&state).await.unwrap();
     reader.end().await.unwrap();
+    store(bed, &changes, &state).await;
+}
+
+async fn store(bed: &Bed, changes: &LedgerChanges, state: &LedgerState) {
     let names = [Name::Key(SBIN.to_owned()), Name::Isin("INE062A01020".to_owned())];
     let family = NewFamily {
         id: None,
@@ -41,6 +45,30 @@ async fn take_in(bed: &Bed) {
     };
     let lease = bed.lease(&raghu(), "job").await;
     bed.storage.store_book(&lease, &rows).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_committed_after_a_look_at_the_state_is_read_with_its_change_or_left_to_the_next() {
+    let bed = bed().await;
+    take_in(&bed).await;
+    bed.sql("UPDATE tradingdb.orders SET filled_quantity = 9 WHERE id = 1");
+    let looked = bed.storage.ledger_state(&raghu()).await.unwrap();
+    bed.sql("UPDATE tradingdb.orders SET filled_quantity = 8 WHERE id = 1");
+    bed.sql(
+        "INSERT INTO tradingdb.corporate_actions (isin, kind, ex_date, factor)
+         VALUES ('INE062A01020', 'split', '2025-01-01', 2)",
+    );
+
+    let (mut reader, state) = bed.storage.ledger_reader_after(&raghu(), looked.clone()).await.unwrap();
+    let read = reader.changes(&state).await.unwrap();
+    reader.end().await.unwrap();
+    assert_eq!(read.ids.len(), looked.changes.len() + 1);
+    assert_eq!(read.ids, state.changes);
+    assert!(read.reference.is_empty() && state.now > looked.now && state.snapshot == looked.snapshot);
+    store(&bed, &read, &state).await;
+    let next = changes(&bed).await;
+    assert!(next.ids.is_empty());
+    assert!(next.reference.contains(&Name::Isin("INE062A01020".to_owned())), "{next:?}");
 }
 
 #[tokio::test]
