@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Name;
 
 use crate::{LedgerReader, LedgerState, Storage, StorageError};
@@ -46,6 +46,15 @@ pub(crate) struct OrderChange {
     appeared: bool,
     counts: bool,
     inserted: bool,
+}
+
+/// All of an account's changes.
+pub(crate) struct OrderChanges {
+    /// When they were read, by PostgreSQL's clock.
+    pub(crate) now: DateTime<Utc>,
+    /// Holidays of the NSE.
+    pub(crate) holidays: BTreeSet<NaiveDate>,
+    pub(crate) changes: Vec<OrderChange>,
 }
 
 impl Default for OrderWrites {
@@ -118,7 +127,7 @@ impl LedgerReader {
         if !all && !changes.ids.is_empty() {
             let rows = match self.order_changes.take() {
                 Some(rows) => rows,
-                None => self.read_order_changes().await?.1,
+                None => self.read_order_changes().await?.changes,
             };
             changes.take(rows);
         }
@@ -128,15 +137,14 @@ impl LedgerReader {
         Ok(changes)
     }
 
-    /// The changes, and PostgreSQL's clock.
-    pub(crate) async fn read_order_changes(
-        &mut self,
-    ) -> Result<(DateTime<Utc>, Vec<OrderChange>), StorageError> {
+    /// The changes, and what comes with them.
+    pub(crate) async fn read_order_changes(&mut self) -> Result<OrderChanges, StorageError> {
         let rows =
             sqlx::query_file!("src/order_changes.sql", self.account.pseudo_account, &self.organizations)
                 .fetch_all(&mut *self.transaction)
                 .await?;
-        let now = rows.first().map(|row| row.now).ok_or(sqlx::Error::RowNotFound)?;
+        let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let (now, holidays) = (first.now, first.holidays.iter().flatten().copied().collect());
         let changes = rows.into_iter().filter_map(|row| {
             Some(OrderChange {
                 id: row.id?,
@@ -148,7 +156,7 @@ impl LedgerReader {
                 inserted: row.inserted?,
             })
         });
-        Ok((now, changes.collect()))
+        Ok(OrderChanges { now, holidays, changes: changes.collect() })
     }
 
     async fn reference_changes(&mut self, changes: &mut LedgerChanges) -> Result<(), StorageError> {

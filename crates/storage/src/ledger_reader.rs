@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ledger::Account;
 use sqlx::PgExecutor;
 
-use crate::ledger_changes::OrderChange;
+use crate::ledger_changes::{OrderChange, OrderChanges};
 use crate::transaction::Transaction;
 use crate::{Storage, StorageError};
 
@@ -50,7 +50,7 @@ pub struct LedgerState {
     pub are_rows_cached: bool,
     /// The versions of those rows in this look.
     pub rows_now: String,
-    /// Holidays of the NSE, whose calendar decides the trading days.
+    /// Holidays of the NSE, whose calendar decides the trading days; none in a look without a reader.
     pub holidays: Arc<BTreeSet<NaiveDate>>,
 }
 
@@ -73,7 +73,7 @@ impl Storage {
     ) -> Result<(LedgerReader, LedgerState), StorageError> {
         let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let organizations = self.organization_keys(account);
-        let state = read_state(&mut *transaction, account, &organizations).await?;
+        let state = read_state(&mut *transaction, account, &organizations, true).await?;
         let reader = LedgerReader {
             transaction,
             account: account.clone(),
@@ -84,7 +84,8 @@ impl Storage {
         Ok((reader, state))
     }
 
-    /// Begins a look at an account whose state was read just before, of which only the changes and the clock are read again.
+    /// Begins a look at an account whose state was read just before, of which only the changes and the clock are read
+    /// again, and the holidays now.
     ///
     /// Executions are read with the changes that tell of them, or else the next generation would count some twice. The rest is
     /// this run's own, or stays true: of reference data the stored snapshot promises what this look sees at least, and what
@@ -106,8 +107,9 @@ impl Storage {
             as_of: state.now,
             order_changes: None,
         };
-        let (now, changes) = reader.read_order_changes().await?;
+        let OrderChanges { now, holidays, changes } = reader.read_order_changes().await?;
         state.now = now;
+        state.holidays = Arc::new(holidays);
         state.changes = changes.iter().map(|change| change.id).collect();
         reader.as_of = now;
         reader.order_changes = Some(changes);
@@ -116,7 +118,7 @@ impl Storage {
 
     /// What the last generation of an account left behind, and whether anything is new since: enough where nothing is.
     pub async fn ledger_state(&self, account: &Account) -> Result<LedgerState, StorageError> {
-        read_state(&self.pool, account, &self.organization_keys(account)).await
+        read_state(&self.pool, account, &self.organization_keys(account), false).await
     }
 }
 
@@ -124,12 +126,14 @@ async fn read_state(
     executor: impl PgExecutor<'_>,
     account: &Account,
     organizations: &[String],
+    with_holidays: bool,
 ) -> Result<LedgerState, StorageError> {
     let row = sqlx::query_file!(
         "src/ledger_state.sql",
         account.organization_id,
         account.pseudo_account,
-        organizations
+        organizations,
+        with_holidays
     )
     .fetch_one(executor)
     .await?;
@@ -147,7 +151,7 @@ async fn read_state(
         cached_sequence: row.cached_sequence.filter(|_| row.is_of_this_server),
         are_rows_cached: row.cached_rows.as_ref() == Some(&row.rows_now),
         rows_now: row.rows_now,
-        holidays: Arc::new(row.holidays.into_iter().collect()),
+        holidays: Arc::new(row.holidays.into_iter().flatten().collect()),
     })
 }
 

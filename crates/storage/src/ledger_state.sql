@@ -1,3 +1,5 @@
+-- What the last generation of an account ($1, $2; $3) left behind, and what is new since; where something is to be generated
+-- ($4), with the holidays.
 -- A snapshot from the future is another server's: the database was restored from a dump, and "since then" means
 -- nothing there.
 SELECT clock_timestamp() AS "now!",
@@ -16,6 +18,8 @@ SELECT clock_timestamp() AS "now!",
        s.cached_sequence, s.cached_rows,
        (SELECT count(*) || ' ' || coalesce(sum(version), 0) FROM tradingdb.row_versions v
         WHERE v.pseudo_account = $2 AND v.organization_id = ANY($3)) AS "rows_now!",
-       ARRAY(SELECT date FROM tradingdb.market_holidays WHERE exchange = 'NSE' ORDER BY date) AS "holidays!"
+       CASE WHEN $4::boolean
+            THEN ARRAY(SELECT date FROM tradingdb.market_holidays WHERE exchange = 'NSE' ORDER BY date)
+       END AS holidays
 FROM (SELECT) one
 LEFT JOIN tradingdb.account_sync_state s ON s.organization_id = $1 AND s.pseudo_account = $2

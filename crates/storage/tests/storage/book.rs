@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 
 use ledger::{Account, Book, Holding, Position, Withheld};
 use rust_decimal::Decimal;
-use serde_json::json;
 use storage::{Lease, StoredRows};
 
 use crate::support::{Bed, SBIN, decimal, empty_book, generated, raghu};

@@ -50,7 +50,6 @@ async fn what_new_orders_say_is_read_of_them_alone_whatever_the_plan() {
     );
     assert!(plan.contains("Index Scan using orders_pkey"), "{plan}");
     assert!(plan.contains("One-Time Filter: $5"), "{plan}");
-    assert!(plan.contains("Index Scan using account_instruments_pkey"), "{plan}");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ const TAKE: Statement<'_> = Statement {
 const LOOK: Statement<'_> = Statement {
     file: "ledger_state.sql",
     sql: include_str!("../../../storage/src/ledger_state.sql"),
-    parameters: &[":organization", ACCOUNT, ":organizations"],
+    parameters: &[":organization", ACCOUNT, ":organizations", ":holidays"],
 };
 const FINISH: Statement<'_> = Statement {
     file: "finish_run.sql",
@@ -146,6 +146,7 @@ impl<'a> Pgbench<'a> {
             ("turn", "0"),
             ("organization", "org1"),
             ("organizations", "{org1}"),
+            ("holidays", "f"),
             ("worker", "syncfleet@pgbench"),
             ("hold", "30"),
             ("forced", "f"),
