@@ -23,8 +23,8 @@ fn a_sync_with_redis_stopped_is_partial_success_and_the_message_says_why() {
     world.redis.restart().unwrap();
     let answer = world.syncfleet(&["sync", "Raghu", "--wait", "40", "--json"]).expect(0).json();
     assert_eq!(answer["results"][0]["redis_sync"]["status"], "success");
-    let rows = world.redis.command("GET trade_data:default:Raghu:positions").unwrap();
-    assert!(rows.contains("\"net_quantity\": 75"), "{rows}");
+    let rows = world.cached("Raghu:positions");
+    assert_eq!(rows[0]["net_quantity"], 75, "{rows}");
 }
 
 #[test]

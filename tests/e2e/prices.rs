@@ -28,8 +28,8 @@ fn prices_follow_the_brokerage_and_stay_when_it_does_not_tell_them() {
 
     world.syncfleet(&["sync", "Raghu", "Asha", "--wait", "60"]).expect(0);
     assert_eq!(shown(&world), "25010.5|787.5");
-    let rows = world.redis.command("GET trade_data:default:Raghu:positions").unwrap();
-    assert!(rows.contains("\"ltp\": 25010.5"), "{rows}");
+    let rows = world.cached("Raghu:positions");
+    assert_eq!(rows[0]["ltp"].to_string(), "25010.5", "{rows}");
     assert_eq!(
         world.sql("SELECT ltp IS NULL, pnl IS NULL FROM tradingdb.positions WHERE pseudo_account = 'Asha'"),
         "t|t",

@@ -277,6 +277,12 @@ impl World {
         self.database.sql(query).expect("SQL that runs").trim().to_owned()
     }
 
+    /// A list of an account's snapshot in Redis, as in `Raghu:positions`.
+    pub fn cached(&self, list: &str) -> Value {
+        let text = self.redis.command(&format!("GET trade_data:default:{list}")).expect("an answer");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
     /// The number a query counts.
     pub fn count(&self, query: &str) -> usize {
         self.sql(query).parse().expect("a number")

@@ -37,10 +37,10 @@ fn an_order_placed_elsewhere_is_in_the_same_runs_positions_and_told_once_with_it
         "10|8004.98",
         "by its executions"
     );
-    let rows = world.redis.command("GET trade_data:default:Raghu:strategies:alone:positions").unwrap();
-    assert!(rows.contains("\"net_quantity\":10"), "the strategy has it too: {rows}");
-    let margins = world.redis.command("GET trade_data:default:Raghu:margins").unwrap();
-    assert!(margins.contains("\"category\": \"EQUITY\""), "{margins}");
+    let rows = world.cached("Raghu:strategies:alone:positions");
+    assert_eq!(rows[0]["net_quantity"], 10, "the strategy has it too: {rows}");
+    let margins = world.cached("Raghu:margins");
+    assert_eq!(margins[0]["category"], "EQUITY", "{margins}");
     assert!(results["redis_sync"]["margins_stored"].as_i64().unwrap() >= 1, "{results}");
 
     let told = world.notifications();
