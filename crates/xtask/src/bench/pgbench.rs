@@ -36,7 +36,7 @@ const TAKE: Statement<'_> = Statement {
 const LOOK: Statement<'_> = Statement {
     file: "ledger_state.sql",
     sql: include_str!("../../../storage/src/ledger_state.sql"),
-    parameters: &[":organization", ACCOUNT, ":organizations", ":holidays"],
+    parameters: &[":organization", ACCOUNT, ":organizations", ":with_holidays"],
 };
 const FINISH: Statement<'_> = Statement {
     file: "finish_run.sql",
@@ -146,7 +146,8 @@ impl<'a> Pgbench<'a> {
             ("turn", "0"),
             ("organization", "org1"),
             ("organizations", "{org1}"),
-            ("holidays", "f"),
+            // Called like no column: those of the statements become variables.
+            ("with_holidays", "f"),
             ("worker", "syncfleet@pgbench"),
             ("hold", "30"),
             ("forced", "f"),
