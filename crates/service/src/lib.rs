@@ -38,7 +38,7 @@ pub use settings::{
     postgres_pool_size,
 };
 pub use signals::Shutdown;
-pub use stack::block_on;
+pub use stack::{block_on, block_on_sparing_memory};
 pub use startup::{NotReady, wait_for};
 pub use supervised::{Vitals, supervise};
 pub use tls::{BadSetting, TlsArgs};

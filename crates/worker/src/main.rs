@@ -60,7 +60,7 @@ struct Arguments {
 }
 
 fn main() {
-    std::process::exit(service::block_on(async {
+    std::process::exit(service::block_on_sparing_memory(async {
         match service::parse::<Arguments>() {
             Ok(Arguments { metrics: MetricsArgs { probe: Some(probe), metrics_addr }, .. }) => {
                 service::probe(probe, metrics_addr).await
