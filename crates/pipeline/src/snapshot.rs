@@ -141,13 +141,12 @@ fn strategies(
     strategies.collect()
 }
 
-/// What the layout must know of a strategy's position or holding.
+/// What the layout must know of a strategy's position or holding, whose columns have other names.
 #[derive(Default, Deserialize)]
 struct Sorted {
     instrument_key: Option<String>,
     #[serde(alias = "type")]
     product: Option<String>,
-    /// Bought and sold have other names.
     #[serde(alias = "net_quantity")]
     quantity: Option<Decimal>,
 }

@@ -158,8 +158,6 @@ impl Storage {
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
         let account = &lease.account;
-        let withheld: Vec<String> =
-            (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
         let keys = rows.touched.map(keys);
         sqlx::query_file!(
             "src/replace_positions.sql",
@@ -168,7 +166,7 @@ impl Storage {
             // The ledger withholds what is not whole and writes no trailing zeros: quantities are integers.
             Json(&rows.book.positions) as _,
             account.organization_id,
-            &withheld,
+            &withheld_keys(rows.book),
             keys.as_deref() as Option<&[String]>
         )
         .execute(&mut **transaction)
@@ -183,8 +181,6 @@ impl Storage {
         rows: &GeneratedRows<'_>,
     ) -> Result<(), StorageError> {
         let account = &lease.account;
-        let withheld: Vec<String> =
-            (rows.book.withheld.iter()).flat_map(|queue| queue.instrument_keys.iter().cloned()).collect();
         let withheld_isins: Vec<String> =
             (rows.book.withheld.iter()).filter_map(|queue| queue.isin.clone()).collect();
         let (keys, isins) = (rows.touched.map(keys), rows.touched.map(isins));
@@ -194,7 +190,7 @@ impl Storage {
             &self.organization_keys(account),
             Json(&rows.book.holdings) as _,
             account.organization_id,
-            &withheld,
+            &withheld_keys(rows.book),
             &withheld_isins,
             keys.as_deref() as Option<&[String]>,
             isins.as_deref() as Option<&[String]>
@@ -259,6 +255,11 @@ async fn store_state(
     .fetch_optional(&mut **transaction)
     .await?;
     held.map(|_| ()).ok_or(StorageError::LeaseLost)
+}
+
+/// Instruments whose rows stay as they are.
+fn withheld_keys(book: &Book) -> Vec<String> {
+    book.withheld.iter().flat_map(|queue| queue.instrument_keys.iter().cloned()).collect()
 }
 
 fn keys(names: &BTreeSet<Name>) -> Vec<String> {

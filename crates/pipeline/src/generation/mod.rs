@@ -184,16 +184,12 @@ async fn generate_with_news(
     let orders = work.orders;
     let names = work.names.clone();
     let gone: Vec<i64> = work.gone.iter().copied().collect();
-    let (days, written) = if work.is_small() {
+    let is_small = work.is_small();
+    let write = move || {
         let written = work.write(&days, at);
         (days, written)
-    } else {
-        off_the_runtime(move || {
-            let written = work.write(&days, at);
-            (days, written)
-        })
-        .await
     };
+    let (days, written) = if is_small { write() } else { off_the_runtime(write).await };
     let (book, families) = written?;
     let rows = GeneratedRows {
         book: &book,
