@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -67,7 +68,55 @@ pub struct SeenExecutions {
     pub next_at: Option<DateTime<Utc>>,
 }
 
+/// All executions of an account that has few.
+#[derive(Debug)]
+pub struct FewExecutions {
+    /// They at a glance.
+    pub seen: SeenExecutions,
+    /// Those until the reader's instant, in order of their time.
+    pub executions: Vec<Execution>,
+}
+
+/// Executions that an account with few of them has at most: they are held in memory, some 500 bytes each.
+const FEW: i64 = 2_000;
+
 impl LedgerReader {
+    /// All executions of the account in one statement if there are few of them, else `None`, to be read twice:
+    /// [`Self::seen`] first, for what must be known of all before the first one counts, then [`Self::each_execution`].
+    pub async fn few_executions(&mut self) -> Result<Option<FewExecutions>, StorageError> {
+        let mut rows = sqlx::query_file_as!(
+            Row,
+            "src/few_executions.sql",
+            self.account.pseudo_account,
+            &self.organizations,
+            FEW + 1
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        if rows.len() as i64 > FEW {
+            return Ok(None);
+        }
+        let as_of = self.as_of;
+        let next_at = rows.iter().map(|row| row.at).filter(|at| *at > as_of).min();
+        rows.retain(|row| row.at <= as_of);
+        rows.sort_by_key(|row| row.at);
+        let mut isins: BTreeMap<(&str, &str, Option<&str>), DateTime<Utc>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.quantity > Decimal::ZERO && row.side().is_some()) {
+            let strategy = row.strategy_id.as_deref().unwrap_or_default();
+            isins.insert((strategy, &row.instrument_key, row.isin.as_deref().and_then(isin)), row.at);
+        }
+        let isins = isins.into_iter().map(|((strategy, key, isin), last_at)| SeenIsin {
+            strategy_id: strategy.to_owned(),
+            instrument_key: key.to_owned(),
+            isin: isin.map(str::to_owned),
+            last_at,
+        });
+        let seen = SeenExecutions { isins: isins.collect(), next_at };
+        let mut pool = TermsPool::default();
+        let executions = rows.into_iter().map(|row| row.read(&mut pool)).collect();
+        Ok(Some(FewExecutions { seen, executions }))
+    }
+
     /// The executions of some orders, in order of their time.
     pub async fn executions_of(&mut self, orders: &[i32]) -> Result<Vec<Execution>, StorageError> {
         let mut pool = TermsPool::default();
@@ -125,14 +174,22 @@ impl LedgerReader {
                 last_at: row.last_at?,
                 strategy_id: row.strategy_id,
                 instrument_key: row.instrument_key,
-                isin: row.isin.map(|isin| isin.trim().to_owned()).filter(|isin| !isin.is_empty()),
+                isin: row.isin.as_deref().and_then(isin).map(str::to_owned),
             })
         });
         Ok(SeenExecutions { isins: isins.collect(), next_at })
     }
 }
 
+fn isin(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|isin| !isin.is_empty())
+}
+
 impl Row {
+    fn side(&self) -> Option<Side> {
+        self.trade_type.as_deref().and_then(Side::parse)
+    }
+
     pub(crate) fn read(self, pool: &mut TermsPool) -> Execution {
         let short = self.short_by.filter(|missing| self.is_first && *missing > Decimal::ZERO);
         let short = short.map(|missing| Discrepancy {
@@ -144,6 +201,7 @@ impl Row {
             since: self.state_at,
             detail: format!("the executions of order row {} sum to less than it has filled", self.order_id),
         });
+        let side = self.side();
         let terms = pool.share(Terms {
             exchange: self.exchange,
             instrument_key: self.instrument_key,
@@ -152,7 +210,7 @@ impl Row {
             product: self.product,
             strategy_id: self.strategy_id,
         });
-        let fill = self.trade_type.as_deref().and_then(Side::parse).map(|side| Fill {
+        let fill = side.map(|side| Fill {
             at: self.at,
             trade_id: self.trade_id.map(Into::into),
             order_id: self.exchange_order_id.map(Into::into),

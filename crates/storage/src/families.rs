@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use ledger::{Account, Name, SavedLedger};
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::transaction::Transaction;
 use crate::{LedgerReader, StorageError};
@@ -16,6 +16,8 @@ pub struct StoredFamily {
     pub id: i64,
     /// Empty for the account itself.
     pub strategy_id: String,
+    /// All names that find it.
+    pub names: BTreeSet<Name>,
     /// The ledger; `None` where it cannot be read, so that it must be made anew.
     pub ledger: Option<SavedLedger>,
     /// Findings about single orders, which the ledger does not know.
@@ -92,7 +94,7 @@ impl LedgerReader {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|row| ((row.strategy_id, name(&row.kind, row.name)), row.family_id))
+            .map(|row| ((row.strategy_id, named(&row.kind, row.name)), row.family_id))
             .collect())
     }
 
@@ -122,14 +124,15 @@ impl LedgerReader {
         )
         .fetch_all(&mut *self.transaction)
         .await?;
-        Ok(rows.into_iter().map(|row| (row.family_id, row.strategy_id, name(&row.kind, row.name))).collect())
+        Ok(rows.into_iter().map(|row| (row.family_id, row.strategy_id, named(&row.kind, row.name))).collect())
     }
 
     /// Some families.
     pub async fn families(&mut self, ids: &[i64]) -> Result<Vec<StoredFamily>, StorageError> {
         let rows = sqlx::query!(
-            r#"SELECT id, strategy_id, ledger::text AS "ledger!", findings FROM tradingdb.ledger_families
-               WHERE id = ANY($1) ORDER BY id"#,
+            r#"SELECT f.id, f.strategy_id, f.ledger::text AS "ledger!", f.findings,
+                      ARRAY(SELECT n.kind || ' ' || n.name FROM tradingdb.ledger_names n WHERE n.family_id = f.id) AS "names!"
+               FROM tradingdb.ledger_families f WHERE f.id = ANY($1) ORDER BY f.id"#,
             ids
         )
         .fetch_all(&mut *self.transaction)
@@ -137,6 +140,12 @@ impl LedgerReader {
         let families = rows.into_iter().map(|row| StoredFamily {
             id: row.id,
             strategy_id: row.strategy_id,
+            names: row
+                .names
+                .iter()
+                .filter_map(|name| name.split_once(' '))
+                .map(|(kind, name)| named(kind, name))
+                .collect(),
             ledger: serde_json::from_str(&row.ledger).ok(),
             findings: row.findings,
         });
@@ -195,38 +204,25 @@ pub(crate) async fn stored_alike(
         let mut names: Vec<_> = family.names.iter().map(parts).collect();
         names.sort_unstable();
         let row = stored.get(&(family.strategy_id.as_str(), names))?;
-        let rows = family.rows.as_ref();
-        let is_alike = row.is_live == family.is_live
-            && row.last_day == family.last_day
-            && row.odd_days.iter().eq(&family.odd_days)
-            && row.ledger == family.ledger
-            && say_the_same(&row.findings, &family.findings)
-            && match (&row.positions, &row.holdings, rows) {
-                (None, None, None) => true,
-                (Some(stored_positions), Some(stored_holdings), Some((positions, holdings))) => {
-                    say_the_same(stored_positions, positions) && say_the_same(stored_holdings, holdings)
-                }
-                _ => false,
-            };
-        is_alike.then_some(row.id)
+        (row.written == family.digest()).then_some(row.id)
     });
     Ok(alike.collect())
 }
 
-/// Whether two lists of flat objects say the same, one of them as `jsonb` tells it. That has another order of keys and
-/// other blanks than what was stored, but every number and every text in the same letters.
-fn say_the_same(stored: &str, new: &str) -> bool {
-    let objects = |list| serde_json::from_str::<Vec<BTreeMap<&str, Letters<'_>>>>(list).ok();
-    stored == new || objects(stored).is_some_and(|stored| objects(new) == Some(stored))
-}
-
-/// A number or text as it is written.
-#[derive(Deserialize)]
-struct Letters<'a>(#[serde(borrow)] &'a RawValue);
-
-impl PartialEq for Letters<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.get() == other.0.get()
+impl NewFamily {
+    /// A digest of all that its row says; not of the names, which have rows of their own.
+    fn digest(&self) -> Vec<u8> {
+        let Self { id: _, names: _, strategy_id, is_live, last_day, odd_days, ledger, findings, rows } = self;
+        let mut hash = Sha256::new();
+        hash.update(format!("{is_live} {last_day:?} {odd_days:?}"));
+        let (positions, holdings) =
+            rows.as_ref().map_or((None, None), |(positions, holdings)| (Some(positions), Some(holdings)));
+        for text in [Some(strategy_id), Some(ledger), Some(findings), positions, holdings] {
+            // With its length, so that nothing can move from one text to the next.
+            hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+            hash.update(text.map_or("", String::as_str));
+        }
+        hash.finalize().to_vec()
     }
 }
 
@@ -281,7 +277,8 @@ pub(crate) async fn store(
         &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.0.as_str())).collect::<Vec<_>>()
             as &[Option<&str>],
         &families.iter().map(|family| family.rows.as_ref().map(|rows| rows.1.as_str())).collect::<Vec<_>>()
-            as &[Option<&str>]
+            as &[Option<&str>],
+        &families.iter().map(|family| family.digest()).collect::<Vec<_>>()
     )
     .execute(&mut **transaction)
     .await?;
@@ -311,31 +308,6 @@ fn parts(name: &Name) -> (&'static str, &str) {
     }
 }
 
-fn name(kind: &str, text: String) -> Name {
-    if kind == "key" { Name::Key(text) } else { Name::Isin(text) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_says_the_same_as_jsonb_tells_it_and_in_no_other_letters() {
-        let new = r#"[{"kind":"fraction","quantity":1.50,"isin":null,"detail":"a \"b\"\u0001 é"}]"#;
-        let stored = r#"[{"isin": null, "kind": "fraction", "detail": "a \"b\"\u0001 é", "quantity": 1.50}]"#;
-        assert!(say_the_same(stored, new));
-        assert!(say_the_same("[]", "[]"));
-        for damaged in [
-            "[]",
-            "[{}]",
-            "null",
-            &stored.replace("1.50", "1.5"),
-            &stored.replace("null", "\"null\""),
-            &stored.replace("kind", "sort"),
-            &stored.replace("}]", ", \"more\": 1}]"),
-            &stored.replace("}]", "}, {}]"),
-        ] {
-            assert!(!say_the_same(damaged, new), "{damaged}");
-        }
-    }
+fn named(kind: &str, text: impl Into<String>) -> Name {
+    if kind == "key" { Name::Key(text.into()) } else { Name::Isin(text.into()) }
 }

@@ -170,6 +170,9 @@ impl LedgerReader {
 
     async fn actions(&mut self, names: &BTreeSet<Name>) -> Result<Vec<CorporateAction>, StorageError> {
         let (_, isins) = apart(names);
+        if isins.is_empty() {
+            return Ok(Vec::new());
+        }
         let rows =
             sqlx::query_file!("src/corporate_actions.sql", &isins).fetch_all(&mut *self.transaction).await?;
         let actions = rows.into_iter().filter_map(|row| {

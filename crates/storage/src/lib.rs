@@ -56,7 +56,7 @@ pub use brokerage_accounts::{BrokerageAccount, RefusedLogin};
 pub use checkup::{DatabaseFacts, SchemaFacts};
 pub use comparison::ComparedRows;
 pub use error::StorageError;
-pub use executions::{Execution, SeenExecutions, SeenIsin};
+pub use executions::{Execution, FewExecutions, SeenExecutions, SeenIsin};
 pub use external::{ExternalChanges, Look};
 pub use families::{NewFamily, OtherDays, StoredFamily, StrategyBook};
 pub use holidays::MarketHoliday;

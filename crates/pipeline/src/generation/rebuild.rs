@@ -1,12 +1,14 @@
-//! Families made anew from all their executions, which are read as a stream: what is in memory are open lots, not the
-//! history.
+//! Families made anew from all their executions. Where there are many they are read as a stream: what is in memory are
+//! open lots, not the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ledger::{Calendar, Fill, Identities, Ledger, LedgerError, Name, OpeningLot, Seen, ist};
-use storage::{LedgerReader, LedgerState, OtherDays, SeenExecutions, SeenIsin, is_strategy};
+use storage::{
+    Execution, FewExecutions, LedgerReader, LedgerState, OtherDays, SeenExecutions, SeenIsin, is_strategy,
+};
 
 use super::GenerationError;
 use super::folded::{Folded, Reference, Work};
@@ -21,8 +23,11 @@ pub(super) async fn rebuild_all(
     state: &LedgerState,
 ) -> Result<Work, GenerationError> {
     let mut work = Work::default();
-    let known = Known::read(reader, None).await?;
-    fold(reader, state, None, &known, &BTreeMap::new(), &mut work).await?;
+    let (known, few) = match reader.few_executions().await? {
+        Some(FewExecutions { seen, executions }) => (Known::of(reader, None, seen).await?, Some(executions)),
+        None => (Known::read(reader, None).await?, None),
+    };
+    fold(reader, state, None, &known, &BTreeMap::new(), few, &mut work).await?;
     work.rebuild_at = known.next_at;
     Ok(work)
 }
@@ -59,7 +64,7 @@ pub(super) async fn rebuild(
     work.names.extend(of_account.map(|(_, key)| Name::Key(key.clone())));
     work.rebuild_at = [work.rebuild_at, known.next_at].into_iter().flatten().min();
     let others = reader.other_days(&work.met()).await?;
-    fold(reader, state, Some(&places), &known, &others, work).await
+    fold(reader, state, Some(&places), &known, &others, None, work).await
 }
 
 /// What must be known of instruments before their executions are read.
@@ -74,7 +79,16 @@ struct Known {
 
 impl Known {
     async fn read(reader: &mut LedgerReader, keys: Option<&[String]>) -> Result<Self, GenerationError> {
-        let SeenExecutions { isins: seen, next_at } = reader.seen(keys).await?;
+        let seen = reader.seen(keys).await?;
+        Self::of(reader, keys, seen).await
+    }
+
+    async fn of(
+        reader: &mut LedgerReader,
+        keys: Option<&[String]>,
+        seen: SeenExecutions,
+    ) -> Result<Self, GenerationError> {
+        let SeenExecutions { isins: seen, next_at } = seen;
         let lots = reader.opening_lots(keys).await?;
         let next_lot = lots.iter().map(|lot| lot.opened_at).filter(|at| *at > reader.as_of).min();
         let next_at = next_at.into_iter().chain(next_lot).min();
@@ -103,13 +117,15 @@ impl Known {
     }
 }
 
-/// Folds the executions of the places (or of all) into ledgers, and takes those apart into families.
+/// Folds the executions of the places (or of all) into ledgers, and takes those apart into families. The executions are
+/// `few` or, with `None`, read as a stream.
 async fn fold(
     reader: &mut LedgerReader,
     state: &LedgerState,
     places: Option<&BTreeSet<Place>>,
     known: &Known,
     others: &BTreeMap<String, OtherDays>,
+    few: Option<Vec<Execution>>,
     work: &mut Work,
 ) -> Result<(), GenerationError> {
     let is_wanted = |strategy: &str, key: &str| {
@@ -135,15 +151,17 @@ async fn fold(
     let keys: Option<BTreeSet<String>> =
         places.map(|places| places.iter().map(|(_, key)| key.clone()).collect());
     let keys: Option<Vec<String>> = keys.map(|keys| keys.into_iter().collect());
-    reader
-        .each_execution(keys.as_deref(), |execution| {
-            work.orders += usize::from(execution.is_first);
-            notes.take(&execution);
-            if let Some(fill) = execution.fill {
-                stream.take(fill);
-            }
-        })
-        .await?;
+    let take = |execution: Execution| {
+        work.orders += usize::from(execution.is_first);
+        notes.take(&execution);
+        if let Some(fill) = execution.fill {
+            stream.take(fill);
+        }
+    };
+    match few {
+        Some(few) => few.into_iter().for_each(take),
+        None => reader.each_execution(keys.as_deref(), take).await?,
+    }
     let ledgers = stream.end()?;
     for (strategy_id, mut ledger) in ledgers {
         ledger.reach_view()?;

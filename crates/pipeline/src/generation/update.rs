@@ -187,23 +187,19 @@ async fn take_up(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut names: BTreeMap<i64, BTreeSet<Name>> = BTreeMap::new();
-    let mut all = BTreeSet::new();
-    for (family, _, name) in reader.names_of(ids).await? {
-        all.insert(name.clone());
-        names.entry(family).or_default().insert(name);
-    }
+    let families = reader.families(ids).await?;
+    let mut all = families.iter().flat_map(|stored| stored.names.iter().cloned()).collect();
     let (instruments, actions) = reader.reference(&mut all).await?;
     let reference = Arc::new(Reference::new(&instruments, actions));
     let mut taken = Vec::new();
-    for stored in reader.families(ids).await? {
+    for stored in families {
         let identities = reference.identities.clone();
         let ledger = stored.ledger.and_then(|saved| saved.restore(identities, Arc::clone(&state.holidays)));
         taken.push(Folded {
             id: Some(stored.id),
             strategy_id: stored.strategy_id,
             ledger: ledger.ok_or(GenerationError::Unreadable)?,
-            names: names.remove(&stored.id).unwrap_or_default(),
+            names: stored.names,
             notes: Notes::among(stored.findings),
             reference: Arc::clone(&reference),
         });

@@ -167,6 +167,35 @@ async fn making_everything_anew_writes_the_families_alone_that_are_not_stored_as
 }
 
 #[tokio::test]
+async fn an_account_with_more_orders_than_are_read_at_once_gets_the_rows_of_all_of_them() {
+    let desk = desk().await;
+    desk.sql(
+        "UPDATE tradingdb.orders SET exchange = 'NSE', product_type = 'CNC' WHERE symbol = 'F2';
+         UPDATE tradingdb.orders SET isin = ' INE2 ', strategy_id = 'swing' WHERE exchange_order_id = '2';
+         UPDATE tradingdb.orders SET exchange = 'BSE', isin = 'INE2' WHERE exchange_order_id = '5';
+         UPDATE tradingdb.orders SET exchange_time = clock_timestamp() + interval '1 hour' WHERE exchange_order_id = '8';
+         UPDATE tradingdb.orders SET trade_type = 'HOLD' WHERE exchange_order_id = '9'",
+    );
+    let forced = Wanted { force: true, ..WHEN_NEEDED };
+    for (added, read) in [(1_980, 1_999), (1, 2_000), (500, 2_500)] {
+        desk.sql(&format!(
+            "INSERT INTO tradingdb.orders (pseudo_account, variety, quantity, filled_quantity, exchange, symbol, trade_type,
+                 product_type, average_price, exchange_time, exchange_order_id, strategy_id)
+             SELECT 'Raghu', 'REGULAR', 1, 1, 'NFO', 'F' || n % 5, CASE WHEN n % 7 < 3 THEN 'SELL' ELSE 'BUY' END, 'NRML',
+                 100 + n % 11, now() - interval '1 hour' * n, {added} + n, CASE WHEN n % 2 = 0 THEN 'swing' END
+             FROM generate_series(1, {added}) AS n"
+        ));
+        let Generation::Done { orders, .. } = desk.generate(forced).await else { panic!("it is forced") };
+        assert_eq!(orders, read);
+        assert_eq!(desk.stored().await, desk.expected().await, "{read} orders");
+        let due_at = desk.sql(
+            "SELECT ledger_rebuild_at = (SELECT max(exchange_time) FROM tradingdb.orders) FROM tradingdb.account_sync_state",
+        );
+        assert_eq!(due_at, "t", "{read} orders, and one that is yet to come");
+    }
+}
+
+#[tokio::test]
 async fn a_stored_ledger_that_cannot_be_read_is_made_anew() {
     let desk = desk().await;
     desk.sync().await;
