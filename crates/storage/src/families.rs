@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::transaction::Transaction;
-use crate::{LedgerReader, StorageError};
+use crate::{LedgerDays, LedgerReader, StorageError};
 
 /// A family of instruments, as it was stored.
 #[derive(Debug, Clone)]
@@ -56,9 +56,11 @@ pub struct StrategyBook {
     pub holdings: Vec<Box<RawValue>>,
 }
 
-/// Calendar days of the families that a generation does not touch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Calendar days of the account or of a strategy, as stored rows and families that a generation does not touch have them.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherDays {
+    /// The days that its rows are of.
+    pub stored: LedgerDays,
     /// The latest day with a fill.
     pub last_day: Option<NaiveDate>,
     /// Days with a fill on which the market is closed.
@@ -165,7 +167,8 @@ impl LedgerReader {
         Ok(rows.into_iter().map(|row| (row.strategy_id, row.id)).collect())
     }
 
-    /// The days of all families but these: the account's and, where they have any, the strategies'.
+    /// The days that rows are of, and those of all families but these: the account's and, where they have any, the
+    /// strategies'.
     pub async fn other_days(&mut self, but: &[i64]) -> Result<BTreeMap<String, OtherDays>, StorageError> {
         let rows = sqlx::query_file!(
             "src/other_days.sql",
@@ -177,7 +180,9 @@ impl LedgerReader {
         .await?;
         let days = rows.into_iter().map(|row| {
             let odd_days = row.odd_days.into_iter().collect();
-            (row.strategy_id, OtherDays { last_day: row.last_day, odd_days })
+            let strategy_id = row.strategy_id.clone();
+            let stored = LedgerDays { strategy_id, view_day: row.view_day, day_before: row.day_before };
+            (row.strategy_id, OtherDays { stored, last_day: row.last_day, odd_days })
         });
         Ok(days.collect())
     }

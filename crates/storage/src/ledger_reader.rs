@@ -156,22 +156,6 @@ async fn read_state(
 }
 
 impl LedgerReader {
-    /// The days its rows are of: the account's, then its strategies'.
-    pub async fn days(&mut self) -> Result<Vec<LedgerDays>, StorageError> {
-        let mut days = sqlx::query_as!(
-            LedgerDays,
-            "SELECT strategy_id, view_day, day_before FROM tradingdb.ledger_days
-             WHERE pseudo_account = $1 AND organization_id = $2",
-            self.account.pseudo_account,
-            self.account.organization_id
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?;
-        // Not by the database's collation.
-        days.sort();
-        Ok(days)
-    }
-
     /// Ends the look, so that its connection is free for others.
     pub async fn end(self) -> Result<(), StorageError> {
         Ok(self.transaction.commit().await?)

@@ -1,4 +1,4 @@
-SELECT d.strategy_id,
+SELECT d.strategy_id, d.view_day, d.day_before,
        (SELECT max(f.last_day) FROM tradingdb.ledger_families f
         WHERE f.pseudo_account = $1 AND f.organization_id = $2 AND f.strategy_id = d.strategy_id
           AND f.id <> ALL($3)) AS last_day,

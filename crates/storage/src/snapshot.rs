@@ -7,7 +7,6 @@ use ledger::Account;
 use serde_json::value::RawValue;
 use sqlx::PgExecutor;
 
-use crate::transaction::Transaction;
 use crate::{Storage, StorageError, StrategyBook, shown_order};
 
 /// A row as JSON text by its column names, with what the Redis layout sorts it by.
@@ -29,7 +28,8 @@ pub struct StoredRow {
     pub json: Arc<str>,
 }
 
-/// Everything of one account that goes into Redis, read in one snapshot of the database.
+/// Everything of one account that goes into Redis, read in one snapshot of the database; of [`WantedOrders::These`] the orders
+/// just before all else. One that is written in between is noted as changed, and so comes with the next sync.
 #[derive(Debug, Clone)]
 pub struct AccountRows {
     /// `orders`, by id.
@@ -65,33 +65,34 @@ impl Storage {
         wanted: WantedOrders<'_>,
     ) -> Result<AccountRows, StorageError> {
         let organizations = self.organization_keys(account);
-        if let WantedOrders::These([]) = wanted {
-            let rows = rows_beside_orders(&self.pool, account, &organizations).await?;
-            return Ok(rows.with_orders(Vec::new()));
-        }
-        let mut transaction = self.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let orders = order_rows(&mut transaction, account, &organizations, wanted).await?;
-        let rows = rows_beside_orders(&mut *transaction, account, &organizations).await?;
-        transaction.commit().await?;
+        let orders = match wanted {
+            WantedOrders::These([]) => Vec::new(),
+            WantedOrders::These(ids) => order_rows(&self.pool, account, &organizations, Some(ids)).await?,
+            WantedOrders::All => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                let mut transaction = self.begin_with(begin).await?;
+                let orders = order_rows(&mut *transaction, account, &organizations, None).await?;
+                let rows = rows_beside_orders(&mut *transaction, account, &organizations).await?;
+                transaction.commit().await?;
+                return Ok(rows.with_orders(orders));
+            }
+        };
+        let rows = rows_beside_orders(&self.pool, account, &organizations).await?;
         Ok(rows.with_orders(orders))
     }
 }
 
 async fn order_rows(
-    transaction: &mut Transaction,
+    executor: impl PgExecutor<'_>,
     account: &Account,
     organizations: &[String],
-    wanted: WantedOrders<'_>,
+    ids: Option<&[i32]>,
 ) -> Result<Vec<StoredRow>, StorageError> {
-    let ids = match wanted {
-        WantedOrders::All => None,
-        WantedOrders::These(ids) => Some(ids),
-    };
     let mut rows = sqlx::query(include_str!("shown_orders.sql"))
         .bind(&account.pseudo_account)
         .bind(organizations)
         .bind(ids)
-        .fetch(&mut **transaction);
+        .fetch(executor);
     let (mut orders, mut json) = (Vec::new(), Vec::new());
     // Row by row: as they come they take as much again as what is made of them.
     while let Some(row) = rows.try_next().await? {

@@ -247,5 +247,5 @@ fn needs_rebuild(state: &LedgerState, changes: &LedgerChanges, as_of: DateTime<U
 async fn is_new_day(reader: &mut LedgerReader, state: &LedgerState) -> Result<bool, GenerationError> {
     let others = reader.other_days(&[]).await?;
     let days = Work::default().days(&others, [].into_iter(), &state.holidays, reader.as_of);
-    Ok(days != reader.days().await?)
+    Ok(days.iter().ne(others.values().map(|other| &other.stored)))
 }

@@ -61,17 +61,15 @@ pub(super) async fn update(
         known.chain(addition.fills.iter().map(|fill| ist::day_of(fill.at))).map(move |day| (strategy, day))
     });
     let days = work.days(&others, new, &state.holidays, reader.as_of);
-    let stored = reader.days().await?;
     for now in &days {
-        let before = stored.iter().find(|stored| stored.strategy_id == now.strategy_id);
-        let before = before.map_or(now.view_day, |stored| stored.view_day);
+        let before = others.get(&now.strategy_id).map_or(now.view_day, |other| other.stored.view_day);
         let is_account = now.strategy_id.is_empty();
         if now.view_day < before || is_account && reader.has_lots_between(before, now.view_day).await? {
             return Ok(None);
         }
     }
     let moved: BTreeSet<&str> = (days.iter())
-        .filter(|days| look_again || !stored.contains(days))
+        .filter(|days| look_again || others.get(&days.strategy_id).is_none_or(|other| other.stored != **days))
         .map(|days| days.strategy_id.as_str())
         .collect();
     let live = if moved.is_empty() { Vec::new() } else { reader.live_families().await? };
