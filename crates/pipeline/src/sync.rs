@@ -115,7 +115,10 @@ impl Pipeline {
         }
         progress.at("position_generation");
         let begun = Instant::now();
-        let generation = generation::generate(self, job, lease);
+        // A look at the brokerage may have written what the lease does not know of.
+        let is_unlooked = matches!(detected, DetectionReport::NoBrokerage | DetectionReport::Skipped(_));
+        let state = lease.state.as_ref().filter(|_| is_unlooked);
+        let generation = generation::generate(self, job, lease, state);
         let (generated, news) = step::run(step::span!("regenerate"), generation, |ended| {
             step::told(ended, |(report, _)| generation_told(report))
         })

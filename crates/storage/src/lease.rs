@@ -1,10 +1,13 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use ledger::Account;
 
+use crate::ledger_reader::ledger_state;
 use crate::transaction::Transaction;
-use crate::{Storage, StorageError};
+use crate::{LedgerState, Storage, StorageError};
 
 /// Who wants which account, and what the job asks for.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub struct Lease {
     pub crashes: u32,
     /// When it was taken, by the clock of this process.
     pub taken: Instant,
+    /// What the last generation left behind, where it was seen with the taking.
+    pub state: Option<LedgerState>,
 }
 
 /// What became of a request for a lease.
@@ -179,6 +184,7 @@ impl Storage {
             last_generation_at: taken.last_generation_at,
             crashes,
             taken: Instant::now(),
+            state: None,
         }))
     }
 
@@ -194,7 +200,8 @@ impl Storage {
             request.hold.as_secs_f64(),
             request.enqueued_at,
             request.force,
-            request.check_external
+            request.check_external,
+            &self.organization_keys(account)
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -206,6 +213,7 @@ impl Storage {
             last_generation_at: taken.last_generation_at,
             crashes: 0,
             taken: Instant::now(),
+            state: taken.is_last.then(|| ledger_state!(taken, BTreeSet::new())),
         }))
     }
 

@@ -65,6 +65,29 @@ pub struct LedgerDays {
     pub day_before: NaiveDate,
 }
 
+/// The state from a row of either statement that reads it: sqlx gives each statement's rows a type of their own.
+macro_rules! ledger_state {
+    ($row:ident, $holidays:expr) => {
+        LedgerState {
+            now: $row.now,
+            version: $row.ledger_version,
+            rebuild_at: $row.ledger_rebuild_at,
+            whole_at: $row.ledger_whole_at,
+            prices_at: $row.prices_at,
+            is_of_this_server: $row.is_of_this_server,
+            snapshot: $row.snapshot,
+            changes: $row.changes,
+            has_reference_changes: $row.has_reference_changes,
+            has_unannounced: $row.has_unannounced,
+            cached_sequence: $row.cached_sequence.filter(|_| $row.is_of_this_server),
+            are_rows_cached: $row.cached_rows.as_ref() == Some(&$row.rows_now),
+            rows_now: $row.rows_now,
+            holidays: Arc::new($holidays),
+        }
+    };
+}
+pub(crate) use ledger_state;
+
 impl Storage {
     /// Begins a look at an account, with what the last generation left behind, and whether anything is new since.
     pub async fn ledger_reader(
@@ -137,22 +160,8 @@ async fn read_state(
     )
     .fetch_one(executor)
     .await?;
-    Ok(LedgerState {
-        now: row.now,
-        version: row.ledger_version,
-        rebuild_at: row.ledger_rebuild_at,
-        whole_at: row.ledger_whole_at,
-        prices_at: row.prices_at,
-        is_of_this_server: row.is_of_this_server,
-        snapshot: row.snapshot,
-        changes: row.changes,
-        has_reference_changes: row.has_reference_changes,
-        has_unannounced: row.has_unannounced,
-        cached_sequence: row.cached_sequence.filter(|_| row.is_of_this_server),
-        are_rows_cached: row.cached_rows.as_ref() == Some(&row.rows_now),
-        rows_now: row.rows_now,
-        holidays: Arc::new(row.holidays.into_iter().flatten().collect()),
-    })
+    let holidays = row.holidays.into_iter().flatten().collect();
+    Ok(ledger_state!(row, holidays))
 }
 
 impl LedgerReader {

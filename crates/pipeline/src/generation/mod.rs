@@ -105,11 +105,13 @@ impl News {
     }
 }
 
-/// Brings positions and holdings up to date, as a step of a sync. What is new for Redis is known only of one that succeeded.
+/// Brings positions and holdings up to date, as a step of a sync; `state` is what the last generation left behind, where that
+/// was seen and nothing was written since. What is new for Redis is known only of one that succeeded.
 pub(crate) async fn generate(
     pipeline: &Pipeline,
     job: &SyncJob,
     lease: &Lease,
+    state: Option<&LedgerState>,
 ) -> Result<(GenerationReport, Option<News>), LeaseLost> {
     let last_generation = lease.last_generation_at;
     if !pipeline.settings.generation_enabled {
@@ -117,7 +119,7 @@ pub(crate) async fn generate(
         return Ok((GenerationReport::Skipped { reason, last_generation }, None));
     }
     let wanted = Wanted { interval: pipeline.settings.generation_interval, force: job.force, as_of: None };
-    match generate_with_news(&pipeline.storage, lease, &wanted).await {
+    match generate_with_news(&pipeline.storage, lease, &wanted, state.cloned()).await {
         Ok((Generation::Current, news)) => Ok((GenerationReport::Current { last_generation }, Some(news))),
         Ok((Generation::Done { rows, orders, at }, news)) => {
             let (positions, holdings, discrepancies) = (rows.positions, rows.holdings, rows.discrepancies);
@@ -138,20 +140,24 @@ pub async fn regenerate(
     lease: &Lease,
     wanted: &Wanted,
 ) -> Result<Generation, GenerationError> {
-    Ok(generate_with_news(storage, lease, wanted).await?.0)
+    Ok(generate_with_news(storage, lease, wanted, None).await?.0)
 }
 
 async fn generate_with_news(
     storage: &Storage,
     lease: &Lease,
     wanted: &Wanted,
+    state: Option<LedgerState>,
 ) -> Result<(Generation, News), GenerationError> {
     let Wanted { interval, force, as_of } = *wanted;
-    let (mut reader, state) = if force || as_of.is_some() {
+    let (mut reader, state) = if as_of.is_some() || force && state.is_none() {
         storage.ledger_reader(&lease.account).await?
     } else {
-        let state = storage.ledger_state(&lease.account).await?;
-        if is_current(&state, interval) {
+        let state = match state {
+            Some(state) => state,
+            None => storage.ledger_state(&lease.account).await?,
+        };
+        if !force && is_current(&state, interval) {
             return Ok((Generation::Current, News::of(&state, lease, OrderWrites::default(), state.now)));
         }
         storage.ledger_reader_after(&lease.account, state).await?

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use ledger::Name;
 use sqlx::{AssertSqlSafe, Connection as _};
-use storage::{LedgerChanges, LedgerState, NewFamily};
+use storage::{LeaseAnswer, LeaseRequest, LedgerChanges, LedgerState, NewFamily};
 
 use crate::inputs::bed;
-use crate::support::{Bed, SBIN, empty_book, generated, raghu};
+use crate::support::{Bed, SBIN, empty_book, generated, raghu, request};
 
 async fn changes(bed: &Bed) -> LedgerChanges {
     let (mut reader, state) = bed.storage.ledger_reader(&raghu()).await.unwrap();
@@ -69,6 +69,25 @@ async fn what_is_committed_after_a_look_at_the_state_is_read_with_its_change_or_
     let next = changes(&bed).await;
     assert!(next.ids.is_empty());
     assert!(next.reference.contains(&Name::Isin("INE062A01020".to_owned())), "{next:?}");
+}
+
+#[tokio::test]
+async fn the_lease_of_a_free_account_tells_what_is_new_as_a_look_does() {
+    let bed = bed().await;
+    let account = raghu();
+    take_in(&bed).await;
+    bed.sql("UPDATE tradingdb.orders SET filled_quantity = 9 WHERE id = 1");
+    bed.sql("UPDATE tradingdb.account_sync_state SET lease_job = NULL, lease_expires_at = NULL");
+    let asked = LeaseRequest { redelivered: false, ..request(&account, "next") };
+    let LeaseAnswer::Taken(lease) = bed.storage.lease_account(&asked).await.unwrap() else {
+        panic!("nobody has it")
+    };
+    let told = lease.state.expect("it was free");
+    let looked = bed.storage.ledger_state(&account).await.unwrap();
+    assert_eq!(told.changes.len(), 1);
+    assert!(told.now < looked.now);
+    let same = LedgerState { now: looked.now, snapshot: looked.snapshot.clone(), ..told };
+    assert_eq!(format!("{same:?}"), format!("{looked:?}"));
 }
 
 #[tokio::test]

@@ -31,12 +31,17 @@ const FILE: &str = "sync-unchanged.pgbench.sql";
 const TAKE: Statement<'_> = Statement {
     file: "take_free_account.sql",
     sql: include_str!("../../../storage/src/take_free_account.sql"),
-    parameters: &[":organization", ACCOUNT, SYNC_ID, ":worker", ":hold", ":none", ":forced", ":checked"],
-};
-const LOOK: Statement<'_> = Statement {
-    file: "ledger_state.sql",
-    sql: include_str!("../../../storage/src/ledger_state.sql"),
-    parameters: &[":organization", ACCOUNT, ":organizations", ":with_holidays"],
+    parameters: &[
+        ":organization",
+        ACCOUNT,
+        SYNC_ID,
+        ":worker",
+        ":hold",
+        ":none",
+        ":forced",
+        ":checked",
+        ":organizations",
+    ],
 };
 const FINISH: Statement<'_> = Statement {
     file: "finish_run.sql",
@@ -146,8 +151,6 @@ impl<'a> Pgbench<'a> {
             ("turn", "0"),
             ("organization", "org1"),
             ("organizations", "{org1}"),
-            // Called like no column: those of the statements become variables.
-            ("with_holidays", "f"),
             ("worker", "syncfleet@pgbench"),
             ("hold", "30"),
             ("forced", "f"),
@@ -171,7 +174,7 @@ fn unchanged() -> Result<String> {
         ("account", "1 + :client_id + :clients * (:turn % :accounts)"),
         ("sync", "(:round * :clients + :client_id) * 1000000000 + :turn"),
     ];
-    script(&variables, &[TAKE, LOOK, FINISH])
+    script(&variables, &[TAKE, FINISH])
 }
 
 fn cores() -> usize {
@@ -195,7 +198,7 @@ mod tests {
     #[test]
     fn the_script_has_the_statements_of_a_sync_as_they_are_now() {
         let script = unchanged().expect("a script");
-        assert_eq!(script.matches("\\gset").count(), 3);
+        assert_eq!(script.matches("\\gset").count(), 2);
         assert!(!script.contains('$'), "{script}");
         for written in
             ["lease_job = md5(:sync::text)::uuid::text", "fence = :fence", ":rows_now::text IS NOT NULL"]
@@ -205,11 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn every_statement_reads_what_the_one_before_returned() {
-        for (statement, column) in
-            [(TAKE, "RETURNING fence"), (LOOK, "\"rows_now!\""), (LOOK, "\"changes!\"")]
-        {
-            assert!(statement.sql.contains(column), "{} has no {column} any more", statement.file);
+    fn the_last_statement_reads_what_the_first_one_returns() {
+        for column in ["RETURNING s.fence", "\"rows_now!\"", "\"changes!\""] {
+            assert!(TAKE.sql.contains(column), "{} has no {column} any more", TAKE.file);
         }
     }
 
