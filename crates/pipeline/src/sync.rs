@@ -117,7 +117,7 @@ impl Pipeline {
         let begun = Instant::now();
         // A look at the brokerage may have written what the lease does not know of.
         let is_unlooked = matches!(detected, DetectionReport::NoBrokerage | DetectionReport::Skipped(_));
-        let state = lease.state.as_ref().filter(|_| is_unlooked);
+        let state = lease.state.as_deref().filter(|_| is_unlooked);
         let generation = generation::generate(self, job, lease, state);
         let (generated, news) = step::run(step::span!("regenerate"), generation, |ended| {
             step::told(ended, |(report, _)| generation_told(report))

@@ -54,7 +54,7 @@ pub struct Lease {
     /// When it was taken, by the clock of this process.
     pub taken: Instant,
     /// What the last generation left behind, where it was seen with the taking.
-    pub state: Option<LedgerState>,
+    pub state: Option<Box<LedgerState>>,
 }
 
 /// What became of a request for a lease.
@@ -213,7 +213,7 @@ impl Storage {
             last_generation_at: taken.last_generation_at,
             crashes: 0,
             taken: Instant::now(),
-            state: taken.is_last.then(|| ledger_state!(taken, BTreeSet::new())),
+            state: taken.is_last.then(|| Box::new(ledger_state!(taken, BTreeSet::new()))),
         }))
     }
 

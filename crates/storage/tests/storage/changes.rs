@@ -82,7 +82,7 @@ async fn the_lease_of_a_free_account_tells_what_is_new_as_a_look_does() {
     let LeaseAnswer::Taken(lease) = bed.storage.lease_account(&asked).await.unwrap() else {
         panic!("nobody has it")
     };
-    let told = lease.state.expect("it was free");
+    let told = *lease.state.expect("it was free");
     let looked = bed.storage.ledger_state(&account).await.unwrap();
     assert_eq!(told.changes.len(), 1);
     assert!(told.now < looked.now);
