@@ -1,13 +1,8 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::stream::{BoxStream, select_all};
-use lapin::Channel;
-use lapin::message::Delivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use futures_util::stream::select_all;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -19,15 +14,13 @@ use crate::control::{Clock, Control, Queues};
 use crate::events::{Events, Outbox};
 use crate::executor::{Executor, Session};
 use crate::handler::Handler;
-use crate::idleness::{Idleness, Sight};
-use crate::settle::{Held, Settler, Slot};
-use crate::telemetry::{self, Purpose, SlotsInUse};
-use crate::{DEAD_QUEUE, Publisher, Pulse, QueueError, RetryPolicy, WorkQueue, topology};
+use crate::intake::{Deliveries, Intake};
+use crate::settle::Held;
+use crate::telemetry::{self, Purpose};
+use crate::{DEAD_QUEUE, Intaking, Publisher, Pulse, QueueError, RetryPolicy, WorkQueue, topology};
 
 /// How often a session looks whether messages wait that it is not given.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How often a consumer that waits for its jobs shows that it does.
-const BREATH: Duration = Duration::from_secs(1);
 /// At every so many of these it counts the dead letters, for metrics.
 const DEAD_LOOK: u32 = 12;
 
@@ -55,41 +48,13 @@ pub struct ConsumerSettings {
     pub give_up_after: Duration,
 }
 
-/// Whether jobs come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intaking {
-    /// There is no session.
-    Closed,
-    /// As far as one can see.
-    Well,
-    /// Messages of this queue wait, slots are free and nothing comes. Sessions are built anew; until something comes, or
-    /// nothing waits, this worker is of no use.
-    Starved(WorkQueue),
-}
-
-impl Intaking {
-    /// Whether jobs come in.
-    ///
-    /// # Errors
-    /// Why not, for whoever asks whether a program is ready.
-    pub fn ready(self) -> Result<(), String> {
-        match self {
-            Self::Well => Ok(()),
-            Self::Closed => Err("RabbitMQ: nothing is consumed".to_owned()),
-            Self::Starved(queue) => {
-                Err(format!("RabbitMQ: messages wait in {}, slots are free and nothing comes", queue.name()))
-            }
-        }
-    }
-}
-
 /// Consumes the work queues, session after session, until it is told to stop.
 pub struct Consumer<H> {
-    settings: ConsumerSettings,
+    pub(crate) settings: ConsumerSettings,
     executor: Arc<Executor<H>>,
     intaking: watch::Sender<Intaking>,
     /// When it last got on, see [`Pulse::got_on_at`].
-    got_on: watch::Sender<Instant>,
+    pub(crate) got_on: watch::Sender<Instant>,
     /// The queues with their slots, which remote control may change.
     wanted: Arc<watch::Sender<Queues>>,
     /// What runs tell, until [`Consumer::control`] takes it.
@@ -112,30 +77,6 @@ struct Opened {
     session: Arc<Session>,
     intakes: Vec<Intake>,
     deliveries: Deliveries,
-}
-
-/// A work queue in one session.
-struct Intake {
-    queue: WorkQueue,
-    slots: usize,
-    channel: Channel,
-    session: Arc<Session>,
-    settler: Settler,
-    running: Arc<AtomicUsize>,
-    in_use: SlotsInUse,
-    delivered: u64,
-    idleness: Idleness,
-}
-
-type Deliveries = BoxStream<'static, (WorkQueue, Option<lapin::Result<Delivery>>)>;
-
-impl Intake {
-    /// Takes a delivery in, and a slot for it.
-    fn hold(&mut self, delivery: Delivery) -> Box<Held> {
-        self.delivered += 1;
-        let slot = Slot::take(&self.running, self.in_use.take(), self.session.jobs.token());
-        Held::new(delivery, self.queue, Arc::clone(&self.session), self.settler.clone(), slot)
-    }
 }
 
 impl<H: Handler> Consumer<H> {
@@ -254,32 +195,10 @@ impl<H: Handler> Consumer<H> {
             telemetry::slots(queue, slots);
         }
         for (queue, slots) in &wanted {
-            let channel = link.channel().await?;
-            let prefetch = u16::try_from(*slots).unwrap_or(u16::MAX);
-            // Per consumer (global = false): quorum queues close the connection otherwise.
-            link.timed("set QoS", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-            let consuming = channel.basic_consume(
-                queue.name().into(),
-                consumer_tag(&self.settings.worker).as_str().into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            );
-            let consumer = link.timed("consume", consuming).await?;
-            let queue = *queue;
-            // The end of one stream must end the session, so it is made an item.
-            let ends = futures_util::stream::once(async { None });
-            streams.push(consumer.map(Some).chain(ends).map(move |item| (queue, item)).boxed());
-            intakes.push(Intake {
-                queue,
-                slots: *slots,
-                settler: Settler::start(channel.clone(), &session),
-                session: Arc::clone(&session),
-                channel,
-                running: Arc::default(),
-                in_use: SlotsInUse::of(queue),
-                delivered: 0,
-                idleness: Idleness::default(),
-            });
+            let (intake, stream) =
+                Intake::open(&link, &session, &self.settings.worker, *queue, *slots).await?;
+            intakes.push(intake);
+            streams.push(stream);
         }
         Ok(Opened { link, session, intakes, deliveries: select_all(streams).boxed() })
     }
@@ -340,23 +259,16 @@ impl<H: Handler> Consumer<H> {
             return Err("the connection is closed".to_owned());
         }
         if counts_dead && let Some(intake) = intakes.first() {
-            telemetry::waiting(DEAD_QUEUE, messages_in(link, &intake.channel, DEAD_QUEUE).await?);
+            telemetry::waiting(DEAD_QUEUE, intake.messages_in(link, DEAD_QUEUE).await?);
         }
         for intake in intakes {
-            let name = intake.queue.name();
-            let found = messages_in(link, &intake.channel, name).await?;
-            telemetry::waiting(name, found);
-            let sight = Sight {
-                waiting: found,
-                running: intake.running.load(Ordering::Relaxed),
-                slots: intake.slots,
-                delivered: intake.delivered,
-            };
+            let sight = intake.look(link).await?;
             if intake.idleness.is_stuck(sight) {
                 self.intaking.send_replace(Intaking::Starved(intake.queue));
                 return Err(format!(
-                    "{} messages wait in {name}, {} slots are free and nothing comes",
+                    "{} messages wait in {}, {} slots are free and nothing comes",
                     sight.waiting,
+                    intake.queue.name(),
                     sight.slots - sight.running
                 ));
             }
@@ -382,76 +294,4 @@ impl<H: Handler> Consumer<H> {
         let executor = Arc::clone(&self.executor);
         tokio::spawn(async move { executor.handle(held).await });
     }
-
-    /// Stops the intake, gives back what has not started, waits for running jobs, then cuts them short: after the grace
-    /// when the consumer is to stop. Else it is to consume something else, and they may go on to their end.
-    async fn drain(
-        &self,
-        link: &Link,
-        intakes: &mut [Intake],
-        mut deliveries: Deliveries,
-        session: &Session,
-        stop: &CancellationToken,
-    ) {
-        let (grace, jobs) = (self.settings.grace, &session.jobs);
-        info!("draining: {} jobs running, {} s of grace", jobs.len(), grace.as_secs());
-        for intake in &*intakes {
-            let tag = consumer_tag(&self.settings.worker);
-            let cancelled = intake.channel.basic_cancel(tag.as_str().into(), BasicCancelOptions::default());
-            let _ = link.timed("cancel a consumer", cancelled).await;
-        }
-        // What came in between ends with the stream, since the consumers are cancelled.
-        while let Ok(Some((queue, item))) =
-            tokio::time::timeout(Duration::from_millis(200), deliveries.next()).await
-        {
-            if let Some(Ok(delivery)) = item
-                && let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue)
-            {
-                intake.hold(delivery).give_back();
-            }
-        }
-        jobs.close();
-        let grace_is_over = async {
-            stop.cancelled().await;
-            tokio::time::sleep(grace).await;
-        };
-        let is_over = self.breathing(async {
-            tokio::select! {
-                () = jobs.wait() => false,
-                () = grace_is_over => true,
-                // Else nobody would see its end.
-                () = session.lost.cancelled() => false,
-            }
-        });
-        let is_over = is_over.await;
-        if is_over {
-            warn!("grace is over: {} jobs go back to their queues", jobs.len());
-            session.interrupt.cancel();
-            let _ = tokio::time::timeout(Duration::from_secs(5), jobs.wait()).await;
-        }
-    }
-
-    /// Waits for jobs, which have limits of their own, and shows that it gets on.
-    async fn breathing<T>(&self, wait: impl Future<Output = T>) -> T {
-        let mut wait = std::pin::pin!(wait);
-        loop {
-            tokio::select! {
-                done = &mut wait => return done,
-                () = tokio::time::sleep(BREATH) => { self.got_on.send_replace(Instant::now()); }
-            }
-        }
-    }
-}
-
-/// How many messages are ready.
-async fn messages_in(link: &Link, channel: &Channel, queue: &str) -> Result<u32, String> {
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let asked = channel.queue_declare(queue.into(), passive, FieldTable::default());
-    let found = link.timed("look at a queue", asked).await;
-    Ok(found.map_err(|error| crate::connection_error_text(&error))?.message_count())
-}
-
-/// Consumer tags are short strings: 255 bytes at most.
-fn consumer_tag(worker: &str) -> String {
-    worker[..worker.floor_char_boundary(200)].to_owned()
 }

@@ -27,7 +27,7 @@ pub struct DatabaseFacts {
 pub struct SchemaFacts {
     /// Our tables, and sequences of theirs, that our user may not use as it must.
     pub forbidden: Vec<String>,
-    /// Triggers that note changes of orders, and do not fire for everybody who writes.
+    /// Triggers that note changes of orders and of families, and do not fire for everybody who writes.
     pub idle_triggers: Vec<String>,
     /// Accounts whose brokerage refuses the login.
     pub logins_needed: i64,
@@ -96,7 +96,7 @@ impl Storage {
                FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
                    JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid
                WHERE n.nspname = 'tradingdb' AND NOT t.tgisinternal AND t.tgenabled <> 'A'
-                 AND p.pronamespace = n.oid AND p.prosecdef
+                 AND p.pronamespace = n.oid AND (p.prosecdef OR p.proname = 'forget_written')
                ORDER BY 1"#
         )
         .fetch_all(&self.pool)

@@ -188,7 +188,8 @@ impl LedgerReader {
     }
 }
 
-/// The rows that say already what each of `families` does, whoever has written them: they need not be written again.
+/// The rows that say already what each of `families` does: they need not be written again. Of rows that an older program
+/// wrote, or somebody else has changed since, nothing is known.
 pub(crate) async fn stored_alike(
     transaction: &mut Transaction,
     account: &Account,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use ledger::Account;
 
+use crate::ledger_changes::CHANGES_MAX;
 use crate::ledger_reader::ledger_state;
 use crate::transaction::Transaction;
 use crate::{LedgerState, Storage, StorageError};
@@ -201,7 +202,8 @@ impl Storage {
             request.enqueued_at,
             request.force,
             request.check_external,
-            &self.organization_keys(account)
+            &self.organization_keys(account),
+            CHANGES_MAX as i64 + 1
         )
         .fetch_optional(&self.pool)
         .await?;

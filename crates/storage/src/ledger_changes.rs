@@ -6,7 +6,7 @@ use ledger::Name;
 use crate::{LedgerReader, LedgerState, Storage, StorageError};
 
 /// So many changes at once are a history: reading everything anew costs less.
-const CHANGES_MAX: usize = 5_000;
+pub(crate) const CHANGES_MAX: usize = 5_000;
 
 /// What changed since the last generation of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

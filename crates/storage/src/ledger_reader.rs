@@ -55,7 +55,7 @@ pub struct LedgerState {
 }
 
 /// The trading day that the rows of an account or of a strategy are of, and the one before.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerDays {
     /// Empty for the account itself.
     pub strategy_id: String,

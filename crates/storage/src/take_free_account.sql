@@ -1,7 +1,8 @@
 -- The lease of an account that nobody holds or held without giving it back, for a job of which nothing is known yet. Whatever
 -- else there is to decide is not decided here: no row then. Nor where somebody is about to write the row: what he writes
 -- elsewhere would not be seen. With it, what the last generation left behind and what is new since, as in `ledger_state.sql`
--- ($9: the account's organizations); it is true where no other run had the account at the time of the look (`is_last`).
+-- ($9: the account's organizations; of the changes at most $10); it is true where no other run has had the account since the
+-- look (`is_last`).
 WITH free AS (
     SELECT organization_id, pseudo_account FROM tradingdb.account_sync_state
     WHERE organization_id = $1 AND pseudo_account = $2 AND lease_job IS NULL AND last_sync_id IS DISTINCT FROM $3
@@ -10,7 +11,9 @@ WITH free AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE tradingdb.account_sync_state s
-SET fence = fence + 1, lease_job = $3, lease_worker = $4, lease_started_at = clock_timestamp(),
+-- Begun when it looked, not later: a job that is enqueued in between must not count as done by this run. Nor before the
+-- run before it ended.
+SET fence = fence + 1, lease_job = $3, lease_worker = $4, lease_started_at = greatest(statement_timestamp(), s.last_sync_at),
     lease_expires_at = clock_timestamp() + make_interval(secs => $5)
 FROM free
 WHERE s.organization_id = free.organization_id AND s.pseudo_account = free.pseudo_account
@@ -19,11 +22,11 @@ WHERE s.organization_id = free.organization_id AND s.pseudo_account = free.pseud
   AND NOT EXISTS (SELECT FROM tradingdb.job_crashes
                   WHERE job_id = $3 AND organization_id = $1 AND pseudo_account = $2)
 RETURNING s.fence, s.lease_started_at AS "started_at!", s.last_generation_at,
-          (SELECT n.fence = s.fence - 1 AND n.lease_job IS NULL FROM tradingdb.account_sync_state n
+          (SELECT n.fence = s.fence - 1 FROM tradingdb.account_sync_state n
            WHERE n.organization_id = $1 AND n.pseudo_account = $2) AS "is_last!",
           clock_timestamp() AS "now!",
           ARRAY(SELECT id FROM tradingdb.order_changes
-                WHERE pseudo_account = $2 AND organization_id = ANY($9) ORDER BY id) AS "changes!",
+                WHERE pseudo_account = $2 AND organization_id = ANY($9) ORDER BY id LIMIT $10) AS "changes!",
           EXISTS (SELECT FROM tradingdb.reference_changes c
                   WHERE c.changed_by >= pg_snapshot_xmin(s.ledger_snapshot)
                     AND NOT pg_visible_in_snapshot(c.changed_by, s.ledger_snapshot)) AS "has_reference_changes!",

@@ -123,7 +123,7 @@ fn triggers(facts: &SchemaFacts) -> Finding {
         ),
         idle => Finding::serious(
             "order_changes",
-            format!("not always fired, so new orders may go unnoticed: {}", idle.join(", ")),
+            format!("not always fired, so new orders or damaged rows may go unnoticed: {}", idle.join(", ")),
             "ALTER TABLE tradingdb.… ENABLE ALWAYS TRIGGER …, then `syncfleet sync --all --force`",
         ),
     }

@@ -46,7 +46,7 @@ pub enum GenerationError {
 /// What is asked of a generation.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// Every row is written anew after this long, even when nothing changed: somebody else may have changed one.
+    /// Every row is looked at after this long, even when nothing changed: somebody else may have changed one.
     pub interval: Duration,
     /// Everything is made anew.
     pub force: bool,
@@ -133,7 +133,7 @@ pub(crate) async fn generate(
 /// Brings positions and holdings of the leased account up to date.
 ///
 /// What changed since the last generation is folded into the families it concerns; whatever cannot be gone on from
-/// makes all of them anew. On a new trading day, and when prices changed, every row is written anew. All is stored in one transaction: whatever
+/// makes all of them anew. On a new trading day, and when prices changed, every row is made anew. All is stored in one transaction: whatever
 /// dies before its end, the next generation begins where this one did.
 pub async fn regenerate(
     storage: &Storage,

@@ -34,7 +34,7 @@ struct NewFills {
     fills: Vec<Fill>,
 }
 
-/// Folds what changed. With `look_again` every row is written anew, as on a new trading day.
+/// Folds what changed. With `look_again` every row is made anew, as on a new trading day.
 ///
 /// `None` where only making everything anew is right: a day that was ended has come again, or one that opening lots
 /// begin, of which no family may know.

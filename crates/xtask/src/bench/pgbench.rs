@@ -41,6 +41,7 @@ const TAKE: Statement<'_> = Statement {
         ":forced",
         ":checked",
         ":organizations",
+        ":changes_max",
     ],
 };
 const FINISH: Statement<'_> = Statement {
@@ -151,6 +152,8 @@ impl<'a> Pgbench<'a> {
             ("turn", "0"),
             ("organization", "org1"),
             ("organizations", "{org1}"),
+            // Called like no column: those of the statements become variables.
+            ("changes_max", "5001"),
             ("worker", "syncfleet@pgbench"),
             ("hold", "30"),
             ("forced", "f"),
