@@ -85,11 +85,13 @@ pub enum LeaseAnswer {
 impl Storage {
     /// Takes the account for one run, unless the job is done, superseded, or another live run holds it.
     pub async fn lease_account(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer, StorageError> {
-        if !request.redelivered
-            && request.replayed_at.is_none()
-            && let Some(lease) = self.take_free_account(request).await?
-        {
-            return Ok(LeaseAnswer::Taken(lease));
+        if !request.redelivered && request.replayed_at.is_none() {
+            match self.take_free_account(request).await {
+                Ok(Some(lease)) => return Ok(LeaseAnswer::Taken(lease)),
+                // What it cannot look at keeps no account from being leased: the step that needs it fails, for itself.
+                Ok(None) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         let account = request.account;
         let mut transaction = self.begin().await?;
