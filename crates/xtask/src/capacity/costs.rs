@@ -98,29 +98,26 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    /// What is known, of 29 November 2026. Two cores are taken to have been busy, which is more than a sync needs. All was in
+    /// What is known, of 30 November 2026. Two cores are taken to have been busy, which is more than a sync needs. All was in
     /// memory on one machine: a PostgreSQL that reads from disk, or servers that are apart, do less than is said here. Whoever
     /// measures anew changes the figures here, and runs `cargo xtask capacity --write`.
     pub(crate) const fn measured() -> Self {
         Self {
             unchanged: Work {
-                syncs_per_second: Figure::measured(693.0, BENCH),
-                worker_share: Figure::measured(0.26, SHARES),
-                postgres_share: Figure::measured(0.37, SHARES),
-                rabbitmq_share: Figure::measured(0.25, SHARES),
-                redis_share: Figure::measured(0.12, SHARES),
-                commits: Figure::computed(
-                    2.0,
-                    "the statements that take the lease and end the run; looking writes nothing",
-                ),
+                syncs_per_second: Figure::measured(881.0, BENCH),
+                worker_share: Figure::measured(0.30, SHARES),
+                postgres_share: Figure::measured(0.34, SHARES),
+                rabbitmq_share: Figure::measured(0.21, SHARES),
+                redis_share: Figure::measured(0.15, SHARES),
+                commits: Figure::computed(2.0, "the statements that take the lease and end the run"),
                 wal_bytes: Figure::measured(1_700.0, WAL),
             },
             one_new: Work {
-                syncs_per_second: Figure::measured(180.0, BENCH),
-                worker_share: Figure::measured(0.33, SHARES),
-                postgres_share: Figure::measured(0.51, SHARES),
-                rabbitmq_share: Figure::measured(0.11, SHARES),
-                redis_share: Figure::measured(0.05, SHARES),
+                syncs_per_second: Figure::measured(197.0, BENCH),
+                worker_share: Figure::measured(0.28, SHARES),
+                postgres_share: Figure::measured(0.56, SHARES),
+                rabbitmq_share: Figure::measured(0.08, SHARES),
+                redis_share: Figure::measured(0.08, SHARES),
                 commits: Figure::computed(
                     3.0,
                     "the lease, the transaction that stores what was generated, the end",
@@ -128,11 +125,11 @@ impl Costs {
                 wal_bytes: Figure::measured(26_000.0, WAL),
             },
             forced: Work {
-                syncs_per_second: Figure::measured(100.0, BENCH),
-                worker_share: Figure::measured(0.46, SHARES),
-                postgres_share: Figure::measured(0.40, SHARES),
-                rabbitmq_share: Figure::measured(0.10, SHARES),
-                redis_share: Figure::measured(0.04, SHARES),
+                syncs_per_second: Figure::measured(106.0, BENCH),
+                worker_share: Figure::measured(0.43, SHARES),
+                postgres_share: Figure::measured(0.44, SHARES),
+                rabbitmq_share: Figure::measured(0.06, SHARES),
+                redis_share: Figure::measured(0.07, SHARES),
                 commits: Figure::computed(3.0, "as with one new order"),
                 wal_bytes: Figure::measured(9_500.0, WAL),
             },
