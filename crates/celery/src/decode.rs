@@ -177,6 +177,10 @@ fn bad_body(what: &str, expected: &str, value: &Value) -> DecodeError {
 }
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod tests;

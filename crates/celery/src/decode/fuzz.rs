@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::tests::{PROTOCOL_1_BODY, SEND_TASK_BODY, SEND_TASK_HEADERS, any_json, zlib};
+use super::random::any_json;
+use super::tests::{PROTOCOL_1_BODY, SEND_TASK_BODY, SEND_TASK_HEADERS, zlib};
 use super::*;
 use crate::BODY_LIMIT;
 
