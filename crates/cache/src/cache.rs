@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use coalesce::Coalescer;
 use deadpool_redis::Connection;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
@@ -15,6 +16,7 @@ use crate::layout::{Layout, strategies};
 use crate::link::Link;
 use crate::mark::{Extent, Mark, python_time};
 use crate::pool_use::PoolUse;
+use crate::refresh::Refresh;
 use crate::single::Single;
 use crate::snapshot::{Snapshot, Stamp, Stored};
 use crate::stepwise::{self, Plan};
@@ -30,7 +32,12 @@ const CLUSTER_RETRY: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Cache {
     shared: Arc<Shared>,
+    refreshing: Refreshing,
 }
+
+/// Syncs with nothing new on single Redis: two round trips for all that come at the same time. In a Cluster each account's keys
+/// are spread over the servers, and what comes at the same time shares their connections anyway.
+type Refreshing = Coalescer<Refresh, Result<Option<Mark>, CacheError>>;
 
 struct Shared {
     timeout: Duration,
@@ -72,7 +79,7 @@ impl Cache {
             reached: AtomicBool::new(false),
             shares: Mutex::default(),
         });
-        let cache = Self { shared };
+        let cache = Self { refreshing: refreshing(Arc::clone(&shared)), shared };
         if let Err(error) = cache.retry_cluster().await {
             tracing::error!(
                 %error,
@@ -106,14 +113,7 @@ impl Cache {
     ///
     /// Why it cannot be reached; single Redis stays in use.
     pub async fn retry_cluster(&self) -> Result<(), CacheError> {
-        const DOING: &str = "connecting to the Cluster";
-        let shared = &self.shared;
-        if let (Some(cluster), None) = (&shared.cluster, shared.cluster_in_use()) {
-            let deadline = Instant::now() + shared.timeout;
-            shared.until(deadline, DOING, cluster.link(DOING)).await?;
-            shared.reached.store(true, Ordering::Release);
-        }
-        Ok(())
+        self.shared.retry_cluster().await
     }
 
     /// Stores what a sync of an account found, or refreshes the expiry of its keys when nothing has
@@ -178,6 +178,15 @@ impl Cache {
     ///
     /// As [`Cache::write_snapshot`].
     pub async fn refresh_snapshot(&self, stamp: Stamp<'_>, since: i64) -> Result<Option<Stored>, CacheError> {
+        if self.shared.cluster_in_use().is_none() {
+            let deadline = Instant::now() + self.shared.timeout;
+            let asked = async { Ok(self.refreshing.ask(Refresh::new(stamp, since)).await) };
+            match self.shared.until(deadline, stepwise::DOING, asked).await? {
+                // What Redis refused may be another's that came at the same time.
+                None | Some(Err(CacheError::Rejected { .. })) => {}
+                Some(mark) => return Ok(mark?.and_then(|mark| stored_by(mark, true))),
+            }
+        }
         self.go_on(stamp, since, |stored| Addition::nothing(stored, &stamp)).await
     }
 
@@ -201,7 +210,7 @@ impl Cache {
         since: i64,
         add: impl FnOnce(&Mark) -> Option<Addition>,
     ) -> Result<Option<Stored>, CacheError> {
-        let mark_key = format!("{}:snapshot", stamp.root());
+        let mark_key = stamp.mark_key();
         let mut unchanged = false;
         let mark = self
             .with_link(stepwise::DOING, async |link| {
@@ -209,15 +218,7 @@ impl Cache {
                 going_on::write(link, &mark_key, since, add).await
             })
             .await?;
-        let extent = mark.and_then(|mark| mark.extent);
-        Ok(extent.map(|Extent { rows: [positions, holdings, orders, margins], strategies, .. }| Stored {
-            positions,
-            holdings,
-            orders,
-            margins,
-            strategies: strategies.len(),
-            unchanged,
-        }))
+        Ok(mark.and_then(|mark| stored_by(mark, unchanged)))
     }
 
     /// Stores a task's result (Celery's `celery-task-meta-<id>`) for `ttl`, or for ever when that is
@@ -251,10 +252,7 @@ impl Cache {
         doing: &'static str,
         operation: impl AsyncFnOnce(&mut Link) -> Result<T, CacheError>,
     ) -> Result<T, CacheError> {
-        let deadline = Instant::now() + self.shared.timeout;
-        let mut link = self.shared.link(deadline, doing).await?;
-        let done = self.shared.until(deadline, doing, operation(&mut link)).await;
-        self.shared.give_back(link, done)
+        self.shared.with_link(doing, operation).await
     }
 
     pub(crate) fn with_shares<T>(&self, look: impl FnOnce(&mut HashMap<String, OwnShare>) -> T) -> T {
@@ -266,6 +264,27 @@ impl Shared {
     fn cluster_in_use(&self) -> Option<&Cluster> {
         let reached = self.reached.load(Ordering::Acquire);
         self.cluster.as_ref().filter(|_| reached)
+    }
+
+    async fn retry_cluster(&self) -> Result<(), CacheError> {
+        const DOING: &str = "connecting to the Cluster";
+        if let (Some(cluster), None) = (&self.cluster, self.cluster_in_use()) {
+            let deadline = Instant::now() + self.timeout;
+            self.until(deadline, DOING, cluster.link(DOING)).await?;
+            self.reached.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    async fn with_link<T>(
+        &self,
+        doing: &'static str,
+        operation: impl AsyncFnOnce(&mut Link) -> Result<T, CacheError>,
+    ) -> Result<T, CacheError> {
+        let deadline = Instant::now() + self.timeout;
+        let mut link = self.link(deadline, doing).await?;
+        let done = self.until(deadline, doing, operation(&mut link)).await;
+        self.give_back(link, done)
     }
 
     async fn link(&self, deadline: Instant, doing: &'static str) -> Result<Link, CacheError> {
@@ -308,6 +327,25 @@ impl Shared {
     }
 }
 
+fn refreshing(shared: Arc<Shared>) -> Refreshing {
+    Coalescer::new(move |refreshes: Vec<Refresh>| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let refresh = async |link: &mut Link| going_on::refresh(link, &refreshes).await;
+            match shared.with_link(stepwise::DOING, refresh).await {
+                Ok(marks) => marks.into_iter().map(Ok).collect(),
+                Err(error) => refreshes.iter().map(|_| Err(error.clone())).collect(),
+            }
+        }
+    })
+}
+
+/// What is stored by its record.
+fn stored_by(mark: Mark, unchanged: bool) -> Option<Stored> {
+    let Extent { rows: [positions, holdings, orders, margins], strategies, .. } = mark.extent?;
+    Some(Stored { positions, holdings, orders, margins, strategies: strategies.len(), unchanged })
+}
+
 async fn move_to_cluster(shared: Weak<Shared>) {
     let mut ticks = interval_at(Instant::now() + CLUSTER_RETRY, CLUSTER_RETRY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -316,7 +354,7 @@ async fn move_to_cluster(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        match (Cache { shared }).retry_cluster().await {
+        match shared.retry_cluster().await {
             Ok(()) => {
                 tracing::info!("the Redis Cluster has been reached and is used from now on");
                 return;

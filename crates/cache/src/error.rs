@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_redis::PoolError;
@@ -5,10 +6,10 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use thiserror::Error;
 use tls::Refusal;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+type Source = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why an operation failed, by what the caller can do about it.
-#[derive(Debug, Error)]
+/// Why an operation failed, by what the caller can do about it. Cloned where it failed for several callers.
+#[derive(Debug, Clone, Error)]
 pub enum CacheError {
     /// The settings cannot work: nothing was opened, and trying again does not help.
     #[error("unusable Redis settings: {reason}")]
@@ -64,7 +65,7 @@ impl CacheError {
         }
         // A `RedisError` shows the text of its own source; its text alone keeps a chain from saying
         // everything twice.
-        let source = Source::from(error.to_string());
+        let source = said(error.to_string());
         match refusal(error) {
             None => Self::Unavailable { doing, source },
             Some(code) => Self::Rejected { doing, code, source },
@@ -77,13 +78,18 @@ impl CacheError {
             PoolError::Timeout(_)
             | PoolError::Closed
             | PoolError::NoRuntimeSpecified
-            | PoolError::PostCreateHook(_) => Self::Unavailable { doing, source: error.into() },
+            | PoolError::PostCreateHook(_) => Self::Unavailable { doing, source: Arc::new(error) },
         }
     }
 
     pub(crate) fn too_slow(doing: &'static str, limit: Duration) -> Self {
-        Self::Unavailable { doing, source: format!("no answer within {limit:?}").into() }
+        Self::Unavailable { doing, source: said(format!("no answer within {limit:?}")) }
     }
+}
+
+/// A source that is no more than its text.
+pub(crate) fn said(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Source {
+    Source::from(text.into())
 }
 
 /// The code of an answer that says no, or `None` when there was no answer worth the name.

@@ -2,12 +2,13 @@
 //! changed where something is new. On single Redis that is one step; in a Cluster key by key, under the rules of
 //! [`stepwise`](crate::stepwise).
 
-use redis::{Cmd, RedisError, RedisResult, Value};
+use redis::{Cmd, RedisError, Value};
 
 use crate::CacheError;
 use crate::addition::Addition;
 use crate::link::Link;
 use crate::mark::Mark;
+use crate::refresh::Refresh;
 use crate::stepwise::{self, DOING, TTL_SECONDS};
 
 const GO_ON: &str = include_str!("go_on.lua");
@@ -27,13 +28,43 @@ pub(crate) async fn write(
     let Some(stored) = stored.filter(|mark| mark.version == since) else { return Ok(None) };
     let Some(addition) = add(&stored) else { return Ok(None) };
     let is_done = match link {
-        Link::Single(_) => at_once(link, mark_key, &text, &addition).await.map_err(failed)?,
+        Link::Single(_) => link.one(&at_once(mark_key, &text, &addition)).await.map_err(failed)?,
         Link::Cluster { .. } => key_by_key(link, mark_key, &text, &stored, &addition).await?,
     };
     Ok(is_done.then_some(addition.mark))
 }
 
-async fn at_once(link: &mut Link, mark_key: &str, stored: &[u8], addition: &Addition) -> RedisResult<bool> {
+/// Several syncs with nothing new: their records in one round trip, their lifetimes in another. Answers the new record of
+/// each; `None` where the keys are not those of the sync it says. No answer at all where each account has keys on several servers.
+pub(crate) async fn refresh(
+    link: &mut Link,
+    refreshes: &[Refresh],
+) -> Result<Vec<Option<Mark>>, CacheError> {
+    let failed = |error: RedisError| CacheError::redis(DOING, error);
+    if let Link::Cluster { .. } = link {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<String> = refreshes.iter().map(|refresh| refresh.stamp().mark_key()).collect();
+    let texts = link.many(Box::new(keys.iter().map(|key| stepwise::command("GET", key)))).await;
+    let mut additions = Vec::new();
+    for (n, (refresh, text)) in refreshes.iter().zip(texts.map_err(failed)?).enumerate() {
+        let Value::BulkString(text) = text else { continue };
+        let stored = Mark::parse(&text).filter(|mark| mark.version == refresh.since);
+        if let Some(addition) = stored.and_then(|stored| Addition::nothing(&stored, &refresh.stamp())) {
+            additions.push((n, text, addition));
+        }
+    }
+    let evals = additions.iter().map(|(n, text, addition)| at_once(&keys[*n], text, addition));
+    let answers = link.many(Box::new(evals)).await.map_err(failed)?;
+    let mut marks: Vec<Option<Mark>> = refreshes.iter().map(|_| None).collect();
+    for ((n, _, addition), answer) in additions.into_iter().zip(answers) {
+        marks[n] = (answer == Value::Int(1)).then_some(addition.mark);
+    }
+    Ok(marks)
+}
+
+/// The command that does it in one step; it answers whether it did.
+fn at_once(mark_key: &str, stored: &[u8], addition: &Addition) -> Cmd {
     let Addition { lists, kept, set, gone, mark } = addition;
     let mut eval = redis::cmd("EVAL");
     eval.arg(GO_ON).arg(1 + lists.len() + kept.len() + set.len() + gone.len()).arg(mark_key);
@@ -46,7 +77,7 @@ async fn at_once(link: &mut Link, mark_key: &str, stored: &[u8], addition: &Addi
     for (_, value) in set {
         eval.arg(value);
     }
-    link.one(&eval).await
+    eval
 }
 
 async fn key_by_key(

@@ -25,6 +25,7 @@ mod layout;
 mod link;
 mod mark;
 mod pool_use;
+mod refresh;
 mod result;
 mod single;
 mod snapshot;

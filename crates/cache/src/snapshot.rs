@@ -82,6 +82,11 @@ impl Stamp<'_> {
     pub(crate) fn root(&self) -> String {
         format!("trade_data:{}:{}", self.organization_id, self.pseudo_account)
     }
+
+    /// The key of the record of what is stored.
+    pub(crate) fn mark_key(&self) -> String {
+        format!("{}:snapshot", self.root())
+    }
 }
 
 impl Snapshot {

@@ -17,6 +17,7 @@
 use redis::{Cmd, RedisError, RedisResult, ToRedisArgs, Value};
 
 use crate::CacheError;
+use crate::error::said;
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::mark::Mark;
@@ -91,7 +92,7 @@ pub(crate) async fn write(link: &mut Link, plan: &Plan) -> Result<bool, CacheErr
 
 /// Another sync came in between every time.
 pub(crate) fn contended() -> CacheError {
-    let source = "other syncs of the account kept coming in between".into();
+    let source = said("other syncs of the account kept coming in between");
     CacheError::Unavailable { doing: DOING, source }
 }
 

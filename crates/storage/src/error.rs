@@ -1,27 +1,30 @@
+use std::sync::Arc;
+
+use sqlx::migrate::MigrateError;
 use thiserror::Error;
 use tls::Refusal;
 
-/// Why a statement did not do what it should, by what the caller can do about it.
-#[derive(Debug, Error)]
+/// Why a statement did not do what it should, by what the caller can do about it. Cloned where it did it for several callers.
+#[derive(Debug, Clone, Error)]
 pub enum StorageError {
     /// No server, no connection or no free slot: the same call may go through later.
     #[error("PostgreSQL is away")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
     /// PostgreSQL is there, but there is no TLS with it: somebody has to mend a certificate or a setting.
     #[error("PostgreSQL: {0}")]
     Untrusted(Refusal),
     /// A table or column is missing: run `syncfleet migrate`.
     #[error("the database is not migrated: run `syncfleet migrate`")]
-    NotMigrated(#[source] sqlx::Error),
+    NotMigrated(#[source] Arc<sqlx::Error>),
     /// Another run holds the account by now: what this one still wants to write must not be written.
     #[error("the lease on the account was lost to another run")]
     LeaseLost,
     /// A migration failed; the database is as before it.
     #[error("a migration failed")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[source] Arc<MigrateError>),
     /// PostgreSQL refused the data or the statement: trying again gives the same answer.
     #[error("PostgreSQL refused a statement")]
-    Rejected(#[source] sqlx::Error),
+    Rejected(#[source] Arc<sqlx::Error>),
 }
 
 impl StorageError {
@@ -39,23 +42,29 @@ impl From<sqlx::Error> for StorageError {
         }
         match &error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => {
-                Self::Unavailable(error)
+                Self::Unavailable(Arc::new(error))
             }
             E::Database(database) => match database.code().as_deref() {
                 // undefined_table, invalid_schema_name, undefined_column
-                Some("42P01" | "3F000" | "42703") => Self::NotMigrated(error),
+                Some("42P01" | "3F000" | "42703") => Self::NotMigrated(Arc::new(error)),
                 // Classes 08 (connection), 53 (resources), 57 (operator intervention), 40 (rolled back: deadlock,
                 // serialization), 55P03 (lock not available), 25006 (a standby: read only)
                 Some(code)
                     if ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))
                         || matches!(code, "55P03" | "25006") =>
                 {
-                    Self::Unavailable(error)
+                    Self::Unavailable(Arc::new(error))
                 }
-                _ => Self::Rejected(error),
+                _ => Self::Rejected(Arc::new(error)),
             },
-            _ => Self::Rejected(error),
+            _ => Self::Rejected(Arc::new(error)),
         }
+    }
+}
+
+impl From<MigrateError> for StorageError {
+    fn from(error: MigrateError) -> Self {
+        Self::Migration(Arc::new(error))
     }
 }
 

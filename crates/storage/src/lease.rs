@@ -1,12 +1,9 @@
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use ledger::Account;
 
-use crate::ledger_changes::CHANGES_MAX;
-use crate::ledger_reader::ledger_state;
+use crate::free_accounts::Asking;
 use crate::transaction::Transaction;
 use crate::{LedgerState, Storage, StorageError};
 
@@ -86,11 +83,13 @@ impl Storage {
     /// Takes the account for one run, unless the job is done, superseded, or another live run holds it.
     pub async fn lease_account(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer, StorageError> {
         if !request.redelivered && request.replayed_at.is_none() {
-            match self.take_free_account(request).await {
-                Ok(Some(lease)) => return Ok(LeaseAnswer::Taken(lease)),
-                // What it cannot look at keeps no account from being leased: the step that needs it fails, for itself.
-                Ok(None) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_)) => {}
-                Err(error) => return Err(error),
+            match self.free_accounts.ask(Asking::of(request)).await {
+                Some(Ok(Some(lease))) => return Ok(LeaseAnswer::Taken(lease)),
+                // What it cannot look at keeps no account from being leased: the step that needs it fails, for itself. And what
+                // PostgreSQL refused may be another's that asked at the same time.
+                None
+                | Some(Ok(None) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_))) => {}
+                Some(Err(error)) => return Err(error),
             }
         }
         let account = request.account;
@@ -188,36 +187,6 @@ impl Storage {
             crashes,
             taken: Instant::now(),
             state: None,
-        }))
-    }
-
-    /// What nearly every job comes to, in one statement.
-    async fn take_free_account(&self, request: &LeaseRequest<'_>) -> Result<Option<Lease>, StorageError> {
-        let account = request.account;
-        let taken = sqlx::query_file!(
-            "src/take_free_account.sql",
-            account.organization_id,
-            account.pseudo_account,
-            request.job_id,
-            request.worker,
-            request.hold.as_secs_f64(),
-            request.enqueued_at,
-            request.force,
-            request.check_external,
-            &self.organization_keys(account),
-            CHANGES_MAX as i64 + 1
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(taken.map(|taken| Lease {
-            account: account.clone(),
-            job_id: request.job_id.to_owned(),
-            fence: taken.fence,
-            started_at: taken.started_at,
-            last_generation_at: taken.last_generation_at,
-            crashes: 0,
-            taken: Instant::now(),
-            state: taken.is_last.then(|| Box::new(ledger_state!(taken, BTreeSet::new()))),
         }))
     }
 

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use ledger::Account;
 use serde_json::Value;
-use sqlx::PgExecutor;
 
+use crate::ended_runs::{self, EndedRun};
 use crate::{Lease, Storage, StorageError};
 
 /// How a job ended, as it goes into `sync_outcomes`.
@@ -50,15 +52,6 @@ pub struct Outcome {
     pub finished_at: DateTime<Utc>,
 }
 
-/// What `finish_run.sql` writes.
-struct FinishedRun<'a> {
-    lease: &'a Lease,
-    ended: &'a EndedJob<'a>,
-    forced: bool,
-    checked_external: bool,
-    cached: Option<&'a CachedRows>,
-}
-
 impl Storage {
     /// Writes the outcome of a run, releases its lease, forgets what was noted of its waits, and marks the external orders
     /// it announced: all or nothing, the last of a run. It remembers what the run has put into Redis (`None`: not all of the account). An earlier `failed` or `expired` outcome of the same job, which was replayed, gives way to it; any
@@ -75,15 +68,25 @@ impl Storage {
         announced: &[i32],
         cached: Option<&CachedRows>,
     ) -> Result<(), StorageError> {
-        let run = FinishedRun { lease, ended, forced, checked_external, cached };
+        let run = Arc::new(EndedRun::of(lease, ended, forced, checked_external, cached));
         if announced.is_empty() {
-            return finish(&self.pool, &run).await;
+            match self.ended_runs.ask(Arc::clone(&run)).await {
+                Some(Ok(true)) => return Ok(()),
+                // What PostgreSQL refused may be another's that ended at the same time.
+                None | Some(Ok(false) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_))) => {}
+                Some(Err(error)) => return Err(error),
+            }
         }
-        let mut transaction = self.begin().await?;
-        finish(&mut *transaction, &run).await?;
-        sqlx::query!("UPDATE tradingdb.orders SET announced_at = now() WHERE id = ANY($1)", announced)
-            .execute(&mut *transaction)
-            .await?;
+        let mut transaction = self.begin_fenced(lease).await?;
+        if ended_runs::finish(&mut *transaction, &[run]).await? != [true] {
+            return Err(StorageError::LeaseLost);
+        }
+        // To update none of them opens their indexes all the same.
+        if !announced.is_empty() {
+            sqlx::query!("UPDATE tradingdb.orders SET announced_at = now() WHERE id = ANY($1)", announced)
+                .execute(&mut *transaction)
+                .await?;
+        }
         Ok(transaction.commit().await?)
     }
 
@@ -199,27 +202,4 @@ impl Storage {
             })
             .collect())
     }
-}
-
-async fn finish(executor: impl PgExecutor<'_>, run: &FinishedRun<'_>) -> Result<(), StorageError> {
-    let FinishedRun { lease, ended, forced, checked_external, cached } = run;
-    let written = sqlx::query_file!(
-        "src/finish_run.sql",
-        lease.account.organization_id,
-        lease.account.pseudo_account,
-        lease.fence,
-        lease.job_id,
-        ended.status,
-        ended.reason,
-        ended.worker,
-        i32::try_from(ended.retries).unwrap_or(i32::MAX),
-        ended.report,
-        forced,
-        checked_external,
-        cached.map(|cached| cached.versions.as_str()),
-        cached.map_or(&[][..], |cached| &cached.changes)
-    )
-    .fetch_optional(executor)
-    .await?;
-    written.map(|_| ()).ok_or(StorageError::LeaseLost)
 }

@@ -155,7 +155,7 @@ impl Storage {
 fn parse<'a>(rows: impl Iterator<Item = &'a str>) -> Result<Vec<Value>, StorageError> {
     rows.map(|text| {
         serde_json::from_str(text)
-            .map_err(|error| StorageError::Rejected(sqlx::Error::Decode(Box::new(error))))
+            .map_err(|error| StorageError::from(sqlx::Error::Decode(Box::new(error))))
     })
     .collect()
 }

@@ -12,6 +12,8 @@ use tls::Certificates;
 use crate::StorageError;
 use crate::bounded::Pool;
 use crate::encryption;
+use crate::ended_runs::{EndedRuns, ended_runs};
+use crate::free_accounts::{FreeAccounts, free_accounts};
 use crate::session::SETTINGS;
 use crate::transaction::Transaction;
 
@@ -25,6 +27,8 @@ pub fn migrator() -> &'static Migrator {
 #[derive(Clone)]
 pub struct Storage {
     pub(crate) pool: Pool,
+    pub(crate) free_accounts: FreeAccounts,
+    pub(crate) ended_runs: EndedRuns,
     pub(crate) default_organization: Arc<str>,
     /// When this process first found its tables, by PostgreSQL's clock: what has begun before is another's.
     pub(crate) born: Arc<OnceLock<DateTime<Utc>>>,
@@ -60,8 +64,14 @@ impl Storage {
         // What a statement costs is for metrics; a log line with its whole text helps nobody.
         let options = options.disable_statement_logging();
         let pool = Pool::new(options, max_connections);
-        let default_organization = default_organization.into();
-        Ok(Self { pool, default_organization, born: Arc::default() })
+        let default_organization: Arc<str> = default_organization.into();
+        Ok(Self {
+            free_accounts: free_accounts(pool.clone(), Arc::clone(&default_organization)),
+            ended_runs: ended_runs(pool.clone()),
+            pool,
+            default_organization,
+            born: Arc::default(),
+        })
     }
 
     /// PostgreSQL's clock: the only one that decides about ticks, leases and ages.
@@ -94,7 +104,7 @@ impl Storage {
     /// [`StorageError::NotMigrated`] when one is missing.
     pub async fn check_migrated(&self) -> Result<(), StorageError> {
         if self.applied_migrations().await? < migrator().iter().count() {
-            return Err(StorageError::NotMigrated(sqlx::Error::RowNotFound));
+            return Err(StorageError::NotMigrated(Arc::new(sqlx::Error::RowNotFound)));
         }
         let now = self.now().await?;
         self.born.get_or_init(|| now);

@@ -26,49 +26,51 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// The script, in the folder of the results.
 const FILE: &str = "sync-unchanged.pgbench.sql";
 
-// Everything that such a sync asks of PostgreSQL, in its order. `:none` is NULL: `pgbench` sends that for a variable that nobody
+// Everything that such a sync asks of PostgreSQL, in its order, and by itself: a worker's share these statements with those that
+// ask at the same time. `:none` is NULL: `pgbench` sends that for a variable that nobody
 // gave it, and can say it in no other way.
 const TAKE: Statement<'_> = Statement {
-    file: "take_free_account.sql",
-    sql: include_str!("../../../storage/src/take_free_account.sql"),
+    file: "take_free_accounts.sql",
+    sql: include_str!("../../../storage/src/take_free_accounts.sql"),
     parameters: &[
-        ":organization",
+        "ARRAY[:organization]",
         ACCOUNT,
         SYNC_ID,
-        ":worker",
-        ":hold",
-        ":none",
-        ":forced",
-        ":checked",
-        ":organizations",
+        "ARRAY[:worker]",
+        "ARRAY[:hold]",
+        "ARRAY[:none]",
+        "ARRAY[:forced]",
+        "ARRAY[:checked]",
+        ":default_organization",
         ":changes_max",
     ],
 };
 const FINISH: Statement<'_> = Statement {
-    file: "finish_run.sql",
-    sql: include_str!("../../../storage/src/finish_run.sql"),
+    file: "finish_runs.sql",
+    sql: include_str!("../../../storage/src/finish_runs.sql"),
     parameters: &[
-        ":organization",
+        "ARRAY[:organization]",
         ACCOUNT,
-        ":fence",
+        "ARRAY[:fence]",
         SYNC_ID,
-        ":status",
-        ":none",
-        ":worker",
-        ":retries",
-        ":report",
-        ":forced",
-        ":checked",
-        ":rows_now",
+        "ARRAY[:status]",
+        "ARRAY[:none]",
+        "ARRAY[:worker]",
+        "ARRAY[:retries]",
+        "ARRAY[:report]",
+        "ARRAY[:forced]",
+        "ARRAY[:checked]",
+        "ARRAY[:rows_now]",
+        "array_fill(1, ARRAY[cardinality(:changes::bigint[])])",
         ":changes",
     ],
 };
 
 /// As in `rows.sql`. `pgbench` counts in numbers only: PostgreSQL makes names of them, which takes it microseconds, and
 /// its plans are those of a worker's statements.
-const ACCOUNT: &str = "('acct-' || lpad(:account::text, 6, '0'))";
+const ACCOUNT: &str = "ARRAY['acct-' || lpad(:account::text, 6, '0')]";
 /// As long and as scattered as the ids of jobs are.
-const SYNC_ID: &str = "md5(:sync::text)::uuid::text";
+const SYNC_ID: &str = "ARRAY[md5(:sync::text)::uuid::text]";
 
 /// Accounts as a worker leaves them that has synced them twice.
 pub(crate) struct Pgbench<'a> {
@@ -151,7 +153,7 @@ impl<'a> Pgbench<'a> {
             ("round", &round),
             ("turn", "0"),
             ("organization", "org1"),
-            ("organizations", "{org1}"),
+            ("default_organization", "default"),
             // Called like no column: those of the statements become variables.
             ("changes_max", "5001"),
             ("worker", "syncfleet@pgbench"),
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(script.matches("\\gset").count(), 2);
         assert!(!script.contains('$'), "{script}");
         for written in
-            ["lease_job = md5(:sync::text)::uuid::text", "fence = :fence", ":rows_now::text IS NOT NULL"]
+            ["ARRAY[md5(:sync::text)::uuid::text]::text[]", "ARRAY[:fence]::bigint[]", "ARRAY[:rows_now]::text[]"]
         {
             assert!(script.contains(written), "{written} is not in {script}");
         }
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_last_statement_reads_what_the_first_one_returns() {
-        for column in ["RETURNING s.fence", "\"rows_now!\"", "\"changes!\""] {
+        for column in ["s.fence,", "\"rows_now!\"", "\"changes!\""] {
             assert!(TAKE.sql.contains(column), "{} has no {column} any more", TAKE.file);
         }
     }

@@ -1,0 +1,102 @@
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::{Coalescer, TOGETHER_MAX};
+
+/// Answers with the request and how many came with it, once it may.
+fn held(may: &Arc<Notify>) -> Coalescer<usize, (usize, usize)> {
+    let may = Arc::clone(may);
+    Coalescer::new(move |requests: Vec<usize>| {
+        let may = Arc::clone(&may);
+        async move {
+            may.notified().await;
+            let together = requests.len();
+            requests.into_iter().map(|request| (request, together)).collect()
+        }
+    })
+}
+
+/// Until `coalescer` has handed over what waited.
+async fn handed_over(coalescer: &Coalescer<usize, (usize, usize)>) {
+    while !coalescer.shared.waiting.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_comes_alone_is_answered_alone_and_those_that_wait_meanwhile_together() {
+    let may = Arc::new(Notify::new());
+    let coalescer = held(&may);
+    let alone = tokio::spawn({
+        let coalescer = coalescer.clone();
+        async move { coalescer.ask(0).await }
+    });
+    while coalescer.shared.turn.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    handed_over(&coalescer).await;
+    let mut others = JoinSet::new();
+    for request in 1..=5 {
+        let coalescer = coalescer.clone();
+        others.spawn(async move { coalescer.ask(request).await });
+    }
+    while coalescer.shared.waiting.lock().unwrap().len() < 5 {
+        tokio::task::yield_now().await;
+    }
+    may.notify_one();
+    assert_eq!(alone.await.unwrap(), Some((0, 1)));
+    may.notify_one();
+    let mut answers = others.join_all().await;
+    answers.sort_unstable();
+    assert_eq!(answers, (1..=5).map(|request| Some((request, 5))).collect::<Vec<_>>(), "each its own");
+}
+
+#[tokio::test]
+async fn no_more_are_answered_at_once_than_may_be() {
+    let coalescer = Coalescer::new(async |requests: Vec<usize>| {
+        let together = requests.len();
+        requests.into_iter().map(|request| (request, together)).collect()
+    });
+    let mut asked = JoinSet::new();
+    for request in 0..3 * TOGETHER_MAX {
+        let coalescer = coalescer.clone();
+        asked.spawn(async move { coalescer.ask(request).await });
+    }
+    let answers: Vec<(usize, usize)> = asked.join_all().await.into_iter().flatten().collect();
+    assert_eq!(answers.len(), 3 * TOGETHER_MAX);
+    assert!(answers.iter().all(|(_, together)| *together <= TOGETHER_MAX));
+    assert!(answers.iter().any(|(_, together)| *together > 1), "none came together");
+}
+
+#[tokio::test]
+async fn after_a_panic_those_it_hit_get_no_answer_and_the_next_do() {
+    let coalescer = Coalescer::new(async |requests: Vec<i32>| {
+        assert!(requests.iter().all(|request| *request >= 0), "negative");
+        requests
+    });
+    assert_eq!(coalescer.ask(-1).await, None);
+    assert_eq!(coalescer.ask(1).await, Some(1));
+}
+
+#[tokio::test]
+async fn who_stops_waiting_takes_nobody_along() {
+    let may = Arc::new(Notify::new());
+    let coalescer = held(&may);
+    let mut asked: Vec<_> = (0..3)
+        .map(|request| {
+            let coalescer = coalescer.clone();
+            tokio::spawn(async move { coalescer.ask(request).await })
+        })
+        .collect();
+    while coalescer.shared.turn.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    handed_over(&coalescer).await;
+    asked.remove(0).abort();
+    may.notify_one();
+    for (request, asked) in asked.into_iter().enumerate() {
+        assert_eq!(asked.await.unwrap(), Some((request + 1, 3)));
+    }
+}
