@@ -36,10 +36,7 @@ pub(crate) async fn write(
 
 /// Several syncs with nothing new: their records in one round trip, their lifetimes in another. Answers the new record of
 /// each; `None` where the keys are not those of the sync it says. No answer at all where each account has keys on several servers.
-pub(crate) async fn refresh(
-    link: &mut Link,
-    refreshes: &[Refresh],
-) -> Result<Vec<Option<Mark>>, CacheError> {
+pub(crate) async fn refresh(link: &mut Link, refreshes: &[Refresh]) -> Result<Vec<Option<Mark>>, CacheError> {
     let failed = |error: RedisError| CacheError::redis(DOING, error);
     if let Link::Cluster { .. } = link {
         return Ok(Vec::new());

@@ -87,8 +87,7 @@ impl Storage {
                 Some(Ok(Some(lease))) => return Ok(LeaseAnswer::Taken(lease)),
                 // What it cannot look at keeps no account from being leased: the step that needs it fails, for itself. And what
                 // PostgreSQL refused may be another's that asked at the same time.
-                None
-                | Some(Ok(None) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_))) => {}
+                None | Some(Ok(None) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_))) => {}
                 Some(Err(error)) => return Err(error),
             }
         }

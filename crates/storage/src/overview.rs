@@ -154,8 +154,7 @@ impl Storage {
 
 fn parse<'a>(rows: impl Iterator<Item = &'a str>) -> Result<Vec<Value>, StorageError> {
     rows.map(|text| {
-        serde_json::from_str(text)
-            .map_err(|error| StorageError::from(sqlx::Error::Decode(Box::new(error))))
+        serde_json::from_str(text).map_err(|error| StorageError::from(sqlx::Error::Decode(Box::new(error))))
     })
     .collect()
 }

@@ -10,10 +10,11 @@ use serde_json::Value;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("celery", &[]),
+    ("coalesce", &[]),
     ("tls", &[]),
     ("queue", &["celery", "tls"]),
-    ("storage", &["ledger", "tls"]),
-    ("cache", &["ledger", "celery", "tls"]),
+    ("storage", &["coalesce", "ledger", "tls"]),
+    ("cache", &["coalesce", "ledger", "celery", "tls"]),
     ("brokerage", &["ledger"]),
     ("pipeline", &["storage", "cache", "brokerage", "queue", "ledger", "celery", "tls"]),
     ("service", &["tls"]),

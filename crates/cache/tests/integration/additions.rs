@@ -136,6 +136,56 @@ async fn a_refresh_costs_no_row_and_takes_nothing_for_granted() {
 }
 
 #[tokio::test]
+async fn refreshes_at_the_same_time_share_round_trips_and_nothing_else() {
+    let redis = Redis::start().unwrap();
+    let cache = single(&redis).await;
+    let (whole, _) = &history()[1];
+    let accounts: Vec<String> = (0..20).map(|n| format!("account-{n}")).collect();
+    for account in &accounts {
+        let snapshot = Snapshot { pseudo_account: account.clone(), ..whole.clone() };
+        cache.write_snapshot(&snapshot).await.unwrap();
+    }
+    redis.command("DEL trade_data:acme:account-3:holdings").unwrap();
+    redis.command("DEL trade_data:acme:account-4:snapshot").unwrap();
+    redis.command("SETEX trade_data:acme:account-5:snapshot 100 rubbish").unwrap();
+    // Somebody else's, and no text at all: Redis refuses to read it as one.
+    redis.command("DEL trade_data:acme:account-6:snapshot").unwrap();
+    redis.command("LPUSH trade_data:acme:account-6:snapshot x").unwrap();
+    let commands = |name: &str| -> u64 {
+        let stats = redis.command("INFO commandstats").unwrap();
+        let of = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+        of.map_or(0, |of| of.split(',').next().unwrap().parse().unwrap())
+    };
+    // Before each use of a connection.
+    let before = commands("ping");
+    let refreshes = accounts.iter().map(|account| {
+        let stamp = Stamp { pseudo_account: account, ..stamp(whole, 3) };
+        cache.refresh_snapshot(stamp, 2)
+    });
+    let refreshed = futures_util::future::join_all(refreshes).await;
+    for (n, refreshed) in refreshed.iter().enumerate() {
+        match n {
+            3..=5 => assert_eq!(*refreshed.as_ref().unwrap(), None, "{n}"),
+            6 => assert!(matches!(refreshed, Err(cache::CacheError::Rejected { .. })), "{refreshed:?}"),
+            _ => assert!(refreshed.as_ref().unwrap().is_some_and(|stored| stored.unchanged), "{n}"),
+        }
+    }
+    // One refused all of them, and so each came for itself. Without it they need one connection, once.
+    redis.command("DEL trade_data:acme:account-6:snapshot").unwrap();
+    let (between, refreshes) = (
+        commands("ping"),
+        accounts.iter().map(|account| {
+            let stamp = Stamp { pseudo_account: account, ..stamp(whole, 4) };
+            cache.refresh_snapshot(stamp, 3)
+        }),
+    );
+    assert!(between - before > 1);
+    let refreshed = futures_util::future::join_all(refreshes).await;
+    assert_eq!(refreshed.iter().filter(|refreshed| matches!(refreshed, Ok(Some(_)))).count(), 16);
+    assert_eq!(commands("ping") - between, 1);
+}
+
+#[tokio::test]
 async fn nothing_is_added_to_lists_that_are_not_what_the_record_says() {
     let redis = Redis::start().unwrap();
     let cache = single(&redis).await;

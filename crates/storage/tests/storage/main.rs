@@ -21,4 +21,5 @@ mod quotes;
 mod replays;
 mod support;
 mod ticks;
+mod together;
 mod waits;

@@ -205,9 +205,11 @@ mod tests {
         let script = unchanged().expect("a script");
         assert_eq!(script.matches("\\gset").count(), 2);
         assert!(!script.contains('$'), "{script}");
-        for written in
-            ["ARRAY[md5(:sync::text)::uuid::text]::text[]", "ARRAY[:fence]::bigint[]", "ARRAY[:rows_now]::text[]"]
-        {
+        for written in [
+            "ARRAY[md5(:sync::text)::uuid::text]::text[]",
+            "ARRAY[:fence]::bigint[]",
+            "ARRAY[:rows_now]::text[]",
+        ] {
             assert!(script.contains(written), "{written} is not in {script}");
         }
     }
