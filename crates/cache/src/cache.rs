@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use coalesce::Coalescer;
 use deadpool_redis::Connection;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
@@ -16,7 +15,7 @@ use crate::layout::{Layout, strategies};
 use crate::link::Link;
 use crate::mark::{Extent, Mark, python_time};
 use crate::pool_use::PoolUse;
-use crate::refresh::Refresh;
+use crate::refresh::{Refresh, Refreshing, refreshing};
 use crate::single::Single;
 use crate::snapshot::{Snapshot, Stamp, Stored};
 use crate::stepwise::{self, Plan};
@@ -35,12 +34,8 @@ pub struct Cache {
     refreshing: Refreshing,
 }
 
-/// Syncs with nothing new on single Redis: two round trips for all that come at the same time. In a Cluster each account's keys
-/// are spread over the servers, and what comes at the same time shares their connections anyway.
-type Refreshing = Coalescer<Refresh, Result<Option<Mark>, CacheError>>;
-
-struct Shared {
-    timeout: Duration,
+pub(crate) struct Shared {
+    pub(crate) timeout: Duration,
     single: Single,
     /// The Cluster, where one is wanted.
     cluster: Option<Cluster>,
@@ -261,7 +256,7 @@ impl Cache {
 }
 
 impl Shared {
-    fn cluster_in_use(&self) -> Option<&Cluster> {
+    pub(crate) fn cluster_in_use(&self) -> Option<&Cluster> {
         let reached = self.reached.load(Ordering::Acquire);
         self.cluster.as_ref().filter(|_| reached)
     }
@@ -287,14 +282,14 @@ impl Shared {
         self.give_back(link, done)
     }
 
-    async fn link(&self, deadline: Instant, doing: &'static str) -> Result<Link, CacheError> {
+    pub(crate) async fn link(&self, deadline: Instant, doing: &'static str) -> Result<Link, CacheError> {
         match self.cluster_in_use() {
             Some(cluster) => self.until(deadline, doing, cluster.link(doing)).await,
             None => self.until(deadline, doing, self.single.link(doing)).await,
         }
     }
 
-    async fn until<T>(
+    pub(crate) async fn until<T>(
         &self,
         deadline: Instant,
         doing: &'static str,
@@ -307,7 +302,7 @@ impl Shared {
 
     /// Closes a connection that an operation failed on, as far as it is ours alone: it may lead to a
     /// server that hangs or has become a replica.
-    fn give_back<T>(&self, link: Link, outcome: Result<T, CacheError>) -> Result<T, CacheError> {
+    pub(crate) fn give_back<T>(&self, link: Link, outcome: Result<T, CacheError>) -> Result<T, CacheError> {
         let failed = match &outcome {
             Ok(_) | Err(CacheError::Stale { .. } | CacheError::Settings { .. }) => false,
             Err(CacheError::Unavailable { .. } | CacheError::Untrusted(_) | CacheError::Rejected { .. }) => {
@@ -325,19 +320,6 @@ impl Shared {
         }
         outcome
     }
-}
-
-fn refreshing(shared: Arc<Shared>) -> Refreshing {
-    Coalescer::new(move |refreshes: Vec<Refresh>| {
-        let shared = Arc::clone(&shared);
-        async move {
-            let refresh = async |link: &mut Link| going_on::refresh(link, &refreshes).await;
-            match shared.with_link(stepwise::DOING, refresh).await {
-                Ok(marks) => marks.into_iter().map(Ok).collect(),
-                Err(error) => refreshes.iter().map(|_| Err(error.clone())).collect(),
-            }
-        }
-    })
 }
 
 /// What is stored by its record.

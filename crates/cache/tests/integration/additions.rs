@@ -183,6 +183,13 @@ async fn refreshes_at_the_same_time_share_round_trips_and_nothing_else() {
     let refreshed = futures_util::future::join_all(refreshes).await;
     assert_eq!(refreshed.iter().filter(|refreshed| matches!(refreshed, Ok(Some(_)))).count(), 16);
     assert_eq!(commands("ping") - between, 1);
+    let again = cache.refresh_snapshot(Stamp { pseudo_account: "account-0", ..stamp(whole, 5) }, 4).await;
+    assert!(again.unwrap().is_some());
+    assert_eq!(commands("ping") - between, 1, "the connection is fresh");
+    // Which is no reason to fail when it is gone.
+    redis.command("CLIENT KILL TYPE normal SKIPME yes").unwrap();
+    let again = cache.refresh_snapshot(Stamp { pseudo_account: "account-0", ..stamp(whole, 6) }, 5).await;
+    assert!(again.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -101,10 +101,12 @@ async fn leases_and_ends_of_jobs_read_nothing_of_other_accounts_even_by_plans_ma
             for way in ways {
                 let goes_by_one =
                     ["organization_id = a.", "sync_id = a.", "job_id = a.", "pseudo_account = "];
+                // The last column of another index has the same condition.
+                let is_one = way.contains("order_changes_pkey") && way.ends_with("(id = of.id)");
                 let (_, condition) = way.split_once(": ").unwrap();
                 let condition = condition.trim_start_matches("Recheck ").trim_start_matches("Index ");
                 let condition = condition.trim_start_matches("Cond: ").trim_start_matches('(');
-                assert!(goes_by_one.iter().any(|one| condition.starts_with(one)), "{way}\n{plan}");
+                assert!(is_one || goes_by_one.iter().any(|one| condition.starts_with(one)), "{way}\n{plan}");
             }
         }
     }

@@ -21,7 +21,7 @@ pub(crate) struct Ground<'a> {
 impl<'a> Ground<'a> {
     /// Loads the accounts and starts the workers.
     pub(crate) fn lay(stage: &'a Stage, accounts: usize, orders: usize) -> Result<Self> {
-        let mut ground = Self::without_peer(stage, accounts, orders)?;
+        let mut ground = Self::without_peer(stage, accounts, orders, &[])?;
         let peer = Peer::new(stage)?;
         peer.run(&["seed", &accounts.to_string(), &orders.to_string()])?;
         let worker = peer.worker()?;
@@ -29,12 +29,17 @@ impl<'a> Ground<'a> {
         Ok(ground)
     }
 
-    /// Only ours.
-    pub(crate) fn without_peer(stage: &'a Stage, accounts: usize, orders: usize) -> Result<Self> {
+    /// Only ours, with these settings of the worker.
+    pub(crate) fn without_peer(
+        stage: &'a Stage,
+        accounts: usize,
+        orders: usize,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let fleet = Fleet::new(stage)?;
         fleet.fill(accounts, 1, orders)?;
         fleet.settle()?;
-        let worker = fleet.worker(&[])?;
+        let worker = fleet.worker(settings)?;
         Ok(Self { stage, fleet, worker, peer: None, accounts })
     }
 

@@ -13,7 +13,7 @@ const P99: f64 = 50.0;
 
 /// From enqueueing to notification, at half of what the worker can do.
 pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
-    let ground = Ground::without_peer(stage, size.accounts, size.orders)?;
+    let ground = Ground::without_peer(stage, size.accounts, size.orders, &[])?;
     // Once to have positions, once to know the load.
     ground.ours(false, None)?;
     let pace = ground.ours(false, None)? / 2.0;

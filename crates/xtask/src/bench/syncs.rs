@@ -4,7 +4,7 @@ use super::figures::in_turn;
 use super::ground::Ground;
 use super::part::Part;
 use super::pgbench::{self, Pgbench};
-use super::row::{Better, Row};
+use super::row::{Better, Row, named};
 use super::size::Size;
 use super::stage::Stage;
 
@@ -18,8 +18,11 @@ pub(crate) enum Sync {
     Long,
 }
 
-/// Accounts a second of a worker with all settings at their defaults, of the peer, and of PostgreSQL alone where
-/// nothing is new.
+/// Slots of a worker for syncs that mostly wait for servers.
+const MANY: &str = "32";
+
+/// Accounts a second of a worker with all settings at their defaults, of the peer, and where nothing is new of a worker with
+/// many slots and of PostgreSQL alone.
 pub(crate) fn measure(stage: &Stage, size: &Size, part: Part, sync: Sync) -> Result<Vec<Row>> {
     let (accounts, orders) = match sync {
         Sync::Long => (size.long_accounts, size.long_orders),
@@ -34,20 +37,30 @@ pub(crate) fn measure(stage: &Stage, size: &Size, part: Part, sync: Sync) -> Res
     let trades = matches!(sync, Sync::OneNew | Sync::Long);
     // Elsewhere the statements carry what a worker has computed from the account before.
     let alone = (sync == Sync::Unchanged).then(|| Pgbench::lay(stage, accounts, orders)).transpose()?;
+    // The accounts of both are called the same.
+    let redis = format!("redis://{}/1", stage.servers.redis.address());
+    let settings = [("WORKER_CONCURRENCY", MANY), ("REDIS_URL", redis.as_str())];
+    let many = (sync == Sync::Unchanged)
+        .then(|| Ground::without_peer(stage, accounts, orders, &settings))
+        .transpose()?;
     let ground = Ground::lay(stage, accounts, orders)?;
     let mut ours = |round: usize| ground.ours(sync == Sync::Forced, trades.then_some(round));
     let mut peers = |round: usize| ground.peers(trades.then_some(round));
     let mut alone = alone.as_ref().map(|alone| |round: usize| alone.rate(round));
+    let mut many = many.as_ref().map(|many| |_: usize| many.ours(false, None));
     let mut contenders: Vec<&mut dyn FnMut(usize) -> Result<f64>> = vec![&mut ours, &mut peers];
-    let mut names = vec![("Celery", Some(target))];
-    if let Some(alone) = &mut alone {
-        contenders.push(alone);
-        names.push((pgbench::NAME, None));
+    if let (Some(alone), Some(many)) = (&mut alone, &mut many) {
+        contenders.extend([alone as &mut dyn FnMut(usize) -> Result<f64>, many]);
     }
     let measured = in_turn(size.rounds, &mut contenders)?;
-    let row = |((against, target), theirs): ((&str, Option<f64>), &Vec<f64>)| {
-        let theirs = (against, theirs.as_slice());
-        Row::versus(part.name(), "accounts/s", Better::More, &measured[0], theirs, target)
+    let row = |name: &str, ours: usize, (against, theirs): (&str, usize), target| {
+        let theirs = (against, measured[theirs].as_slice());
+        Row::versus(name, "accounts/s", Better::More, &measured[ours], theirs, target)
     };
-    Ok(names.into_iter().zip(&measured[1..]).map(row).collect())
+    let mut rows = vec![row(part.name(), 0, ("Celery", 1), Some(target))];
+    if sync == Sync::Unchanged {
+        rows.push(row(part.name(), 0, (pgbench::NAME, 2), None));
+        rows.push(row(&named(part, &format!("at {MANY}")), 3, ("Celery", 1), Some(target)));
+    }
+    Ok(rows)
 }
