@@ -139,7 +139,7 @@ impl Addition {
 
 /// What a record says that vouches for all keys.
 fn whole(stored: &Mark) -> Option<&Extent> {
-    stored.extent.as_ref().filter(|_| !stored.digest.is_empty() && stored.writing.is_none())
+    stored.extent.as_ref().filter(|_| stored.is_whole())
 }
 
 /// Whether all keys are the account's: the record comes from Redis, where anybody may have changed it.

@@ -35,7 +35,7 @@ pub struct Cache {
 }
 
 pub(crate) struct Shared {
-    pub(crate) timeout: Duration,
+    timeout: Duration,
     single: Single,
     /// The Cluster, where one is wanted.
     cluster: Option<Cluster>,
@@ -182,7 +182,8 @@ impl Cache {
                 Some(mark) => return Ok(mark?.and_then(|mark| stored_by(mark, true))),
             }
         }
-        self.go_on(stamp, since, |stored| Addition::nothing(stored, &stamp)).await
+        let refreshed = self.go_on(stamp, since, |stored| Addition::nothing(stored, &stamp)).await?;
+        Ok(refreshed.map(|stored| Stored { unchanged: true, ..stored }))
     }
 
     /// Stores what is new since the sync `since`: `snapshot` has the account's orders that are new and all of its other rows.
@@ -205,12 +206,11 @@ impl Cache {
         since: i64,
         add: impl FnOnce(&Mark) -> Option<Addition>,
     ) -> Result<Option<Stored>, CacheError> {
-        let mark_key = stamp.mark_key();
         let mut unchanged = false;
         let mark = self
             .with_link(stepwise::DOING, async |link| {
                 let add = |stored: &Mark| add(stored).inspect(|addition| unchanged = addition.is_nothing());
-                going_on::write(link, &mark_key, since, add).await
+                going_on::write(link, &stamp, since, add).await
             })
             .await?;
         Ok(mark.and_then(|mark| stored_by(mark, unchanged)))
@@ -256,7 +256,7 @@ impl Cache {
 }
 
 impl Shared {
-    pub(crate) fn cluster_in_use(&self) -> Option<&Cluster> {
+    fn cluster_in_use(&self) -> Option<&Cluster> {
         let reached = self.reached.load(Ordering::Acquire);
         self.cluster.as_ref().filter(|_| reached)
     }
@@ -271,7 +271,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn with_link<T>(
+    pub(crate) async fn with_link<T>(
         &self,
         doing: &'static str,
         operation: impl AsyncFnOnce(&mut Link) -> Result<T, CacheError>,
@@ -282,14 +282,14 @@ impl Shared {
         self.give_back(link, done)
     }
 
-    pub(crate) async fn link(&self, deadline: Instant, doing: &'static str) -> Result<Link, CacheError> {
+    async fn link(&self, deadline: Instant, doing: &'static str) -> Result<Link, CacheError> {
         match self.cluster_in_use() {
             Some(cluster) => self.until(deadline, doing, cluster.link(doing)).await,
             None => self.until(deadline, doing, self.single.link(doing)).await,
         }
     }
 
-    pub(crate) async fn until<T>(
+    async fn until<T>(
         &self,
         deadline: Instant,
         doing: &'static str,
@@ -302,7 +302,7 @@ impl Shared {
 
     /// Closes a connection that an operation failed on, as far as it is ours alone: it may lead to a
     /// server that hangs or has become a replica.
-    pub(crate) fn give_back<T>(&self, link: Link, outcome: Result<T, CacheError>) -> Result<T, CacheError> {
+    fn give_back<T>(&self, link: Link, outcome: Result<T, CacheError>) -> Result<T, CacheError> {
         let failed = match &outcome {
             Ok(_) | Err(CacheError::Stale { .. } | CacheError::Settings { .. }) => false,
             Err(CacheError::Unavailable { .. } | CacheError::Untrusted(_) | CacheError::Rejected { .. }) => {

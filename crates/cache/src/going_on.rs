@@ -9,23 +9,30 @@ use crate::addition::Addition;
 use crate::link::Link;
 use crate::mark::Mark;
 use crate::refresh::Refresh;
+use crate::snapshot::Stamp;
 use crate::stepwise::{self, DOING, TTL_SECONDS};
 
 const GO_ON: &str = include_str!("go_on.lua");
 const EXTEND: &str = include_str!("extend.lua");
 
-/// Answers what is stored then; `None` when the keys are not those of the sync `since`, or nothing can be added to them:
-/// they must be written anew.
+/// Answers what is stored then, which may be there already: the answer to a try before may have been lost, or was an error of
+/// another account. `None` when the keys are not those of the sync `since`, or nothing can be added to them: they must be
+/// written anew.
 pub(crate) async fn write(
     link: &mut Link,
-    mark_key: &str,
+    stamp: &Stamp<'_>,
     since: i64,
     add: impl FnOnce(&Mark) -> Option<Addition>,
 ) -> Result<Option<Mark>, CacheError> {
     let failed = |error: RedisError| CacheError::redis(DOING, error);
+    let mark_key = &stamp.mark_key();
     let text = stepwise::read(link, mark_key).await.map_err(failed)?;
     let stored = if text.is_empty() { None } else { Mark::parse(&text) };
-    let Some(stored) = stored.filter(|mark| mark.version == since) else { return Ok(None) };
+    let stored = match stored {
+        Some(stored) if stored.version == since => stored,
+        Some(stored) if stored.is_of(stamp) && stored.is_whole() => return Ok(Some(stored)),
+        _ => return Ok(None),
+    };
     let Some(addition) = add(&stored) else { return Ok(None) };
     let is_done = match link {
         Link::Single(_) => link.one(&at_once(mark_key, &text, &addition)).await.map_err(failed)?,

@@ -4,6 +4,8 @@ use chrono::{DateTime, SecondsFormat, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::snapshot::Stamp;
+
 /// The record of an account's last sync, stored as `…:snapshot`: which version readers see, and what
 /// the next sync has to know about the keys that lie there.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -38,6 +40,17 @@ pub(crate) struct Extent {
 }
 
 impl Mark {
+    /// Whether it is this sync's.
+    pub(crate) fn is_of(&self, stamp: &Stamp<'_>) -> bool {
+        // A version may come twice where the database was set back.
+        self.version == stamp.sequence && self.time == python_time(stamp.at)
+    }
+
+    /// Whether it vouches for all keys.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.digest.is_empty() && self.writing.is_none()
+    }
+
     /// Reads a stored mark. What cannot be read vouches for nothing, and the keys are written anew.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text)

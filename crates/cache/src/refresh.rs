@@ -2,12 +2,9 @@
 //! are spread over the servers, and what comes at the same time shares their connections anyway.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use coalesce::Coalescer;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::CacheError;
 use crate::cache::Shared;
@@ -16,9 +13,6 @@ use crate::link::Link;
 use crate::mark::Mark;
 use crate::snapshot::Stamp;
 use crate::stepwise::DOING;
-
-/// A connection that was in use so shortly before is used again without a look.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Answers each with its new record; `None` where the keys are not those of the sync it says.
 pub(crate) type Refreshing = Coalescer<Refresh, Result<Option<Mark>, CacheError>>;
@@ -48,52 +42,14 @@ impl Refresh {
 
 /// Does so on connections of `shared`.
 pub(crate) fn refreshing(shared: Arc<Shared>) -> Refreshing {
-    let kept = Arc::new(Mutex::new(Kept::default()));
     Coalescer::new(move |refreshes: Vec<Refresh>| {
-        let (shared, kept) = (Arc::clone(&shared), Arc::clone(&kept));
+        let shared = Arc::clone(&shared);
         async move {
-            match refresh(&shared, &mut *kept.lock().await, &refreshes).await {
+            let refresh = async |link: &mut Link| going_on::refresh(link, &refreshes).await;
+            match shared.with_link(DOING, refresh).await {
                 Ok(marks) => marks.into_iter().map(Ok).collect(),
                 Err(error) => refreshes.iter().map(|_| Err(error.clone())).collect(),
             }
         }
     })
-}
-
-/// A connection since its last use: to try it each time would be a round trip of three.
-#[derive(Default)]
-struct Kept(Option<(Link, Instant)>);
-
-impl Kept {
-    /// While it is fresh; else it goes back to the pool.
-    fn take(&mut self) -> Option<Link> {
-        self.0.take().filter(|(_, used)| used.elapsed() < FRESH).map(|(link, _)| link)
-    }
-}
-
-async fn refresh(
-    shared: &Shared,
-    kept: &mut Kept,
-    refreshes: &[Refresh],
-) -> Result<Vec<Option<Mark>>, CacheError> {
-    let deadline = Instant::now() + shared.timeout;
-    let mut fresh = kept.take();
-    loop {
-        let is_new = fresh.is_none();
-        let mut link = match fresh.take() {
-            Some(link) => link,
-            None => shared.link(deadline, DOING).await?,
-        };
-        match shared.until(deadline, DOING, going_on::refresh(&mut link, refreshes)).await {
-            Ok(marks) => {
-                *kept = Kept(Some((link, Instant::now())));
-                return Ok(marks);
-            }
-            // The server may have been started anew since.
-            Err(error @ CacheError::Unavailable { .. }) if !is_new => {
-                drop(shared.give_back(link, Err::<(), _>(error)));
-            }
-            Err(error) => return shared.give_back(link, Err(error)),
-        }
-    }
 }

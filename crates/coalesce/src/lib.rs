@@ -2,19 +2,25 @@
 
 #![warn(missing_docs)]
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 /// Requests that are answered at once, at most: enough to hide a round trip, few enough that none waits long for the others.
 const TOGETHER_MAX: usize = 64;
+
+/// How long those behind wait for an answer before they are asked for beside it: its connection may lead nowhere.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Answers requests, in their order and as many.
 type Answering<R, A> = Box<dyn Fn(Vec<R>) -> Pin<Box<dyn Future<Output = Vec<A>> + Send>> + Send + Sync>;
 
 /// Asks one server for many callers. While it answers some of them the others gather, and are answered together next: the
-/// busier it is the less each costs, and one that comes alone waits for nobody.
+/// busier it is the less each costs, and one that comes alone waits for nobody. An answer that takes longer than a second keeps
+/// the others waiting no more.
 ///
 /// Clones gather together.
 pub struct Coalescer<R, A> {
@@ -39,8 +45,8 @@ impl<R: Send + 'static, A: Send + 'static> Coalescer<R, A> {
         Self { shared: Arc::new(Shared { waiting: Mutex::default(), turn: Semaphore::new(1), answering }) }
     }
 
-    /// The answer to a request; `None` when it got none, as when answering panicked. It is asked for even when the caller is
-    /// dropped meanwhile.
+    /// The answer to a request; `None` when it got none, as when answering panicked. Dropped before its turn it is not asked for;
+    /// later it is, and nobody hears of the answer.
     pub async fn ask(&self, request: R) -> Option<A> {
         let (answer, answered) = oneshot::channel();
         let is_first = {
@@ -58,17 +64,25 @@ impl<R: Send + 'static, A: Send + 'static> Coalescer<R, A> {
 /// Answers all that wait when its turn comes. Who finds nobody waiting begins it, so there is always one for those who wait.
 async fn answer_all<R, A>(shared: Arc<Shared<R, A>>) {
     // The semaphore is never closed.
-    let Ok(_turn) = shared.turn.acquire().await else { return };
+    let Ok(turn) = shared.turn.acquire().await else { return };
+    let mut turn = Some(turn);
     // Those that became ready at the same moment come along.
     tokio::task::yield_now().await;
     let all = std::mem::take(&mut *shared.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut all = all.into_iter();
+    let mut all = all.into_iter().filter(|(_, to)| !to.is_closed());
     loop {
         let (requests, answers): (Vec<R>, Vec<oneshot::Sender<A>>) = all.by_ref().take(TOGETHER_MAX).unzip();
         if requests.is_empty() {
             return;
         }
-        let answered = (shared.answering)(requests).await;
+        let mut answering = pin!((shared.answering)(requests));
+        let answered = match timeout(TURN, &mut answering).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                drop(turn.take());
+                answering.await
+            }
+        };
         for (to, answer) in answers.into_iter().zip(answered) {
             // Who asked may be gone.
             drop(to.send(answer));

@@ -19,7 +19,7 @@ fn held(may: &Arc<Notify>) -> Coalescer<usize, (usize, usize)> {
 }
 
 /// Until `coalescer` has handed over what waited.
-async fn handed_over(coalescer: &Coalescer<usize, (usize, usize)>) {
+async fn handed_over<R, A>(coalescer: &Coalescer<R, A>) {
     while !coalescer.shared.waiting.lock().unwrap().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -81,22 +81,51 @@ async fn after_a_panic_those_it_hit_get_no_answer_and_the_next_do() {
 }
 
 #[tokio::test]
-async fn who_stops_waiting_takes_nobody_along() {
+async fn who_stops_waiting_takes_nobody_along_and_is_not_asked_for_when_it_was_not_yet() {
     let may = Arc::new(Notify::new());
     let coalescer = held(&may);
-    let mut asked: Vec<_> = (0..3)
-        .map(|request| {
-            let coalescer = coalescer.clone();
-            tokio::spawn(async move { coalescer.ask(request).await })
-        })
-        .collect();
+    let ask = |request: usize| {
+        let coalescer = coalescer.clone();
+        tokio::spawn(async move { coalescer.ask(request).await })
+    };
+    let first = [ask(0), ask(1)];
     while coalescer.shared.turn.available_permits() > 0 {
         tokio::task::yield_now().await;
     }
     handed_over(&coalescer).await;
-    asked.remove(0).abort();
-    may.notify_one();
-    for (request, asked) in asked.into_iter().enumerate() {
-        assert_eq!(asked.await.unwrap(), Some((request + 1, 3)));
+    let second = [ask(2), ask(3)];
+    while coalescer.shared.waiting.lock().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
     }
+    first[0].abort();
+    second[0].abort();
+    let ([_, first], [gone, second]) = (first, second);
+    assert!(gone.await.unwrap_err().is_cancelled());
+    may.notify_one();
+    assert_eq!(first.await.unwrap(), Some((1, 2)));
+    may.notify_one();
+    assert_eq!(second.await.unwrap(), Some((3, 1)));
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_keeps_the_others_waiting_for_a_second_only() {
+    let coalescer = Coalescer::new(async |requests: Vec<i32>| {
+        if requests.contains(&0) {
+            std::future::pending::<()>().await;
+        }
+        requests
+    });
+    let silent = tokio::spawn({
+        let coalescer = coalescer.clone();
+        async move { coalescer.ask(0).await }
+    });
+    while coalescer.shared.turn.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    handed_over(&coalescer).await;
+    let asked = std::time::Instant::now();
+    assert_eq!(coalescer.ask(1).await, Some(1));
+    assert!(asked.elapsed() > super::TURN / 2, "it came after the other one");
+    assert!(!silent.is_finished());
+    silent.abort();
 }

@@ -32,6 +32,16 @@ impl StorageError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Untrusted(_))
     }
+
+    /// Whether PostgreSQL itself ended the statement, so that nothing of it was done: what it did not like may have been another
+    /// caller's part of it.
+    pub(crate) fn is_of_the_statement(&self) -> bool {
+        match self {
+            Self::NotMigrated(_) | Self::Rejected(_) => true,
+            Self::Unavailable(error) => matches!(**error, sqlx::Error::Database(_)),
+            Self::Untrusted(_) | Self::LeaseLost | Self::Migration(_) => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for StorageError {

@@ -85,10 +85,10 @@ impl Storage {
         if !request.redelivered && request.replayed_at.is_none() {
             match self.free_accounts.ask(Asking::of(request)).await {
                 Some(Ok(Some(lease))) => return Ok(LeaseAnswer::Taken(lease)),
-                // What it cannot look at keeps no account from being leased: the step that needs it fails, for itself. And what
-                // PostgreSQL refused may be another's that asked at the same time.
-                None | Some(Ok(None) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_))) => {}
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) if !error.is_of_the_statement() => return Err(error),
+                // For itself then. What that statement cannot look at keeps no account from being leased: the step that needs it
+                // fails, for itself.
+                None | Some(Ok(None) | Err(_)) => {}
             }
         }
         let account = request.account;

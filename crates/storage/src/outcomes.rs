@@ -72,9 +72,9 @@ impl Storage {
         if announced.is_empty() {
             match self.ended_runs.ask(Arc::clone(&run)).await {
                 Some(Ok(true)) => return Ok(()),
-                // What PostgreSQL refused may be another's that ended at the same time.
-                None | Some(Ok(false) | Err(StorageError::NotMigrated(_) | StorageError::Rejected(_))) => {}
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) if !error.is_of_the_statement() => return Err(error),
+                // For itself then, as long as that takes.
+                None | Some(Ok(false) | Err(_)) => {}
             }
         }
         let mut transaction = self.begin_fenced(lease).await?;

@@ -158,10 +158,14 @@ async fn refreshes_at_the_same_time_share_round_trips_and_nothing_else() {
     };
     // Before each use of a connection.
     let before = commands("ping");
-    let refreshes = accounts.iter().map(|account| {
-        let stamp = Stamp { pseudo_account: account, ..stamp(whole, 3) };
-        cache.refresh_snapshot(stamp, 2)
-    });
+    let refreshes_of = |sequence: i64| {
+        let refreshes = accounts.iter().map(|account| {
+            let stamp = Stamp { pseudo_account: account, ..stamp(whole, sequence) };
+            cache.refresh_snapshot(stamp, sequence - 1)
+        });
+        refreshes.collect::<Vec<_>>()
+    };
+    let refreshes = refreshes_of(3);
     let refreshed = futures_util::future::join_all(refreshes).await;
     for (n, refreshed) in refreshed.iter().enumerate() {
         match n {
@@ -172,24 +176,20 @@ async fn refreshes_at_the_same_time_share_round_trips_and_nothing_else() {
     }
     // One refused all of them, and so each came for itself. Without it they need one connection, once.
     redis.command("DEL trade_data:acme:account-6:snapshot").unwrap();
-    let (between, refreshes) = (
-        commands("ping"),
-        accounts.iter().map(|account| {
-            let stamp = Stamp { pseudo_account: account, ..stamp(whole, 4) };
-            cache.refresh_snapshot(stamp, 3)
-        }),
-    );
+    let (between, refreshes) = (commands("ping"), refreshes_of(4));
     assert!(between - before > 1);
     let refreshed = futures_util::future::join_all(refreshes).await;
     assert_eq!(refreshed.iter().filter(|refreshed| matches!(refreshed, Ok(Some(_)))).count(), 16);
     assert_eq!(commands("ping") - between, 1);
-    let again = cache.refresh_snapshot(Stamp { pseudo_account: "account-0", ..stamp(whole, 5) }, 4).await;
-    assert!(again.unwrap().is_some());
-    assert_eq!(commands("ping") - between, 1, "the connection is fresh");
-    // Which is no reason to fail when it is gone.
-    redis.command("CLIENT KILL TYPE normal SKIPME yes").unwrap();
-    let again = cache.refresh_snapshot(Stamp { pseudo_account: "account-0", ..stamp(whole, 6) }, 5).await;
-    assert!(again.unwrap().is_some());
+    // What is refused after the others are done does not undo them, nor are they done again.
+    redis.command("DEL trade_data:acme:account-7:orders").unwrap();
+    redis.command("LPUSH trade_data:acme:account-7:orders x").unwrap();
+    let (between, refreshes) = (commands("eval"), refreshes_of(5));
+    let refreshed = futures_util::future::join_all(refreshes).await;
+    assert!(matches!(refreshed[7], Err(cache::CacheError::Rejected { .. })), "{:?}", refreshed[7]);
+    let is_done = |refreshed: &&Result<Option<cache::Stored>, _>| matches!(refreshed, Ok(Some(stored)) if stored.unchanged);
+    assert_eq!(refreshed.iter().filter(is_done).count(), 15);
+    assert_eq!(commands("eval") - between, 16 + 1, "only the refused one is tried again");
 }
 
 #[tokio::test]
