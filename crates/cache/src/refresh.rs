@@ -42,14 +42,11 @@ impl Refresh {
 
 /// Does so on connections of `shared`.
 pub(crate) fn refreshing(shared: Arc<Shared>) -> Refreshing {
-    Coalescer::new(move |refreshes: Vec<Refresh>| {
+    Coalescer::fallible(move |refreshes: Vec<Refresh>| {
         let shared = Arc::clone(&shared);
         async move {
             let refresh = async |link: &mut Link| going_on::refresh(link, &refreshes).await;
-            match shared.with_link(DOING, refresh).await {
-                Ok(marks) => marks.into_iter().map(Ok).collect(),
-                Err(error) => refreshes.iter().map(|_| Err(error.clone())).collect(),
-            }
+            shared.with_link(DOING, refresh).await
         }
     })
 }

@@ -61,6 +61,25 @@ impl<R: Send + 'static, A: Send + 'static> Coalescer<R, A> {
     }
 }
 
+impl<R: Send + 'static, A: Send + 'static, E: Clone + Send + 'static> Coalescer<R, Result<A, E>> {
+    /// Asks by `asking`, as [`Self::new`]; its error is the answer to all that it was given.
+    pub fn fallible<F>(asking: impl Fn(Vec<R>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<A>, E>> + Send + 'static,
+    {
+        Self::new(move |requests: Vec<R>| {
+            let count = requests.len();
+            let asked = asking(requests);
+            async move {
+                match asked.await {
+                    Ok(answers) => answers.into_iter().map(Ok).collect(),
+                    Err(error) => std::iter::repeat_n(error, count).map(Err).collect(),
+                }
+            }
+        })
+    }
+}
+
 /// Answers all that wait when its turn comes. Who finds nobody waiting begins it, so there is always one for those who wait.
 async fn answer_all<R, A>(shared: Arc<Shared<R, A>>) {
     // The semaphore is never closed.

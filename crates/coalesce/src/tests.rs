@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Coalescer, TOGETHER_MAX};
 
@@ -25,18 +25,25 @@ async fn handed_over<R, A>(coalescer: &Coalescer<R, A>) {
     }
 }
 
+/// Asks for one that nobody else comes with; returns when it is being answered.
+async fn alone<R: Send + 'static, A: Send + 'static>(
+    coalescer: &Coalescer<R, A>,
+    request: R,
+) -> JoinHandle<Option<A>> {
+    let asking = coalescer.clone();
+    let asked = tokio::spawn(async move { asking.ask(request).await });
+    while coalescer.shared.turn.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    handed_over(coalescer).await;
+    asked
+}
+
 #[tokio::test]
 async fn one_that_comes_alone_is_answered_alone_and_those_that_wait_meanwhile_together() {
     let may = Arc::new(Notify::new());
     let coalescer = held(&may);
-    let alone = tokio::spawn({
-        let coalescer = coalescer.clone();
-        async move { coalescer.ask(0).await }
-    });
-    while coalescer.shared.turn.available_permits() > 0 {
-        tokio::task::yield_now().await;
-    }
-    handed_over(&coalescer).await;
+    let alone = alone(&coalescer, 0).await;
     let mut others = JoinSet::new();
     for request in 1..=5 {
         let coalescer = coalescer.clone();
@@ -115,17 +122,21 @@ async fn an_answer_that_does_not_come_keeps_the_others_waiting_for_a_second_only
         }
         requests
     });
-    let silent = tokio::spawn({
-        let coalescer = coalescer.clone();
-        async move { coalescer.ask(0).await }
-    });
-    while coalescer.shared.turn.available_permits() > 0 {
-        tokio::task::yield_now().await;
-    }
-    handed_over(&coalescer).await;
+    let silent = alone(&coalescer, 0).await;
     let asked = std::time::Instant::now();
     assert_eq!(coalescer.ask(1).await, Some(1));
     assert!(asked.elapsed() > super::TURN / 2, "it came after the other one");
     assert!(!silent.is_finished());
     silent.abort();
+}
+
+#[tokio::test]
+async fn an_error_is_the_answer_to_all_it_was_given_and_to_nobody_else() {
+    let coalescer = Coalescer::fallible(
+        async |requests: Vec<i32>| {
+            if requests.contains(&0) { Err("nought") } else { Ok(requests) }
+        },
+    );
+    assert_eq!(tokio::join!(coalescer.ask(0), coalescer.ask(1)), (Some(Err("nought")), Some(Err("nought"))));
+    assert_eq!(coalescer.ask(1).await, Some(Ok(1)));
 }

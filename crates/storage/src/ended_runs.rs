@@ -53,14 +53,9 @@ impl EndedRun {
 
 /// Writes them on connections of `pool`.
 pub(crate) fn ended_runs(pool: Pool) -> EndedRuns {
-    Coalescer::new(move |runs: Vec<Arc<EndedRun>>| {
+    Coalescer::fallible(move |runs: Vec<Arc<EndedRun>>| {
         let pool = pool.clone();
-        async move {
-            match finish(&pool, &runs).await {
-                Ok(written) => written.into_iter().map(Ok).collect(),
-                Err(error) => runs.iter().map(|_| Err(error.clone())).collect(),
-            }
-        }
+        async move { finish(&pool, &runs).await }
     })
 }
 

@@ -41,14 +41,9 @@ impl Asking {
 
 /// Takes them on connections of `pool`. Where the answer is `None`, there is more to decide.
 pub(crate) fn free_accounts(pool: Pool, default_organization: Arc<str>) -> FreeAccounts {
-    Coalescer::new(move |asking: Vec<Asking>| {
+    Coalescer::fallible(move |asking: Vec<Asking>| {
         let (pool, default_organization) = (pool.clone(), Arc::clone(&default_organization));
-        async move {
-            match take(&pool, &default_organization, &asking).await {
-                Ok(leases) => leases.into_iter().map(Ok).collect(),
-                Err(error) => asking.iter().map(|_| Err(error.clone())).collect(),
-            }
-        }
+        async move { take(&pool, &default_organization, &asking).await }
     })
 }
 

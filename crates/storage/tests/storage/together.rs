@@ -1,5 +1,7 @@
 //! Jobs that come at the same time share statements, and nothing else.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use ledger::Account;
 use serde_json::json;
@@ -9,6 +11,10 @@ use crate::support::{Bed, DEFAULT, HOUR, columns, imported, raghu, request, succ
 
 fn accounts(count: usize) -> Vec<Account> {
     (0..count).map(|n| Account::new(DEFAULT, format!("account-{n}"))).collect()
+}
+
+fn jobs_of(accounts: &[Account]) -> Vec<(Account, String)> {
+    accounts.iter().map(|account| (account.clone(), format!("job of {}", account.pseudo_account))).collect()
 }
 
 /// The account has been synced before, as nearly every one.
@@ -45,10 +51,7 @@ async fn jobs_that_ask_at_the_same_time_get_their_accounts_in_one_statement_and_
     for account in &accounts {
         synced(&bed, account).await;
     }
-    let asking: Vec<(Account, String)> = accounts
-        .iter()
-        .map(|account| (account.clone(), format!("job of {}", account.pseudo_account)))
-        .collect();
+    let asking = jobs_of(&accounts);
     let leases = taken(leased(&bed, &asking).await);
     for ((account, job), lease) in asking.iter().zip(&leases) {
         assert_eq!((&lease.account, &lease.job_id, lease.fence), (account, job, 2));
@@ -156,10 +159,7 @@ async fn a_run_that_lost_its_account_ends_with_others_and_changes_nothing() {
         let order = storage::ImportedOrder { columns: columns(json!({})), ..imported(account, "1") };
         bed.storage.import_orders(&[order]).await.unwrap();
     }
-    let asking: Vec<(Account, String)> = accounts
-        .iter()
-        .map(|account| (account.clone(), format!("job of {}", account.pseudo_account)))
-        .collect();
+    let asking = jobs_of(&accounts);
     for account in &accounts {
         synced(&bed, account).await;
     }
@@ -186,7 +186,7 @@ async fn a_run_whose_row_somebody_else_is_looking_at_ends_when_he_is_done() {
     let looking = "BEGIN; SELECT FROM tradingdb.account_sync_state FOR UPDATE; SELECT pg_sleep(1); COMMIT";
     let database = bed.database.url();
     let held = std::thread::spawn(move || testbed::psql(&database, &["-c", looking]).unwrap());
-    testbed::wait_until("the lock", HOUR, || {
+    testbed::wait_until("the lock", Duration::from_secs(20), || {
         bed.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN; SELECT FROM %' AND wait_event = 'PgSleep'")
             == "1"
     });
