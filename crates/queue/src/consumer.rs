@@ -14,7 +14,7 @@ use crate::control::{Clock, Control, Queues};
 use crate::events::{Events, Outbox};
 use crate::executor::{Executor, Session};
 use crate::handler::Handler;
-use crate::intake::{Deliveries, Intake};
+use crate::intake::{Deliveries, Intake, Item};
 use crate::settle::Held;
 use crate::telemetry::{self, Purpose};
 use crate::{DEAD_QUEUE, Intaking, Publisher, Pulse, QueueError, RetryPolicy, WorkQueue, topology};
@@ -23,6 +23,8 @@ use crate::{DEAD_QUEUE, Intaking, Publisher, Pulse, QueueError, RetryPolicy, Wor
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// At every so many of these it counts the dead letters, for metrics.
 const DEAD_LOOK: u32 = 12;
+/// Most deliveries that are started before the session looks at anything else.
+const AT_ONCE: usize = 64;
 
 /// What a consumer needs to know.
 #[derive(Debug, Clone)]
@@ -200,7 +202,7 @@ impl<H: Handler> Consumer<H> {
             intakes.push(intake);
             streams.push(stream);
         }
-        Ok(Opened { link, session, intakes, deliveries: select_all(streams).boxed() })
+        Ok(Opened { link, session, intakes, deliveries: select_all(streams).ready_chunks(AT_ONCE).boxed() })
     }
 
     /// Works on one session's deliveries until it is lost or drained.
@@ -220,17 +222,12 @@ impl<H: Handler> Consumer<H> {
                 () = stop.cancelled() => break Over::Stopped,
                 () = &mut changed => break Over::Changed,
                 // A worker that was told to consume nothing waits for another word.
-                item = deliveries.next(), if !intakes.is_empty() => match item {
-                    Some((queue, Some(Ok(delivery)))) => {
-                        if let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue) {
-                            self.turn(Intaking::Starved(queue), Intaking::Well);
-                            self.start(intake.hold(delivery));
-                        }
+                items = deliveries.next(), if !intakes.is_empty() => {
+                    let Some(items) = items else { break Over::Lost("every consumer ended".to_owned()) };
+                    if let Err(error) = self.start_all(items, &mut intakes) {
+                        break Over::Lost(error);
                     }
-                    Some((queue, Some(Err(error)))) => break Over::Lost(format!("{}: {error}", queue.name())),
-                    Some((queue, None)) => break Over::Lost(format!("the consumer of {} ended", queue.name())),
-                    None => break Over::Lost("every consumer ended".to_owned()),
-                },
+                }
                 _ = looks.tick() => {
                     let counts_dead = looked % DEAD_LOOK == 0;
                     looked += 1;
@@ -287,6 +284,22 @@ impl<H: Handler> Consumer<H> {
                 true
             }
         });
+    }
+
+    /// Starts what came in at once. The end of a consumer is an error, as it ends the session.
+    fn start_all(&self, items: Vec<Item>, intakes: &mut [Intake]) -> Result<(), String> {
+        for (queue, item) in items {
+            let delivery = match item {
+                Some(Ok(delivery)) => delivery,
+                Some(Err(error)) => return Err(format!("{}: {error}", queue.name())),
+                None => return Err(format!("the consumer of {} ended", queue.name())),
+            };
+            if let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue) {
+                self.turn(Intaking::Starved(queue), Intaking::Well);
+                self.start(intake.hold(delivery));
+            }
+        }
+        Ok(())
     }
 
     /// Handles a delivery beside the others. Prefetch keeps their number, so there is nothing to wait for.

@@ -35,11 +35,13 @@ impl<H: Handler> Consumer<H> {
             intake.cancel(link).await;
         }
         // What came in between ends with the stream, since the consumers are cancelled.
-        while let Ok(Some((queue, item))) = tokio::time::timeout(LAST_DELIVERIES, deliveries.next()).await {
-            if let Some(Ok(delivery)) = item
-                && let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue)
-            {
-                intake.hold(delivery).give_back();
+        while let Ok(Some(items)) = tokio::time::timeout(LAST_DELIVERIES, deliveries.next()).await {
+            for (queue, item) in items {
+                if let Some(Ok(delivery)) = item
+                    && let Some(intake) = intakes.iter_mut().find(|intake| intake.queue == queue)
+                {
+                    intake.hold(delivery).give_back();
+                }
             }
         }
         jobs.close();

@@ -29,8 +29,10 @@ pub(crate) struct Intake {
     pub(crate) idleness: Idleness,
 }
 
-/// What comes in, each with its queue; `None` is the end of a queue's consumer.
-pub(crate) type Deliveries = BoxStream<'static, (WorkQueue, Option<lapin::Result<Delivery>>)>;
+/// What comes in with its queue; `None` is the end of the queue's consumer.
+pub(crate) type Item = (WorkQueue, Option<lapin::Result<Delivery>>);
+/// What comes in, as many at once as are there.
+pub(crate) type Deliveries = BoxStream<'static, Vec<Item>>;
 
 impl Intake {
     /// Starts consuming a queue with prefetch = slots.
@@ -40,7 +42,7 @@ impl Intake {
         worker: &str,
         queue: WorkQueue,
         slots: usize,
-    ) -> Result<(Self, Deliveries), QueueError> {
+    ) -> Result<(Self, BoxStream<'static, Item>), QueueError> {
         let channel = link.channel().await?;
         let prefetch = u16::try_from(slots).unwrap_or(u16::MAX);
         // Per consumer (global = false): quorum queues close the connection otherwise.
