@@ -61,7 +61,7 @@ impl Intake {
         let intake = Self {
             queue,
             slots,
-            settler: Settler::start(channel.clone(), session),
+            settler: Settler::start(channel.clone(), session, slots),
             session: Arc::clone(session),
             channel,
             tag,

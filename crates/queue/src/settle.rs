@@ -1,5 +1,5 @@
-//! Tells RabbitMQ what became of deliveries, many with one word. What is done meanwhile goes with the next word; nothing waits
-//! for more to come.
+//! Tells RabbitMQ what became of deliveries, many with one word: each word is an entry in the log of a quorum queue, and brings
+//! as many new deliveries as it settles, so that small words would stay small.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +11,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::DeliveryTag;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Span, warn};
 
@@ -24,6 +25,14 @@ use crate::trace;
 const SEND_LIMIT: Duration = Duration::from_secs(2);
 /// Most deliveries that are taken at once.
 const BATCH: usize = 1024;
+/// A word for less than this part of all slots waits for the next one to be due; with fewer slots than this is squared
+/// none waits, since then the slots are what jobs wait for.
+const PART: usize = 4;
+/// When the next word is due after the one before, at the latest.
+const PACE: Duration = Duration::from_millis(1);
+/// How often jobs that are ready to end may do so before a word leaves. Those that began together do not end in their order, and
+/// what has a gap before it needs a word of its own.
+const TURNS: usize = 2;
 
 /// A delivery that this worker holds, with its slot. It is settled, or its session is over: to drop it ends the session,
 /// so that RabbitMQ gives the delivery to somebody again. Else nobody would ever hear of it.
@@ -110,14 +119,16 @@ impl Drop for Slot {
 }
 
 impl Settler {
-    /// Starts the task of a channel. It ends when the session is lost, and what ends it otherwise loses the session.
-    pub(crate) fn start(channel: Channel, session: &Arc<Session>) -> Self {
+    /// Starts the task of a channel that brings up to `slots` deliveries. It ends when the session is lost, and what ends it
+    /// otherwise loses the session.
+    pub(crate) fn start(channel: Channel, session: &Arc<Session>, slots: usize) -> Self {
         let (sender, settled) = mpsc::unbounded_channel();
         let session = Arc::clone(session);
+        let queue = Gathering { settled, enough: if slots < PART * PART { 1 } else { slots / PART } };
         tokio::spawn(async move {
             let lost = session.lost.clone().drop_guard();
             tokio::select! {
-                ended = settle_all(&channel, settled) => if let Err(error) = ended && !session.lost.is_cancelled() {
+                ended = settle_all(&channel, queue) => if let Err(error) = ended && !session.lost.is_cancelled() {
                     warn!(error, "an acknowledgement could not be sent, the session is over: {error}");
                 },
                 () = session.lost.cancelled() => {}
@@ -128,24 +139,49 @@ impl Settler {
     }
 }
 
+/// What is settled, gathered until it is worth a word.
+struct Gathering {
+    settled: mpsc::UnboundedReceiver<Settled>,
+    /// For so many a word leaves before it is due.
+    enough: usize,
+}
+
+impl Gathering {
+    /// What the next word is about, into `batch`; `false` when nobody is left from whom something could come.
+    async fn next(&mut self, batch: &mut Vec<Settled>, due: Instant) -> bool {
+        if self.settled.recv_many(batch, BATCH).await == 0 {
+            return false;
+        }
+        while batch.len() < self.enough {
+            match tokio::time::timeout_at(due, self.settled.recv_many(batch, BATCH)).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+            let before = batch.len();
+            batch.extend(std::iter::from_fn(|| self.settled.try_recv().ok()));
+            if batch.len() == before {
+                break;
+            }
+        }
+        true
+    }
+}
+
 /// Settles what comes, until that fails or nobody is left from whom something could come.
-async fn settle_all(channel: &Channel, mut settled: mpsc::UnboundedReceiver<Settled>) -> Result<(), String> {
-    let (mut acks, mut batch) = (Acks::default(), Vec::new());
-    loop {
-        if settled.recv_many(&mut batch, BATCH).await == 0 {
-            return Ok(());
-        }
-        // Jobs that are ready to end now may do so first: their acks are in the same word.
-        tokio::task::yield_now().await;
-        while let Ok(settled) = settled.try_recv() {
-            batch.push(settled);
-        }
+async fn settle_all(channel: &Channel, mut queue: Gathering) -> Result<(), String> {
+    let (mut acks, mut batch, mut due) = (Acks::default(), Vec::new(), Instant::now());
+    while queue.next(&mut batch, due).await {
         match tokio::time::timeout(SEND_LIMIT, send(channel, &mut acks, &batch)).await {
             Ok(Ok(())) => batch.clear(),
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err(format!("not sent within {SEND_LIMIT:?}")),
         }
+        due = Instant::now() + PACE;
     }
+    Ok(())
 }
 
 async fn send(channel: &Channel, acks: &mut Acks, batch: &[Settled]) -> lapin::Result<()> {
