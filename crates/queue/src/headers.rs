@@ -11,8 +11,14 @@ pub(crate) fn to_json(table: &FieldTable) -> Map<String, Value> {
 
 /// As [`to_json`], of those headers alone whose names are wanted.
 pub(crate) fn some_to_json(table: &FieldTable, is_wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
-    let wanted = table.inner().iter().filter(|(key, _)| is_wanted(key.as_str()));
-    wanted.map(|(key, value)| (key.to_string(), value_to_json(value, DEPTH_MAX))).collect()
+    let mut map = Map::new();
+    // Not collected: that sorts what is sorted already, in memory that grows as it goes.
+    for (key, value) in table.inner() {
+        if is_wanted(key.as_str()) {
+            map.insert(key.to_string(), value_to_json(value, DEPTH_MAX));
+        }
+    }
+    map
 }
 
 fn table_to_json(table: &FieldTable, depth: usize) -> Map<String, Value> {
