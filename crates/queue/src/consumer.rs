@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// At every so many of these it counts the dead letters, for metrics.
 const DEAD_LOOK: u32 = 12;
 /// Most deliveries that are started before the session looks at anything else.
-const AT_ONCE: usize = 64;
+const AT_ONCE_MAX: usize = 64;
 
 /// What a consumer needs to know.
 #[derive(Debug, Clone)]
@@ -202,7 +202,8 @@ impl<H: Handler> Consumer<H> {
             intakes.push(intake);
             streams.push(stream);
         }
-        Ok(Opened { link, session, intakes, deliveries: select_all(streams).ready_chunks(AT_ONCE).boxed() })
+        let at_once = wanted.iter().map(|(_, slots)| *slots).sum::<usize>().clamp(1, AT_ONCE_MAX);
+        Ok(Opened { link, session, intakes, deliveries: select_all(streams).ready_chunks(at_once).boxed() })
     }
 
     /// Works on one session's deliveries until it is lost or drained.

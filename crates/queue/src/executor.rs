@@ -1,12 +1,9 @@
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use celery::{Envelope, Reason, Sequel, TaskMessage, Waiting};
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use tokio::sync::Semaphore;
@@ -232,24 +229,25 @@ impl<H: Handler> Executor<H> {
         // Boxed, so that the types of everything a job does end here.
         let handled: Pin<Box<dyn Future<Output = Ending> + Send>> =
             Box::pin(async move { handler.run(job, token).await });
-        // The logs' span inside that of the trace, as around us. No task of its own: most of a job that does little would be the
-        // handing over, to and fro.
-        let running = handled.in_current_span().instrument(attempt.span.clone());
-        let mut running = Box::pin(AssertUnwindSafe(running).catch_unwind());
-        // Where it does not heed `stop` it is dropped.
+        // The logs' span inside that of the trace, as around us.
+        let mut running = tokio::spawn(handled.in_current_span().instrument(attempt.span.clone()));
         let ended = tokio::select! {
             biased;
             ended = &mut running => ended,
             () = tokio::time::sleep(limit) => {
                 // It gives back what it holds; nobody should take its end for the death of its worker.
                 stop.cancel();
-                let _ = tokio::time::timeout(STOP_LIMIT, &mut running).await;
+                if tokio::time::timeout(STOP_LIMIT, &mut running).await.is_err() {
+                    running.abort();
+                }
                 let error = format!("time limit of {} s exceeded", limit.as_secs());
                 return (Event::Failed { error, retry_after: None }, None);
             }
             () = run.terminated.cancelled() => {
                 stop.cancel();
-                match tokio::time::timeout(STOP_LIMIT, &mut running).await {
+                let ended = tokio::time::timeout(STOP_LIMIT, &mut running).await;
+                running.abort();
+                match ended {
                     // It was done before it heard of it.
                     Ok(ended @ Ok(Ending::Finished(_) | Ending::EndedBefore(_))) => ended,
                     _ => return (Event::Revoked { is_terminated: true }, None),
@@ -262,11 +260,10 @@ impl<H: Handler> Executor<H> {
                 stop.cancel();
                 match tokio::time::timeout(STOP_LIMIT, &mut running).await {
                     Ok(ended) => ended,
-                    Err(_) => return (Event::Interrupted, None),
+                    Err(_) => { running.abort(); return (Event::Interrupted, None) }
                 }
             }
         };
-        drop(running);
         match ended {
             Ok(Ending::Finished(returned)) => self.finish(attempt, returned, session).await,
             Ok(Ending::EndedBefore(end)) => self.finish_again(attempt, end, session).await,
@@ -278,9 +275,8 @@ impl<H: Handler> Executor<H> {
                 (Event::Failed { error, retry_after }, report)
             }
             Ok(Ending::Interrupted) => (Event::Interrupted, None),
-            Err(panic) => {
-                let error = format!("panicked: {}", panic_text(&*panic));
-                (Event::Failed { error, retry_after: None }, None)
+            Err(join) => {
+                (Event::Failed { error: format!("panicked: {}", panic_text(join)), retry_after: None }, None)
             }
         }
     }
@@ -343,9 +339,12 @@ fn waits_in(properties: &BasicProperties) -> Option<String> {
     Some(reply_to).filter(|queue| !queue.is_empty() && !queue.starts_with("amq."))
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    match panic.downcast_ref::<&str>() {
-        Some(text) => (*text).to_owned(),
-        None => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no message".to_owned()),
+fn panic_text(join: tokio::task::JoinError) -> String {
+    match join.try_into_panic() {
+        Ok(panic) => match panic.downcast_ref::<&str>() {
+            Some(text) => (*text).to_owned(),
+            None => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no message".to_owned()),
+        },
+        Err(error) => error.to_string(),
     }
 }

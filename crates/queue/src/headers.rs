@@ -12,7 +12,7 @@ pub(crate) fn to_json(table: &FieldTable) -> Map<String, Value> {
 /// As [`to_json`], of those headers alone whose names are wanted.
 pub(crate) fn some_to_json(table: &FieldTable, is_wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
     let mut map = Map::new();
-    // Not collected: that sorts what is sorted already, in memory that grows as it goes.
+    // Not collected, as every job comes here: that sorts what is sorted already, in memory that grows as it goes.
     for (key, value) in table.inner() {
         if is_wanted(key.as_str()) {
             map.insert(key.to_string(), value_to_json(value, DEPTH_MAX));
