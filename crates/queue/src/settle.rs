@@ -33,7 +33,7 @@ const MANY_SLOTS: usize = 16;
 const PACE: Duration = Duration::from_millis(1);
 /// How often jobs that are ready to end may do so before a word leaves. Those that began together do not end in their order, and
 /// what has a gap before it needs an ack of its own.
-const TURNS: usize = 2;
+const TURNS: usize = 4;
 
 /// A delivery that this worker holds, with its slot. It is settled, or its session is over: to drop it ends the session,
 /// so that RabbitMQ gives the delivery to somebody again. Else nobody would ever hear of it.

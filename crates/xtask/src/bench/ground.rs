@@ -53,9 +53,10 @@ impl<'a> Ground<'a> {
         if let Some(round) = trades {
             self.fleet.fill(self.accounts, NOW + round, NOW + round)?;
         }
+        // Before anything stops: RabbitMQ gives up a worker that is frozen for as long as a checkpoint may take.
+        self.stage.checkpoint()?;
         self.worker.stop()?;
         self.fleet.enqueue(force)?;
-        self.stage.checkpoint()?;
         let seconds = stopwatch::seconds(self.stage, &self.fleet.vhost.url(), self.accounts, &self.worker)?;
         self.fleet.all_succeeded()?;
         Ok(self.accounts as f64 / seconds)
@@ -67,9 +68,9 @@ impl<'a> Ground<'a> {
         if let Some(round) = trades {
             peer.run(&["trade", &self.accounts.to_string(), &(NOW + round).to_string()])?;
         }
+        self.stage.checkpoint()?;
         worker.stop()?;
         peer.run(&["sync"])?;
-        self.stage.checkpoint()?;
         let seconds = stopwatch::seconds(self.stage, &peer.vhost.url(), self.accounts, worker)?;
         Ok(self.accounts as f64 / seconds)
     }
