@@ -104,7 +104,7 @@ impl Costs {
     pub(crate) const fn measured() -> Self {
         Self {
             unchanged: Work {
-                syncs_per_second: Figure::measured(779.0, BENCH),
+                syncs_per_second: Figure::measured(831.0, BENCH),
                 worker_share: Figure::measured(0.30, SHARES),
                 postgres_share: Figure::measured(0.34, SHARES),
                 rabbitmq_share: Figure::measured(0.21, SHARES),
@@ -116,7 +116,7 @@ impl Costs {
                 wal_bytes: Figure::measured(1_700.0, WAL),
             },
             one_new: Work {
-                syncs_per_second: Figure::measured(205.0, BENCH),
+                syncs_per_second: Figure::measured(192.0, BENCH),
                 worker_share: Figure::measured(0.28, SHARES),
                 postgres_share: Figure::measured(0.56, SHARES),
                 rabbitmq_share: Figure::measured(0.08, SHARES),
@@ -128,7 +128,7 @@ impl Costs {
                 wal_bytes: Figure::measured(26_000.0, WAL),
             },
             forced: Work {
-                syncs_per_second: Figure::measured(118.0, BENCH),
+                syncs_per_second: Figure::measured(108.0, BENCH),
                 worker_share: Figure::measured(0.43, SHARES),
                 postgres_share: Figure::measured(0.44, SHARES),
                 rabbitmq_share: Figure::measured(0.06, SHARES),
@@ -136,7 +136,7 @@ impl Costs {
                 commits: Figure::computed(3.0, "as with one new order"),
                 wal_bytes: Figure::measured(9_500.0, WAL),
             },
-            published_per_second: Figure::measured(11_900.0, BENCH),
+            published_per_second: Figure::measured(14_400.0, BENCH),
             wal_page_bytes: Figure::computed(
                 8_192.0,
                 "ids of outcomes are random, so each goes to another page of that index; at \
