@@ -6,23 +6,21 @@ const DEPTH_MAX: usize = 32;
 
 /// An AMQP table as JSON: integers of every width as numbers, bytes as text with replacement characters.
 pub(crate) fn to_json(table: &FieldTable) -> Map<String, Value> {
-    table_to_json(table, DEPTH_MAX)
+    some_to_json(table, |_| true)
 }
 
 /// As [`to_json`], of those headers alone whose names are wanted.
 pub(crate) fn some_to_json(table: &FieldTable, is_wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
-    let mut map = Map::new();
-    // Not collected, as every job comes here: that sorts what is sorted already, in memory that grows as it goes.
-    for (key, value) in table.inner() {
-        if is_wanted(key.as_str()) {
-            map.insert(key.to_string(), value_to_json(value, DEPTH_MAX));
-        }
-    }
-    map
+    table_to_json(table, DEPTH_MAX, is_wanted)
 }
 
-fn table_to_json(table: &FieldTable, depth: usize) -> Map<String, Value> {
-    table.inner().iter().map(|(key, value)| (key.to_string(), value_to_json(value, depth))).collect()
+fn table_to_json(table: &FieldTable, depth: usize, is_wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
+    let mut map = Map::new();
+    // Not collected, as every job comes here: that sorts what is sorted already, in memory that grows as it goes.
+    for (key, value) in table.inner().iter().filter(|(key, _)| is_wanted(key.as_str())) {
+        map.insert(key.to_string(), value_to_json(value, depth));
+    }
+    map
 }
 
 /// A header that is text.
@@ -66,7 +64,7 @@ fn value_to_json(value: &AMQPValue, depth: usize) -> Value {
             values.as_slice().iter().map(|value| value_to_json(value, depth - 1)).collect()
         }
         AMQPValue::Timestamp(value) => (*value).into(),
-        AMQPValue::FieldTable(table) => Value::Object(table_to_json(table, depth - 1)),
+        AMQPValue::FieldTable(table) => Value::Object(table_to_json(table, depth - 1, |_| true)),
         AMQPValue::ByteArray(bytes) => Value::String(String::from_utf8_lossy(bytes.as_slice()).into_owned()),
         AMQPValue::Void => Value::Null,
     }

@@ -34,6 +34,7 @@ mod drain;
 mod error;
 mod events;
 mod executor;
+mod gathering;
 mod greeting;
 mod handler;
 mod headers;

@@ -1,5 +1,4 @@
-//! Tells RabbitMQ what became of deliveries, many with one word: each word is an entry in the log of a quorum queue, and brings
-//! as many new deliveries as it settles, so that small words would stay small.
+//! Tells RabbitMQ what became of deliveries, many with one word (`gathering.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,29 +10,18 @@ use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::DeliveryTag;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Span, warn};
 
 use crate::WorkQueue;
 use crate::acks::{Ack, Acks};
 use crate::executor::Session;
+use crate::gathering::Gathering;
 use crate::telemetry::SlotInUse;
 use crate::trace;
 
 /// How long lapin may take to send what it is given.
 const SEND_LIMIT: Duration = Duration::from_secs(2);
-/// Most deliveries that are taken at once.
-const BATCH: usize = 1024;
-/// A word for less than this part of all slots waits until the next one is due.
-const PART: usize = 4;
-/// With fewer slots no word waits: what jobs wait for then are slots.
-const MANY_SLOTS: usize = 16;
-/// When a word is due after the one before. Timers make up to twice of it.
-const PACE: Duration = Duration::from_millis(1);
-/// How often jobs that are ready to end may do so before a word leaves. Those that began together do not end in their order, and
-/// what has a gap before it needs an ack of its own.
-const TURNS: usize = 4;
 
 /// A delivery that this worker holds, with its slot. It is settled, or its session is over: to drop it ends the session,
 /// so that RabbitMQ gives the delivery to somebody again. Else nobody would ever hear of it.
@@ -125,11 +113,11 @@ impl Settler {
     pub(crate) fn start(channel: Channel, session: &Arc<Session>, slots: usize) -> Self {
         let (sender, settled) = mpsc::unbounded_channel();
         let session = Arc::clone(session);
-        let queue = Gathering { settled, enough: if slots < MANY_SLOTS { 1 } else { slots / PART } };
+        let gathering = Gathering::new(settled, slots);
         tokio::spawn(async move {
             let lost = session.lost.clone().drop_guard();
             tokio::select! {
-                ended = settle_all(&channel, queue) => if let Err(error) = ended && !session.lost.is_cancelled() {
+                ended = settle_all(&channel, gathering) => if let Err(error) = ended && !session.lost.is_cancelled() {
                     warn!(error, "an acknowledgement could not be sent, the session is over: {error}");
                 },
                 () = session.lost.cancelled() => {}
@@ -140,47 +128,15 @@ impl Settler {
     }
 }
 
-/// What is settled, gathered until it is worth a word.
-struct Gathering<T> {
-    settled: mpsc::UnboundedReceiver<T>,
-    /// For so many a word leaves before it is due.
-    enough: usize,
-}
-
-impl<T> Gathering<T> {
-    /// What the next word is about, into `batch`; `false` when nobody is left from whom something could come.
-    async fn next(&mut self, batch: &mut Vec<T>, due: Instant) -> bool {
-        if self.settled.recv_many(batch, BATCH).await == 0 {
-            return false;
-        }
-        while batch.len() < self.enough && Instant::now() < due {
-            match tokio::time::timeout_at(due, self.settled.recv_many(batch, BATCH)).await {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => break,
-            }
-        }
-        for _ in 0..TURNS {
-            tokio::task::yield_now().await;
-            let before = batch.len();
-            batch.extend(std::iter::from_fn(|| self.settled.try_recv().ok()));
-            if batch.len() == before {
-                break;
-            }
-        }
-        true
-    }
-}
-
 /// Settles what comes, until that fails or nobody is left from whom something could come.
-async fn settle_all(channel: &Channel, mut queue: Gathering<Settled>) -> Result<(), String> {
-    let (mut acks, mut batch, mut due) = (Acks::default(), Vec::new(), Instant::now());
-    while queue.next(&mut batch, due).await {
+async fn settle_all(channel: &Channel, mut gathering: Gathering<Settled>) -> Result<(), String> {
+    let (mut acks, mut batch) = (Acks::default(), Vec::new());
+    while gathering.next(&mut batch).await {
         match tokio::time::timeout(SEND_LIMIT, send(channel, &mut acks, &batch)).await {
             Ok(Ok(())) => batch.clear(),
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err(format!("not sent within {SEND_LIMIT:?}")),
         }
-        due = Instant::now() + PACE;
     }
     Ok(())
 }
@@ -196,50 +152,4 @@ async fn send(channel: &Channel, acks: &mut Acks, batch: &[Settled]) -> lapin::R
     let ack = |Ack { tag, multiple }| channel.basic_ack(tag, BasicAckOptions { multiple });
     try_join_all(acks.done(tags(true)).into_iter().map(ack)).await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gathering(enough: usize) -> (mpsc::UnboundedSender<u32>, Gathering<u32>) {
-        let (sender, settled) = mpsc::unbounded_channel();
-        (sender, Gathering { settled, enough })
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_word_for_enough_leaves_at_once_and_one_for_less_when_it_is_due() {
-        let (sender, mut gathering) = gathering(3);
-        let (begun, mut batch) = (Instant::now(), Vec::new());
-        (1..=3).for_each(|number| sender.send(number).unwrap());
-        assert!(gathering.next(&mut batch, begun + PACE).await);
-        assert_eq!((batch.as_slice(), begun.elapsed()), ([1, 2, 3].as_slice(), Duration::ZERO));
-
-        batch.clear();
-        sender.send(4).unwrap();
-        let late = tokio::spawn(async move {
-            tokio::time::sleep(PACE / 2).await;
-            sender.send(5).unwrap();
-            sender
-        });
-        assert!(gathering.next(&mut batch, begun + 4 * PACE).await);
-        assert_eq!((batch.as_slice(), begun.elapsed()), ([4, 5].as_slice(), 4 * PACE));
-
-        batch.clear();
-        late.await.unwrap().send(6).unwrap();
-        assert!(gathering.next(&mut batch, begun).await);
-        assert_eq!((batch.as_slice(), begun.elapsed()), ([6].as_slice(), 4 * PACE), "it is due already");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_gathered_when_the_last_sender_went_still_leaves() {
-        let (sender, mut gathering) = gathering(3);
-        let mut batch = Vec::new();
-        sender.send(1).unwrap();
-        drop(sender);
-        assert!(gathering.next(&mut batch, Instant::now() + PACE).await);
-        assert_eq!(batch, [1]);
-        batch.clear();
-        assert!(!gathering.next(&mut batch, Instant::now() + PACE).await);
-    }
 }
