@@ -15,10 +15,12 @@ use async_rs::util::RuntimeParts;
 use async_rs::{Runtime, Tokio, TokioRuntime};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::Stream;
+use futures_util::future::join;
 use lapin::tcp::RustlsConnector;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use tls::Certificates;
+use tokio::sync::watch;
 
 use crate::clean::Cleaner;
 use crate::greeting::Greeting;
@@ -36,7 +38,10 @@ pub(crate) async fn connect(
     greeting: Arc<Greeting>,
 ) -> lapin::Result<Connection> {
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Wire(Tokio::current())));
+    let (waited_for, waits) = watch::channel(false);
     let open = async move |uri: AMQPUri, _: Runtime<_>| {
+        // An error says that whoever connects has given up, and hears nothing of what follows either way.
+        let _ = waits.clone().wait_for(|waits| *waits).await;
         let host = uri.authority.host;
         let tokio = TokioRuntime::tokio_current();
         let addresses = tokio.to_socket_addrs((host.clone(), uri.authority.port));
@@ -50,7 +55,11 @@ pub(crate) async fn connect(
         };
         Ok(AsyncTcpStream::Plain(Cleaned::new(stream).telling(Arc::clone(&greeting))))
     };
-    Connection::connector(uri, runtime, open, properties).await
+    // lapin 4.12 loses a failure that its I/O thread has before the future is there to be told, and waits for ever: nothing
+    // is opened before the future has been polled, which takes it as far as that.
+    let connecting = Connection::connector(uri, runtime, open, properties);
+    let polled = async { waited_for.send_replace(true) };
+    join(connecting, polled).await.0
 }
 
 /// The host as certificates name it: an IPv6 address has no brackets there.
@@ -160,5 +169,49 @@ impl AsyncWrite for Cleaned {
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_close(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use tracing::field::Field;
+    use tracing::subscriber::DefaultGuard;
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
+
+    use super::*;
+
+    /// Makes a thread slow between lapin's asking whether connecting has failed and its waiting to be told.
+    struct Slow;
+
+    impl<S: Subscriber> Layer<S> for Slow {
+        fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+            event.record(&mut |_: &Field, said: &dyn fmt::Debug| {
+                if format!("{said:?}") == "Sending protocol header to server" {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+    }
+
+    fn slow() -> DefaultGuard {
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(Slow))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_refusal_is_told_however_early_it_comes() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let uri = format!("amqp://{closed}/%2f").parse().unwrap();
+        let refused = tokio::task::spawn_blocking(move || {
+            let _slow = slow();
+            let connecting =
+                connect(uri, ConnectionProperties::default(), Certificates::default(), Arc::default());
+            tokio::runtime::Handle::current()
+                .block_on(async { tokio::time::timeout(Duration::from_secs(20), connecting).await })
+        });
+        assert!(refused.await.unwrap().expect("an answer").is_err());
     }
 }
