@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use testbed::{Database, Process, Vhost};
 
-use super::stage::{Stage, answer, sources};
+use super::stage::{Keys, Stage, answer, sources};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -61,7 +61,7 @@ impl<'a> Fleet<'a> {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.stage.program(program);
         command.env("DATABASE_URL", self.database.url()).env("RABBITMQ_URL", self.vhost.url());
-        command.env("REDIS_URL", self.stage.servers.redis.url());
+        command.env("REDIS_URL", self.stage.redis_url(Keys::Ours));
         command
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use testbed::{Database, Process, Vhost};
 
-use super::stage::{Stage, answer};
+use super::stage::{Keys, Stage, answer};
 
 /// Celery imports much.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,10 +43,8 @@ impl<'a> Peer<'a> {
     }
 
     fn with_servers(&self, mut command: Command) -> Command {
-        // Our keys are in Redis' first database, the peer's in its second one.
-        let redis = format!("redis://{}/1", self.stage.servers.redis.address());
         command.env("PEER_AMQP", self.vhost.url()).env("PEER_PG", self.database.url());
-        command.env("PEER_REDIS", redis);
+        command.env("PEER_REDIS", self.stage.redis_url(Keys::Peers));
         command
     }
 }

@@ -60,11 +60,28 @@ impl Stage {
         command
     }
 
+    /// The URL of Redis for these keys.
+    pub(crate) fn redis_url(&self, keys: Keys) -> String {
+        format!("redis://{}/{}", self.servers.redis.address(), keys as u8)
+    }
+
     /// Writes what is dirty, so that no contender pays for the one before.
     pub(crate) fn checkpoint(&self) -> Result<()> {
         psql(&self.servers.postgres.url(), &["-c", "CHECKPOINT"])?;
         Ok(())
     }
+}
+
+/// Whose keys are in which database of Redis. Accounts are called the same everywhere: who writes into another's database makes
+/// it write all of its own again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Keys {
+    /// Those of our worker with all settings at their defaults.
+    Ours = 0,
+    /// Those of the peer.
+    Peers = 1,
+    /// Those of our worker with many slots.
+    OfManySlots = 2,
 }
 
 /// Runs a command to its end and returns what it printed.

@@ -6,7 +6,7 @@ use super::part::Part;
 use super::pgbench::{self, Pgbench};
 use super::row::{Better, Row, named};
 use super::size::Size;
-use super::stage::Stage;
+use super::stage::{Keys, Stage};
 
 /// What there is to do for a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,7 @@ pub(crate) fn measure(stage: &Stage, size: &Size, part: Part, sync: Sync) -> Res
     let trades = matches!(sync, Sync::OneNew | Sync::Long);
     // Elsewhere the statements carry what a worker has computed from the account before.
     let alone = (sync == Sync::Unchanged).then(|| Pgbench::lay(stage, accounts, orders)).transpose()?;
-    // The accounts of both are called the same.
-    let redis = format!("redis://{}/1", stage.servers.redis.address());
+    let redis = stage.redis_url(Keys::OfManySlots);
     let settings = [("WORKER_CONCURRENCY", MANY), ("REDIS_URL", redis.as_str())];
     let many = (sync == Sync::Unchanged)
         .then(|| Ground::without_peer(stage, accounts, orders, &settings))
