@@ -29,17 +29,26 @@ fn workers_are_listed_and_asked_what_they_run_and_a_running_job_is_ended_by_its_
     let _kite = slow_accounts(&world, 1, Duration::from_secs(6));
     let _worker = worker(&world, "one@host");
     let _other = worker(&world, "two@host");
-    let listed = world.syncfleet(&["worker", "list", "--json"]).expect(0).json();
-    let names: Vec<&Value> = listed.as_array().unwrap().iter().map(|worker| &worker["name"]).collect();
-    assert_eq!(names, ["one@host", "two@host"]);
-    assert!(listed.as_array().unwrap().iter().all(|worker| worker["running"] == 0), "{listed}");
+    let idle = |name: &str| (json!(name), json!(0));
+    // Each has a second and a half to answer.
+    wait_until("both in the list, idle", PATIENCE, || {
+        let listed = world.syncfleet(&["worker", "list", "--json"]).expect(0).json();
+        let listed = listed.as_array().unwrap().iter();
+        let workers = listed.map(|worker| (worker["name"].clone(), worker["running"].clone()));
+        workers.collect::<Vec<_>>() == [idle("one@host"), idle("two@host")]
+    });
+    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
     let enqueued = world.syncfleet(&["sync", "account-0", "--json"]).expect(0).json();
     let running = || world.syncfleet(&["worker", "inspect", "--json"]).expect(0).json();
-    wait_until("a running job", PATIENCE, || running()[0]["id"].is_string());
-    let job = running()[0].clone();
+    let mut job = Value::Null;
+    wait_until("a running job", PATIENCE, || {
+        job = running()[0].clone();
+        job["id"].is_string()
+    });
     assert_eq!(job["args"], json!(["default", "account-0"]), "{job} {enqueued}");
     let id = job["id"].as_str().unwrap();
     world.syncfleet(&["revoke", id, "--terminate"]).expect(0);
+    drop(lock);
     world.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'revoked'", 1);
     assert_eq!(world.sql("SELECT reason FROM tradingdb.sync_outcomes"), "terminated");
     // Its account is free again at once.

@@ -227,6 +227,12 @@ fn a_run_is_shown_with_its_worker_and_step_and_a_worker_that_died_is_found_out()
     let worker = world.worker(&[("WORKER_NAME", "syncfleet@one")]);
     world.syncfleet(&["sync", "Raghu"]).expect(0);
     let said = why_is(&world, "running");
+    let id = text(&said["job"], "id");
+    // After so many crashes it is parked for long enough to be seen.
+    world.sql(&format!(
+        "INSERT INTO tradingdb.job_crashes (job_id, organization_id, pseudo_account, fence)
+         SELECT '{id}', 'default', 'Raghu', fence FROM generate_series(-4, -1) AS fence"
+    ));
     assert_eq!(
         (&said["job"]["worker"], &said["job"]["step"]),
         (&json!("syncfleet@one"), &json!("external_detection")),

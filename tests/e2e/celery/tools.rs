@@ -45,6 +45,8 @@ fn celery_inspect_shows_a_rust_worker_as_one_of_its_own() {
     let stats = inspect(&python, &world, "stats");
     assert_eq!((&stats["total"][TASK], stats["broker"].is_object()), (&Value::from(1), true), "{stats}");
 
+    // It runs for as long as five programs of Python take.
+    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
     world.syncfleet(&["sync", "slow"]).expect(0);
     let mut active = Value::Null;
     wait_until("an active job", PATIENCE, || {
@@ -57,6 +59,7 @@ fn celery_inspect_shows_a_rust_worker_as_one_of_its_own() {
     }
     let id = active["id"].as_str().unwrap();
     control(&python, &world, &["terminate", "SIGTERM", id]);
+    drop(lock);
     world.wait_for_count("SELECT count(*) FROM tradingdb.sync_outcomes WHERE status = 'revoked'", 1);
     assert_eq!(inspect(&python, &world, "revoked"), Value::from(vec![id]));
 }

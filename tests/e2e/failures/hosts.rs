@@ -5,19 +5,20 @@ use std::time::{Duration, Instant};
 use e2e::{World, free_address, get};
 use testbed::{Proxy, wait_until};
 
-use super::{PATIENCE, assert_done_and_uncharged, slow_accounts, tick, wait_for_blocked, wait_for_running};
+use super::{PATIENCE, assert_done_and_uncharged, slow_accounts, tick, wait_for_blocked};
 
 #[test]
 fn when_the_host_of_rabbitmq_vanishes_it_is_noticed_by_its_silence_and_every_job_is_done() {
     let world = World::new();
-    let _kite = slow_accounts(&world, 4, Duration::from_secs(1));
+    let kite = slow_accounts(&world, 4, Duration::from_secs(1));
     let (proxy, through) = Proxy::in_front_of(&world.vhost.url()).unwrap();
     let address = free_address();
     let url = format!("{through}?heartbeat=2");
     let worker =
         world.worker(&[("RABBITMQ_URL", &url), ("WORKER_CONCURRENCY", "4"), ("METRICS_ADDR", &address)]);
     tick(&world);
-    wait_for_running(&world, 4);
+    let asked = || kite.log().iter().filter(|request| request.path.starts_with("/orders")).count();
+    wait_until("a look at every account", PATIENCE, || asked() >= 4);
     proxy.drop_packets();
     worker.wait_for_line("connection for consuming lost", PATIENCE).unwrap();
     assert!(get(&address, "/health/ready").starts_with("HTTP/1.1 503"));

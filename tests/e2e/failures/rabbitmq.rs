@@ -45,10 +45,13 @@ fn while_rabbitmq_takes_no_messages_jobs_wait_and_are_told_afterwards() {
     let _kite = slow_accounts(&world, 3, Duration::from_secs(2));
     let address = free_address();
     let worker = world.worker(&[("METRICS_ADDR", &address)]);
+    // None tells anything before the alarm.
+    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
     tick(&world);
     wait_for_running(&world, 3);
     let rabbitmq = world.rabbitmq.as_ref().unwrap();
     rabbitmq.set_memory_alarm(true).unwrap();
+    drop(lock);
     wait_until("readiness that says why", PATIENCE, || {
         let ready = get(&address, "/health/ready");
         ready.starts_with("HTTP/1.1 503") && ready.contains("blocked")

@@ -86,7 +86,7 @@ fn the_jobs_of_a_hanging_worker_are_done_by_another() {
 
 #[test]
 fn a_job_that_runs_too_long_is_cut_short_and_retried_and_those_beside_it_go_on() {
-    let world = World::new().with("JOB_TIME_LIMIT_SECONDS", "3");
+    let world = World::new().with("JOB_TIME_LIMIT_SECONDS", "6");
     let kite = slow_accounts(&world, 3, Duration::ZERO);
     kite.next("/orders", vec![Answer::silence()]);
     let worker = world.worker(&[("WORKER_CONCURRENCY", "3")]);

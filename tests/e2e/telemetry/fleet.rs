@@ -87,7 +87,7 @@ fn what_nobody_knows_any_more_is_not_told() {
     world.postgres.as_ref().unwrap().stop().unwrap();
     let patience = std::time::Duration::from_secs(100);
     wait_until("nothing of the fleet", patience, || !told().contains("syncfleet_accounts{"));
-    assert!(told().contains("syncfleet_sync_interval_seconds 3600"), "a setting is always known");
+    assert!(told().contains("syncfleet_sync_interval_seconds 604800"), "a setting is always known");
     world.postgres.as_ref().unwrap().restart().unwrap();
     wait_until("the fleet again", PATIENCE, || told().contains("syncfleet_accounts{"));
 }
