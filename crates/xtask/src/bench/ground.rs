@@ -48,6 +48,11 @@ impl<'a> Ground<'a> {
         self.fleet.vhost.url()
     }
 
+    /// What a sync that wrote everything leaves to do: else PostgreSQL does it by itself while something is measured.
+    pub(crate) fn settle(&self) -> Result<()> {
+        self.fleet.settle()
+    }
+
     /// Syncs every account with ours; returns how many a second.
     pub(crate) fn ours(&self, force: bool, trades: Option<usize>) -> Result<f64> {
         if let Some(round) = trades {

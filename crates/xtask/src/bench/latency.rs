@@ -16,6 +16,7 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let ground = Ground::without_peer(stage, size.accounts, size.orders, &[])?;
     // Once to have positions, once to know the load.
     ground.ours(false, None)?;
+    ground.settle()?;
     let pace = ground.ours(false, None)? / 2.0;
     let count = (pace * size.pace_seconds).ceil();
     let mut command = rust_peer("pace")?;
