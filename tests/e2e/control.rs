@@ -37,7 +37,7 @@ fn workers_are_listed_and_asked_what_they_run_and_a_running_job_is_ended_by_its_
         let workers = listed.map(|worker| (worker["name"].clone(), worker["running"].clone()));
         workers.collect::<Vec<_>>() == [idle("one@host"), idle("two@host")]
     });
-    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
+    let lock = world.hold_runs();
     let enqueued = world.syncfleet(&["sync", "account-0", "--json"]).expect(0).json();
     let running = || world.syncfleet(&["worker", "inspect", "--json"]).expect(0).json();
     let mut job = Value::Null;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::contract::violations;
 use serde_json::{Value, json};
 use testbed::{
-    Authority, Certified, Database, Message, Postgres, Process, RabbitMq, Redis, Vhost, binary, wait_until,
+    Authority, Certified, Database, Message, OpenTransaction, Postgres, Process, RabbitMq, Redis, Vhost,
+    binary, wait_until,
 };
 
 /// How long anything may take that the tests wait for.
@@ -276,6 +277,11 @@ impl World {
     /// The single value of a query, as text.
     pub fn sql(&self, query: &str) -> String {
         self.database.sql(query).expect("SQL that runs").trim().to_owned()
+    }
+
+    /// Until it is dropped no run gets past its generation, which PostgreSQL lets wait for 20 s at most.
+    pub fn hold_runs(&self) -> OpenTransaction<'_> {
+        self.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").expect("a lock")
     }
 
     /// A list of an account's snapshot in Redis, as in `Raghu:positions`.

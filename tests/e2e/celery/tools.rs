@@ -46,7 +46,7 @@ fn celery_inspect_shows_a_rust_worker_as_one_of_its_own() {
     assert_eq!((&stats["total"][TASK], stats["broker"].is_object()), (&Value::from(1), true), "{stats}");
 
     // It runs for as long as five programs of Python take.
-    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
+    let lock = world.hold_runs();
     world.syncfleet(&["sync", "slow"]).expect(0);
     let mut active = Value::Null;
     wait_until("an active job", PATIENCE, || {

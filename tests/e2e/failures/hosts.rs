@@ -5,21 +5,22 @@ use std::time::{Duration, Instant};
 use e2e::{World, free_address, get};
 use testbed::{Proxy, wait_until};
 
-use super::{PATIENCE, assert_done_and_uncharged, slow_accounts, tick, wait_for_blocked};
+use super::{PATIENCE, assert_done_and_uncharged, slow_accounts, tick, wait_for_blocked, wait_for_running};
 
 #[test]
 fn when_the_host_of_rabbitmq_vanishes_it_is_noticed_by_its_silence_and_every_job_is_done() {
     let world = World::new();
-    let kite = slow_accounts(&world, 4, Duration::from_secs(1));
+    let _kite = slow_accounts(&world, 4, Duration::from_secs(1));
     let (proxy, through) = Proxy::in_front_of(&world.vhost.url()).unwrap();
     let address = free_address();
     let url = format!("{through}?heartbeat=2");
     let worker =
         world.worker(&[("RABBITMQ_URL", &url), ("WORKER_CONCURRENCY", "4"), ("METRICS_ADDR", &address)]);
+    let lock = world.hold_runs();
     tick(&world);
-    let asked = || kite.log().iter().filter(|request| request.path.starts_with("/orders")).count();
-    wait_until("a look at every account", PATIENCE, || asked() >= 4);
+    wait_for_running(&world, 4);
     proxy.drop_packets();
+    drop(lock);
     worker.wait_for_line("connection for consuming lost", PATIENCE).unwrap();
     assert!(get(&address, "/health/ready").starts_with("HTTP/1.1 503"));
     proxy.heal();
@@ -36,7 +37,7 @@ fn when_the_host_of_postgresql_vanishes_a_run_gives_up_waiting_and_its_job_is_do
         world.worker(&[("DATABASE_URL", &through), ("WORKER_NAME", "far"), ("WORKER_CONCURRENCY", "4")]);
     world.sync("account-1");
     // It waits for an answer that never comes.
-    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
+    let lock = world.hold_runs();
     world.syncfleet(&["sync", "account-0"]).expect(0);
     wait_for_blocked(&world, "far");
     proxy.drop_packets();
@@ -77,7 +78,7 @@ fn a_run_whose_connection_died_in_an_outage_that_is_over_gives_up_waiting() {
     world.import(&crate::workers::accounts(1)).expect(0);
     let (proxy, through) = Proxy::in_front_of(&world.database.url()).unwrap();
     let _worker = world.worker(&[("DATABASE_URL", &through), ("WORKER_NAME", "far")]);
-    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
+    let lock = world.hold_runs();
     world.syncfleet(&["sync", "account-0"]).expect(0);
     wait_for_blocked(&world, "far");
     // What was open stays dead, and nobody is told; everything else goes on at once, renewals of the lease among it.

@@ -46,7 +46,7 @@ fn while_rabbitmq_takes_no_messages_jobs_wait_and_are_told_afterwards() {
     let address = free_address();
     let worker = world.worker(&[("METRICS_ADDR", &address)]);
     // None tells anything before the alarm.
-    let lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
+    let lock = world.hold_runs();
     tick(&world);
     wait_for_running(&world, 3);
     let rabbitmq = world.rabbitmq.as_ref().unwrap();

@@ -224,7 +224,7 @@ fn workers_and_brokerages_are_shown_as_before() {
     let settings = [("WORKER_NAME", "syncfleet@host-17"), ("WORKER_CONCURRENCY", "8")];
     let worker = world.worker(&settings);
     // It runs until all is seen.
-    let _lock = world.database.hold("LOCK TABLE tradingdb.positions IN EXCLUSIVE MODE").unwrap();
+    let _lock = world.hold_runs();
     world.syncfleet(&["sync", "account-0"]).expect(0);
     let running = || world.syncfleet(&["worker", "inspect", "--json"]).out;
     wait_until("a running job", PATIENCE, || {

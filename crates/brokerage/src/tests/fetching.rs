@@ -142,7 +142,7 @@ async fn a_slow_server_is_given_up_in_time() {
     for kind in KINDS {
         let timeouts = Timeouts {
             request: Duration::from_millis(200),
-            total: Duration::from_secs(20),
+            total: Duration::from_millis(500),
             pause: Duration::from_millis(10),
             ..Timeouts::default()
         };
@@ -151,7 +151,7 @@ async fn a_slow_server_is_given_up_in_time() {
         let begun = Instant::now();
         let error = brokerage.orders(WITHIN).await.unwrap_err();
         assert_eq!(error.to_string(), "brokerage unavailable: no answer from 127.0.0.1 within 0.2 s");
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
         assert_eq!(server.requests().len(), 2, "{kind:?}");
     }
 }

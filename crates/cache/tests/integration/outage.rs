@@ -51,7 +51,7 @@ async fn a_server_that_hangs_costs_no_more_than_the_time_limit() {
     let begun = Instant::now();
     let snapshot = saying(2, "b");
     let (written, pinged) = tokio::join!(cache.write_snapshot(&snapshot), cache.ping());
-    assert!(begun.elapsed() < TIMEOUT * 5, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT * 3 / 2, "{:?}", begun.elapsed());
     for error in [written.map(drop).unwrap_err(), pinged.unwrap_err()] {
         assert!(matches!(error, CacheError::Unavailable { .. }), "{error:?}");
     }
