@@ -1,23 +1,26 @@
 use anyhow::{Context, Result, ensure};
 
+use super::built::Tool;
 use super::figures::in_turn;
 use super::fleet::Fleet;
 use super::noop::figures;
 use super::part::Part;
 use super::row::{Better, Row};
 use super::size::Size;
-use super::stage::{Stage, bench};
+use super::stage::Stage;
 
 /// Orders of an account in the short history and in the long one.
 const SHORT: usize = 10;
 const LONG: usize = 100;
+
+pub(crate) const DISCOVERY: Tool = Tool::Bench("storage", "discovery");
 
 /// How long a tick takes to find the same accounts behind ten times the orders.
 pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let accounts = size.many_accounts;
     let fleets = [filled(stage, accounts, LONG)?, filled(stage, accounts, SHORT)?];
     let seconds = |fleet: &Fleet| {
-        let mut discovery = bench("storage", "discovery")?;
+        let mut discovery = stage.tool(DISCOVERY)?;
         let said = figures(discovery.arg(fleet.database.url()))?;
         ensure!(said["accounts"] == accounts, "not {accounts} accounts were found: {said}");
         said["seconds"].as_f64().context("no seconds")

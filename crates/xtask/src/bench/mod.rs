@@ -2,6 +2,7 @@
 //!
 //! Run it on a machine that does nothing else.
 
+mod built;
 mod chart;
 mod check;
 mod discovery;
@@ -89,7 +90,8 @@ fn whole(arguments: &Arguments) -> Result<ExitCode> {
     let before = if arguments.check { check::checked_in()? } else { Vec::new() };
     let parts = Part::wanted(&arguments.only);
     let size = Size::of(arguments);
-    let stage = Stage::set()?;
+    let tools: Vec<_> = parts.iter().flat_map(|part| part.tools()).copied().collect();
+    let stage = Stage::set(&tools)?;
     let mut rows: Vec<Row> = Vec::new();
     for part in parts {
         println!("{}: {}", part.name(), part.what());

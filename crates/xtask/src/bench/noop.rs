@@ -4,17 +4,25 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use testbed::Vhost;
 
+use super::built::Tool;
 use super::figures::in_turn;
 use super::part::Part;
 use super::peer::Peer;
 use super::row::{Better, Row, named};
 use super::size::Size;
-use super::stage::{Stage, answer, bench, rust_peer};
+use super::stage::{Stage, answer};
 use super::stopwatch;
 
 /// As many as the bare loop and the peers are given before they ack: a worker holds what it runs, so its slots are what is
 /// on its way.
 const SLOTS: &str = "256";
+
+const OURS: Tool = Tool::Bench("queue", "noop");
+const BARE: Tool = Tool::Peer("consume");
+const APALIS: Tool = Tool::Peer("apalis");
+const RUSTY_CELERY: Tool = Tool::Peer("rusty_celery");
+/// Whatever is measured beside the peer.
+pub(crate) const TOOLS: [Tool; 4] = [OURS, BARE, APALIS, RUSTY_CELERY];
 
 /// Jobs that do nothing, a second: ours, the limit, and whoever else there is. Ours with as many slots as the others are
 /// given at a time, and with those that a worker has by default.
@@ -22,15 +30,15 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let servers = &stage.servers;
     let vhost = Vhost::create_on(&servers.rabbitmq.url(), &servers.rabbitmq.management_url())?;
     let words = [vhost.url(), size.noops.to_string()];
-    let mut ours = bench("queue", "noop")?;
+    let mut ours = stage.tool(OURS)?;
     ours.args(&words).arg(SLOTS);
-    let mut default_slots = bench("queue", "noop")?;
+    let mut default_slots = stage.tool(OURS)?;
     default_slots.args(&words);
-    let mut bare = rust_peer("consume")?;
+    let mut bare = stage.tool(BARE)?;
     bare.args(&words);
-    let mut apalis = rust_peer("apalis")?;
+    let mut apalis = stage.tool(APALIS)?;
     apalis.args(&words);
-    let mut rusty = rust_peer("rusty_celery")?;
+    let mut rusty = stage.tool(RUSTY_CELERY)?;
     rusty.args(&words);
     let (peer, count) = (Peer::new(stage)?, size.celery_noops);
     let celery_worker = peer.worker()?;

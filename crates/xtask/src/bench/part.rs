@@ -1,6 +1,7 @@
 use anyhow::Result;
 use clap::ValueEnum;
 
+use super::built::Tool;
 use super::row::Row;
 use super::size::Size;
 use super::stage::Stage;
@@ -58,6 +59,17 @@ impl Part {
             Self::Latency => "from enqueueing to notification, at half of the load that a worker can bear",
             Self::Memory => "what a worker needs while it rebuilds accounts, and after many jobs",
             Self::Kill => "until the jobs of a worker that is killed are done by another one",
+        }
+    }
+
+    /// What it starts beside our programs and the peer.
+    pub(crate) fn tools(self) -> &'static [Tool] {
+        match self {
+            Self::Noop => &noop::TOOLS,
+            Self::Publish => &[publish::BARE],
+            Self::Discovery => &[discovery::DISCOVERY],
+            Self::Latency => &[latency::PACE],
+            _ => &[],
         }
     }
 

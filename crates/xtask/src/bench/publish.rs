@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use testbed::Process;
 
+use super::built::Tool;
 use super::figures::in_turn;
 use super::fleet::Fleet;
 use super::memory::peak_mb;
@@ -10,7 +11,7 @@ use super::noop::rate;
 use super::part::Part;
 use super::row::{Better, Row, named};
 use super::size::Size;
-use super::stage::{Stage, rust_peer};
+use super::stage::Stage;
 
 /// For a tick to be published.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -19,6 +20,9 @@ const SECONDS: f64 = 10.0;
 /// What a beat may grow to; found anywhere, it is streamed.
 const MEGABYTES: f64 = 40.0;
 
+/// The same number of messages, by nothing but lapin.
+pub(crate) const BARE: Tool = Tool::Peer("publish");
+
 /// One tick of every account, found and published by a beat.
 pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let fleet = Fleet::new(stage)?;
@@ -26,7 +30,7 @@ pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     fleet.fill(accounts, 1, 2)?;
     fleet.settle()?;
     let mut memory = Vec::new();
-    let mut bare = rust_peer("publish")?;
+    let mut bare = stage.tool(BARE)?;
     bare.args([&fleet.vhost.url(), &accounts.to_string()]);
     let measured = in_turn(
         size.rounds,

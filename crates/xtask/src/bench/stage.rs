@@ -1,28 +1,26 @@
-use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use serde_json::Value;
 use testbed::{Postgres, psql, python_environment};
 
+use super::built::{Built, Tool};
 use crate::servers::Servers;
-use crate::workspace::{cargo, metadata, root, run as run_command};
+use crate::workspace::root;
 
 /// The servers, which all contenders share, and the programs.
 pub(crate) struct Stage {
     pub(crate) servers: Servers,
-    /// Of ours, optimised.
-    programs: PathBuf,
+    built: Built,
     /// Of Python, with the peer's packages.
     python: PathBuf,
 }
 
 impl Stage {
-    /// Builds and installs whatever is measured, and starts the servers.
-    pub(crate) fn set() -> Result<Self> {
-        let programs = programs()?;
+    /// Builds and installs whatever is measured, these tools among it, and starts the servers.
+    pub(crate) fn set(tools: &[Tool]) -> Result<Self> {
+        let built = Built::with(tools)?;
         let (python, servers) = thread::scope(|scope| {
             let python = scope.spawn(|| {
                 let requirements = sources().join("requirements.txt");
@@ -38,12 +36,17 @@ impl Stage {
             let value = psql(&servers.postgres.url(), &["-c", &format!("SHOW {setting}")])?;
             ensure!(value == "on", "PostgreSQL's {setting} is {value}: its figures would say nothing");
         }
-        Ok(Self { servers, programs, python })
+        Ok(Self { servers, built, python })
     }
 
     /// One of our programs, with nothing of the user's settings.
     pub(crate) fn program(&self, name: &str) -> Command {
-        clean(&self.programs.join(name))
+        self.built.program(name)
+    }
+
+    /// A tool that was asked for.
+    pub(crate) fn tool(&self, tool: Tool) -> Result<Command> {
+        self.built.tool(tool)
     }
 
     /// A program of the Python environment, such as `python` or `celery`.
@@ -104,52 +107,8 @@ pub(crate) fn sources() -> PathBuf {
     root().join("tests/bench")
 }
 
-/// A benchmark of one of our crates, built.
-pub(crate) fn bench(package: &str, name: &str) -> Result<Command> {
-    let mut build = cargo(&[
-        "bench",
-        "-p",
-        package,
-        "--bench",
-        name,
-        "--no-run",
-        "--quiet",
-        "--message-format=json-render-diagnostics",
-    ]);
-    let output = build.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
-    ensure!(output.status.success(), "the benchmark {name} of {package} does not build");
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let executable = messages.lines().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let is_it = message["target"]["name"] == name && message["target"]["kind"][0] == "bench";
-        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
-    });
-    Ok(clean(&executable.with_context(|| format!("cargo has built no benchmark {name}"))?))
-}
-
-/// A program of `tests/bench/peers`, built; they have a lock file and a target folder of their own.
-pub(crate) fn rust_peer(name: &str) -> Result<Command> {
-    let target = folder().join("peers");
-    let manifest = sources().join("peers/Cargo.toml");
-    let mut build = cargo(&["build", "--quiet", "--release", "--locked", "--bin", name, "--manifest-path"]);
-    run_command(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
-    Ok(clean(&target.join("release").join(name)))
-}
-
-/// Where our programs are: those that somebody else has built, or optimised ones.
-fn programs() -> Result<PathBuf> {
-    if let Some(folder) = env::var_os(testbed::BIN_DIR) {
-        println!("the programs in {} are measured, whatever they are", folder.display());
-        return Ok(folder.into());
-    }
-    println!("building the programs, optimised");
-    run_command(&mut cargo(&["build", "--release", "-p", "worker", "-p", "beat", "-p", "cli"]))?;
-    let metadata = metadata()?;
-    let target = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
-    Ok(Path::new(target).join("release"))
-}
-
-fn clean(program: &Path) -> Command {
+/// A program with nothing of the user's settings.
+pub(crate) fn clean(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
     command
