@@ -92,8 +92,10 @@ pub enum GenerationReport {
         orders: usize,
         /// When it was generated.
         at: DateTime<Utc>,
-        /// What does not add up, as a JSON list.
+        /// What does not add up, as a JSON list; the first, where there is much.
         discrepancies: String,
+        /// How much there is.
+        discrepancies_total: usize,
     },
     /// Looked at and found up to date: nothing to write.
     Current {
@@ -221,7 +223,7 @@ impl Report {
             "sync_id": self.sync_id,
             "errors": self.errors(),
         });
-        // Moved: findings may be many, and the macro would copy them.
+        // Moved: the macro would copy the findings.
         results["position_generation"] = self.generation_json();
         results["external_detection"] = self.detection_json();
         results["redis_sync"] = self.snapshot_json();
@@ -230,12 +232,20 @@ impl Report {
 
     fn generation_json(&self) -> Value {
         match &self.generation {
-            GenerationReport::Done { positions, holdings, orders, at, discrepancies } => {
+            GenerationReport::Done {
+                positions,
+                holdings,
+                orders,
+                at,
+                discrepancies,
+                discrepancies_total,
+            } => {
                 let mut done = json!({
                     "regenerated": true, "positions_updated": positions, "holdings_updated": holdings,
                     "orders_processed": orders, "generation_time": rfc3339(*at),
                 });
                 done["discrepancies"] = serde_json::from_str(discrepancies).unwrap_or_default();
+                tell_total(&mut done, *discrepancies_total);
                 done
             }
             GenerationReport::Current { last_generation } => json!({
@@ -293,7 +303,15 @@ impl Detected {
         if !self.missing.is_empty() {
             json["missing"] = json!(self.missing);
         }
+        tell_total(&mut json, self.discrepancies.len());
         json
+    }
+}
+
+/// How many findings there are, where not all are told.
+fn tell_total(step: &mut Value, total: usize) {
+    if total > FINDINGS_MAX {
+        step["discrepancies_total"] = json!(total);
     }
 }
 
@@ -325,6 +343,7 @@ mod tests {
                 orders: 120,
                 at: "2025-06-17T10:30:01Z".parse().unwrap(),
                 discrepancies: "[]".to_owned(),
+                discrepancies_total: 0,
             },
             snapshot: SnapshotReport::Stored(cache::Stored {
                 positions: 15,
@@ -355,6 +374,36 @@ mod tests {
                 "errors": []},
         });
         assert_eq!(report().notification(), expected);
+    }
+
+    #[test]
+    fn where_not_all_findings_are_told_their_number_is() {
+        let steps = ["position_generation", "external_detection"];
+        let with = |total: usize| {
+            let finding = Discrepancy {
+                kind: ledger::DiscrepancyKind::BrokerDiffers,
+                instrument_key: "NSE@TCS@equities".into(),
+                symbol: "TCS".into(),
+                isin: None,
+                quantity: None,
+                since: None,
+                detail: String::new(),
+            };
+            let mut report = report();
+            let detected = Detected { discrepancies: vec![finding; total], ..Detected::default() };
+            report.detection = DetectionReport::Completed(Box::new(detected));
+            if let GenerationReport::Done { discrepancies_total, .. } = &mut report.generation {
+                *discrepancies_total = total;
+            }
+            report.to_json()
+        };
+        let (all, more) = (with(FINDINGS_MAX), with(FINDINGS_MAX + 1));
+        for step in steps {
+            assert_eq!(all[step].get("discrepancies_total"), None);
+            assert_eq!(more[step]["discrepancies_total"], FINDINGS_MAX + 1);
+        }
+        let told = more["external_detection"]["discrepancies"].as_array().map(Vec::len);
+        assert_eq!(told, Some(FINDINGS_MAX));
     }
 
     #[test]

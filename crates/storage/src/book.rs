@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use ledger::{Book, Name};
-use serde_json::value::RawValue;
 use sqlx::types::Json;
 
 use crate::families::{self, NewFamily};
@@ -39,12 +38,16 @@ pub struct StoredRows {
     pub positions: usize,
     /// Rows in `holdings`.
     pub holdings: usize,
-    /// The findings as a JSON list, those of the oldest families first; at most [`FINDINGS_MAX`].
+    /// What does not add up, as a JSON list of at most [`FINDINGS_MAX`] findings; where there are more, rather of families with few
+    /// than of those with many.
     pub discrepancies: String,
+    /// How many findings there are.
+    pub discrepancies_total: usize,
 }
 
-/// Findings told of one account: an account may have any number, a message may not.
-pub const FINDINGS_MAX: usize = 200;
+/// Findings told of one account in each message and outcome. An account may have thousands, one for every sale of what it had
+/// before its first order, and they stay: all are in `account show`.
+pub const FINDINGS_MAX: usize = 20;
 
 impl Storage {
     /// Replaces the account's positions and holdings in one transaction, together with what they were made from: rows
@@ -218,17 +221,16 @@ impl Storage {
         Ok(StoredRows {
             positions: count(row.positions),
             holdings: count(row.holdings),
-            discrepancies: first_of(&row.findings),
+            discrepancies: joined(&row.told),
+            discrepancies_total: count(row.findings),
         })
     }
 }
 
-/// The first findings of these lists as one list; none of them is looked into.
-fn first_of(lists: &[String]) -> String {
-    let findings =
-        lists.iter().flat_map(|list| serde_json::from_str::<Vec<&RawValue>>(list).unwrap_or_default());
-    let told: Vec<&str> = findings.take(FINDINGS_MAX).map(RawValue::get).collect();
-    format!("[{}]", told.join(","))
+/// Lists of JSON, none of which is empty, as one; none of them is looked into.
+fn joined(lists: &[String]) -> String {
+    let inner = lists.iter().filter_map(|list| list.strip_prefix('[')?.strip_suffix(']'));
+    format!("[{}]", inner.collect::<Vec<_>>().join(", "))
 }
 
 async fn store_state(

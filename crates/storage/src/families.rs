@@ -5,6 +5,7 @@ use ledger::{Account, Name, SavedLedger};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use sqlx::types::Json;
 
 use crate::transaction::Transaction;
 use crate::{LedgerDays, LedgerReader, StorageError};
@@ -21,7 +22,7 @@ pub struct StoredFamily {
     /// The ledger; `None` where it cannot be read, so that it must be made anew.
     pub ledger: Option<SavedLedger>,
     /// Findings about single orders, which the ledger does not know.
-    pub findings: Value,
+    pub notes: Vec<Value>,
 }
 
 /// A family to be stored.
@@ -129,13 +130,16 @@ impl LedgerReader {
         Ok(rows.into_iter().map(|row| (row.family_id, row.strategy_id, named(&row.kind, row.name))).collect())
     }
 
-    /// Some families.
-    pub async fn families(&mut self, ids: &[i64]) -> Result<Vec<StoredFamily>, StorageError> {
+    /// Some families, with those of their findings that are of the kinds `noted`.
+    pub async fn families(&mut self, ids: &[i64], noted: &[&str]) -> Result<Vec<StoredFamily>, StorageError> {
         let rows = sqlx::query!(
-            r#"SELECT f.id, f.strategy_id, f.ledger::text AS "ledger!", f.findings,
+            r#"SELECT f.id, f.strategy_id, f.ledger::text AS "ledger!",
+                      jsonb_path_query_array(f.findings, '$[*] ? (@.kind == $noted[*])',
+                                             jsonb_build_object('noted', $2::text[])) AS "notes!: Json<Vec<Value>>",
                       ARRAY(SELECT n.kind || ' ' || n.name FROM tradingdb.ledger_names n WHERE n.family_id = f.id) AS "names!"
                FROM tradingdb.ledger_families f WHERE f.id = ANY($1) ORDER BY f.id"#,
-            ids
+            ids,
+            noted as &[&str]
         )
         .fetch_all(&mut *self.transaction)
         .await?;
@@ -149,7 +153,7 @@ impl LedgerReader {
                 .map(|(kind, name)| named(kind, name))
                 .collect(),
             ledger: serde_json::from_str(&row.ledger).ok(),
-            findings: row.findings,
+            notes: row.notes.0,
         });
         Ok(families.collect())
     }

@@ -122,8 +122,16 @@ pub(crate) async fn generate(
     match generate_with_news(&pipeline.storage, lease, &wanted, state.cloned()).await {
         Ok((Generation::Current, news)) => Ok((GenerationReport::Current { last_generation }, Some(news))),
         Ok((Generation::Done { rows, orders, at }, news)) => {
-            let (positions, holdings, discrepancies) = (rows.positions, rows.holdings, rows.discrepancies);
-            Ok((GenerationReport::Done { positions, holdings, orders, at, discrepancies }, Some(news)))
+            let StoredRows { positions, holdings, discrepancies, discrepancies_total } = rows;
+            let done = GenerationReport::Done {
+                positions,
+                holdings,
+                orders,
+                at,
+                discrepancies,
+                discrepancies_total,
+            };
+            Ok((done, Some(news)))
         }
         Err(GenerationError::Storage(StorageError::LeaseLost)) => Err(LeaseLost),
         Err(error) => Ok((GenerationReport::Failed(chain(&error)), None)),

@@ -4,6 +4,9 @@ use ledger::Name;
 use serde_json::{Value, json};
 use storage::Execution;
 
+/// The kinds of findings about single orders.
+pub(super) const KINDS: [&str; 2] = ["fills_short", "unreadable_side"];
+
 /// Findings about single orders, which no ledger knows, by instrument key.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -33,14 +36,6 @@ impl Notes {
     /// What is left: instruments with nothing but orders that cannot be read.
     pub(super) fn rest(self) -> impl Iterator<Item = (String, Vec<Value>)> {
         self.by_key.into_iter()
-    }
-
-    /// Those among the findings of a stored family.
-    pub(super) fn among(findings: Value) -> Vec<Value> {
-        let Value::Array(findings) = findings else { return Vec::new() };
-        let is_note =
-            |finding: &Value| matches!(finding["kind"].as_str(), Some("fills_short" | "unreadable_side"));
-        findings.into_iter().filter(is_note).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use storage::{LedgerChanges, LedgerDays, LedgerReader, LedgerState, is_strategy}
 
 use super::GenerationError;
 use super::folded::{Folded, Reference, Work};
-use super::notes::Notes;
+use super::notes::{self, Notes};
 use super::rebuild::{Place, rebuild};
 
 /// What an update came to.
@@ -185,7 +185,7 @@ async fn take_up(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let families = reader.families(ids).await?;
+    let families = reader.families(ids, &notes::KINDS).await?;
     let mut all = families.iter().flat_map(|stored| stored.names.iter().cloned()).collect();
     let (instruments, actions) = reader.reference(&mut all).await?;
     let reference = Arc::new(Reference::new(&instruments, actions));
@@ -198,7 +198,7 @@ async fn take_up(
             strategy_id: stored.strategy_id,
             ledger: ledger.ok_or(GenerationError::Unreadable)?,
             names: stored.names,
-            notes: Notes::among(stored.findings),
+            notes: stored.notes,
             reference: Arc::clone(&reference),
         });
     }

@@ -69,7 +69,10 @@ async fn a_book_is_stored_with_its_exact_digits() {
     let lease = bed.lease(&raghu(), "job").await;
     let stored =
         store(&bed, &lease, &book(vec![position(SBIN)], vec![holding(SBIN, Some("INE062A01020"))])).await;
-    assert_eq!(stored, StoredRows { positions: 1, holdings: 1, discrepancies: "[]".to_owned() });
+    assert_eq!(
+        stored,
+        StoredRows { positions: 1, holdings: 1, discrepancies: "[]".to_owned(), discrepancies_total: 0 }
+    );
     let position =
         "SELECT organization_id, pseudo_account, instrument_key, type, buy_quantity, buy_avg_price,
                     net_value, multiplier, ltp IS NULL, state FROM tradingdb.positions";
@@ -128,7 +131,7 @@ async fn rows_that_vanished_are_deleted_and_those_of_others_are_not() {
     assert_eq!(counts(), "5|5");
     assert_eq!(
         store(&bed, &lease, &empty_book()).await,
-        StoredRows { positions: 0, holdings: 0, discrepancies: "[]".to_owned() }
+        StoredRows { positions: 0, holdings: 0, discrepancies: "[]".to_owned(), discrepancies_total: 0 }
     );
     assert_eq!(counts(), "4|4");
 }

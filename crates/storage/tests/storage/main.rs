@@ -9,6 +9,7 @@ mod cancelled;
 mod changes;
 mod corporate_actions;
 mod external;
+mod findings;
 mod freshness;
 mod holidays;
 mod imports;
