@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use ledger::{Account, Name, SavedLedger};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -9,6 +9,10 @@ use sqlx::types::Json;
 
 use crate::transaction::Transaction;
 use crate::{LedgerDays, LedgerReader, StorageError};
+
+/// Days on which the market is closed and somebody traded matter for so long: the view's day is at most forty days ago, and the
+/// trading day before it at most forty more.
+const ODD_DAYS_MATTER: TimeDelta = TimeDelta::days(80);
 
 /// A family of instruments, as it was stored.
 #[derive(Debug, Clone)]
@@ -64,7 +68,7 @@ pub struct OtherDays {
     pub stored: LedgerDays,
     /// The latest day with a fill.
     pub last_day: Option<NaiveDate>,
-    /// Days with a fill on which the market is closed.
+    /// Days with a fill on which the market is closed, of those that matter for the view.
     pub odd_days: BTreeSet<NaiveDate>,
 }
 
@@ -178,7 +182,8 @@ impl LedgerReader {
             "src/other_days.sql",
             self.account.pseudo_account,
             self.account.organization_id,
-            but
+            but,
+            ledger::ist::day_of(self.as_of) - ODD_DAYS_MATTER
         )
         .fetch_all(&mut *self.transaction)
         .await?;

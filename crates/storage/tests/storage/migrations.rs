@@ -29,6 +29,18 @@ async fn a_second_run_changes_nothing() {
 }
 
 #[tokio::test]
+async fn long_values_are_compressed_with_lz4_where_postgresql_has_it() {
+    let bed = Bed::migrated().await;
+    let knows = "SELECT coalesce(bool_or('lz4' = ANY(enumvals)), false)
+                 FROM pg_settings WHERE name = 'default_toast_compression'";
+    let compressed = "SELECT count(*) FROM pg_attribute
+                      WHERE attrelid IN ('tradingdb.ledger_families'::regclass, 'tradingdb.sync_outcomes'::regclass)
+                        AND to_jsonb(pg_attribute) ->> 'attcompression' = 'l'";
+    let expected = if bed.sql(knows) == "t" { "5" } else { "0" };
+    assert_eq!(bed.sql(compressed), expected);
+}
+
+#[tokio::test]
 async fn money_is_numeric_where_we_create_the_tables() {
     let bed = Bed::migrated().await;
     let floats = "SELECT table_name, column_name FROM information_schema.columns
