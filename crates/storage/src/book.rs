@@ -38,15 +38,15 @@ pub struct StoredRows {
     pub positions: usize,
     /// Rows in `holdings`.
     pub holdings: usize,
-    /// What does not add up, as a JSON list of at most [`FINDINGS_MAX`] findings; where there are more, rather of families with few
-    /// than of those with many.
+    /// What does not add up, as a JSON list of at most [`FINDINGS_MAX`] findings; where there are more, those of families with few
+    /// come first, and of one family some of each kind.
     pub discrepancies: String,
     /// How many findings there are.
     pub discrepancies_total: usize,
 }
 
-/// Findings told of one account in each message and outcome. An account may have thousands, one for every sale of what it had
-/// before its first order, and they stay: all are in `account show`.
+/// Findings of a generation that its report tells. An account may have thousands, one for every sale of what it had before its
+/// first order, and they stay: all are in `account show`.
 pub const FINDINGS_MAX: usize = 20;
 
 impl Storage {

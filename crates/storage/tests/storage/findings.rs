@@ -8,7 +8,13 @@ use crate::support::{Bed, empty_book, generated, raghu};
 
 /// A family of the account with so many findings, each with its number.
 fn family(key: &str, findings: usize) -> NewFamily {
-    let findings: Vec<Value> = (0..findings).map(|number| json!({"of": key, "number": number})).collect();
+    family_of_kinds(key, &vec!["unknown_cost"; findings])
+}
+
+/// A family with a finding of each of these kinds.
+fn family_of_kinds(key: &str, kinds: &[&str]) -> NewFamily {
+    let finding = |(number, kind): (usize, &&str)| json!({"kind": kind, "of": key, "number": number});
+    let findings: Vec<Value> = kinds.iter().enumerate().map(finding).collect();
     NewFamily {
         id: None,
         strategy_id: String::new(),
@@ -46,10 +52,33 @@ async fn few_findings_are_told_whole_and_in_their_order() {
 }
 
 #[tokio::test]
-async fn many_findings_of_one_family_hide_none_of_another() {
+async fn many_findings_of_one_family_hide_none_of_a_family_with_few() {
     let (total, told) = told(&[family("A", 1000), family("B", 2), family("C", 1000)]).await;
     assert_eq!(total, 2002);
     let mut expected: Vec<String> = (0..FINDINGS_MAX - 2).map(|number| format!("A {number}")).collect();
     expected.extend(["B 0", "B 1"].map(str::to_owned));
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn what_traded_last_is_told_before_what_is_old() {
+    let on = |key: &str, day: &str| NewFamily { last_day: day.parse().ok(), ..family(key, 1) };
+    let mut families: Vec<NewFamily> =
+        (0..FINDINGS_MAX).map(|number| on(&format!("old {number}"), "2025-01-01")).collect();
+    families.push(on("new", "2025-06-16"));
+    families.push(family("never", 1));
+    let (total, told) = told(&families).await;
+    assert_eq!((total, told.len()), (FINDINGS_MAX + 2, FINDINGS_MAX));
+    assert_eq!(told.last().map(String::as_str), Some("new 0"));
+    assert!(told.iter().all(|finding| !finding.starts_with("never")), "{told:?}");
+}
+
+#[tokio::test]
+async fn of_one_family_some_of_each_kind_are_told() {
+    let mut kinds = vec!["unknown_cost"; 500];
+    kinds.extend(["expired_unsettled", "fills_short", "fills_short"]);
+    let (total, told) = told(&[family_of_kinds("A", &kinds)]).await;
+    assert_eq!((total, told.len()), (503, FINDINGS_MAX));
+    let last: Vec<&str> = told.iter().skip(FINDINGS_MAX - 3).map(String::as_str).collect();
+    assert_eq!(last, ["A 500", "A 501", "A 502"]);
 }

@@ -17,6 +17,7 @@ mod inputs;
 mod lease;
 mod migrations;
 mod opening_lots;
+mod other_days;
 mod plans;
 mod quotes;
 mod replays;

@@ -37,8 +37,6 @@ impl Built {
                 built.insert(*tool, bench(package, name)?);
             }
         }
-        // What the builds have written goes to the disk now, and not while somebody waits for it to take a commit.
-        run_command(&mut Command::new("sync"))?;
         Ok(Self { ours, tools: built })
     }
 

@@ -7,7 +7,7 @@ use testbed::{Postgres, psql, python_environment};
 
 use super::built::{Built, Tool};
 use crate::servers::Servers;
-use crate::workspace::root;
+use crate::workspace::{root, run as run_command};
 
 /// The servers, which all contenders share, and the programs.
 pub(crate) struct Stage {
@@ -36,6 +36,8 @@ impl Stage {
             let value = psql(&servers.postgres.url(), &["-c", &format!("SHOW {setting}")])?;
             ensure!(value == "on", "PostgreSQL's {setting} is {value}: its figures would say nothing");
         }
+        // What builds and installations have written goes to the disk now, and not while a commit waits for it.
+        run_command(&mut Command::new("sync"))?;
         Ok(Self { servers, built, python })
     }
 

@@ -1,7 +1,6 @@
 //! Enqueues syncs at an even pace and times each until its notification. `pace URL COUNT PER_SECOND ACCOUNTS`
 //!
-//! Accounts are taken in turn, so that no sync waits for another one of its account. Where a stall outlasts a turn a job may be
-//! superseded: nobody tells of it, and what it asked for was done by the last run of its account that somebody told of.
+//! Accounts are taken in turn, so that no sync waits for another one of its account, unless a stall outlasts a turn.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,15 +12,7 @@ use peers::{Error, arguments, channel, job};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-/// Without a notification there is none to come.
-const SILENCE: Duration = Duration::from_secs(20);
-
-/// A job that was enqueued.
-struct Sent {
-    /// The routing key of its notification.
-    key: String,
-    at: Instant,
-}
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -45,7 +36,7 @@ async fn main() -> Result<(), Error> {
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let mut told = consuming.basic_consume(name, "".into(), options, FieldTable::default()).await?;
 
-    let (sent, mut sendings) = mpsc::unbounded_channel::<(String, Sent)>();
+    let (sent, mut sendings) = mpsc::unbounded_channel::<(String, Instant)>();
     let pacing = tokio::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
         for number in 0..count {
@@ -54,10 +45,7 @@ async fn main() -> Result<(), Error> {
             let (body, properties) = job(account);
             let id = properties.message_id().as_ref().ok_or("a job without an id")?.to_string();
             // Before it is sent, and confirms are not awaited here: they would slow the pace.
-            sent.send((
-                id,
-                Sent { key: format!("account.acct-{account:06}.sync_completed"), at: Instant::now() },
-            ))?;
+            sent.send((id, Instant::now()))?;
             let options = BasicPublishOptions::default();
             let published =
                 publishing.basic_publish("".into(), "periodic".into(), options, &body, properties);
@@ -66,30 +54,21 @@ async fn main() -> Result<(), Error> {
         Ok::<_, Error>(())
     });
 
-    let mut waiting: HashMap<String, Sent> = HashMap::new();
-    let mut told_last: HashMap<String, Instant> = HashMap::new();
+    let mut waiting: HashMap<String, Instant> = HashMap::new();
     let mut times = Vec::with_capacity(count);
     while times.len() < count {
-        let Ok(next) = tokio::time::timeout(SILENCE, told.next()).await else { break };
-        let delivery = next.ok_or("the channel is gone")??;
+        let next = tokio::time::timeout(PATIENCE, told.next()).await;
+        let delivery = next.map_err(|_| "no notification in time")?.ok_or("the channel is gone")??;
         let now = Instant::now();
-        while let Ok((id, sent)) = sendings.try_recv() {
-            waiting.insert(id, sent);
+        while let Ok((id, at)) = sendings.try_recv() {
+            waiting.insert(id, at);
         }
         let id = delivery.properties.message_id().as_ref().map(ToString::to_string);
-        if let Some(sent) = id.and_then(|id| waiting.remove(&id)) {
-            times.push((now - sent.at).as_secs_f64() * 1000.0);
+        if let Some(at) = id.and_then(|id| waiting.remove(&id)) {
+            times.push((now - at).as_secs_f64() * 1000.0);
         }
-        told_last.insert(delivery.routing_key.to_string(), now);
     }
     pacing.await??;
-    while let Ok((id, sent)) = sendings.try_recv() {
-        waiting.insert(id, sent);
-    }
-    for Sent { key, at } in waiting.into_values() {
-        let told = told_last.get(&key).filter(|told| **told > at);
-        times.push((*told.ok_or("a job that nothing was told of")? - at).as_secs_f64() * 1000.0);
-    }
     times.sort_by(f64::total_cmp);
     let percentile = |percent: usize| times[(times.len() - 1) * percent / 100];
     println!("{}", json!({ "p50": percentile(50), "p99": percentile(99), "max": times[times.len() - 1] }));
