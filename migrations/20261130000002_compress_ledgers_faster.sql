@@ -1,6 +1,6 @@
--- Ledgers and reports are written whole whenever something in them changes. What PostgreSQL compresses long values with by
--- default takes longer than all else that is done to them; lz4 takes a tenth of that. No row is rewritten: what is stored
--- stays as it is and can be read. A server without lz4, or older than 14, goes on as before.
+-- Ledgers and reports are written whole whenever something in them changes, and compressed each time. With lz4 the statement
+-- that stores the ledgers of a new order after 5,000 takes a third less than with PostgreSQL's own way. No row is rewritten: what
+-- is stored stays as it is and can be read. A server without lz4, or older than 14, goes on as before.
 SET LOCAL lock_timeout = '10s';
 
 DO $$

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use ledger::{Account, Discrepancy};
 use serde::Serialize;
 use serde_json::{Value, json};
-use storage::FINDINGS_MAX;
+use storage::{FINDINGS_MAX, StoredRows};
 
 /// What does not agree with a brokerage, as far as it is told: nobody else may know of it, and it is rarely much.
 const DIFFERENCES_MAX: usize = 200;
@@ -87,18 +87,12 @@ impl DetectionReport {
 pub enum GenerationReport {
     /// Positions and holdings were replaced.
     Done {
-        /// Rows in `positions` now.
-        positions: usize,
-        /// Rows in `holdings` now.
-        holdings: usize,
+        /// Rows of the account now, and what does not add up in them.
+        rows: StoredRows,
         /// Orders of the account.
         orders: usize,
         /// When it was generated.
         at: DateTime<Utc>,
-        /// What does not add up, as a JSON list; some of it, where there is much.
-        discrepancies: String,
-        /// How much there is.
-        discrepancies_total: usize,
     },
     /// Looked at and found up to date: nothing to write.
     Current {
@@ -196,9 +190,9 @@ impl Report {
     /// The notification with these full results, which are the report's: they may be long, and are made once.
     pub(crate) fn notification_of<'a>(&'a self, full_results: &'a Value) -> Notification<'a> {
         let generation = match &self.generation {
-            GenerationReport::Done { positions, holdings, .. } => {
-                json!({"regenerated": true, "positions_updated": positions, "holdings_updated": holdings})
-            }
+            GenerationReport::Done { rows, .. } => json!({
+                "regenerated": true, "positions_updated": rows.positions, "holdings_updated": rows.holdings,
+            }),
             _ => json!({"regenerated": false, "positions_updated": 0, "holdings_updated": 0}),
         };
         Notification {
@@ -235,21 +229,14 @@ impl Report {
 
     fn generation_json(&self) -> Value {
         match &self.generation {
-            GenerationReport::Done {
-                positions,
-                holdings,
-                orders,
-                at,
-                discrepancies,
-                discrepancies_total,
-            } => {
+            GenerationReport::Done { rows, orders, at } => {
                 let mut done = json!({
-                    "regenerated": true, "positions_updated": positions, "holdings_updated": holdings,
+                    "regenerated": true, "positions_updated": rows.positions, "holdings_updated": rows.holdings,
                     "orders_processed": orders, "generation_time": rfc3339(*at),
                 });
-                done["discrepancies"] = serde_json::from_str(discrepancies).unwrap_or_default();
-                if *discrepancies_total > FINDINGS_MAX {
-                    done["discrepancies_total"] = json!(discrepancies_total);
+                done["discrepancies"] = serde_json::from_str(&rows.discrepancies).unwrap_or_default();
+                if rows.discrepancies_total > FINDINGS_MAX {
+                    done["discrepancies_total"] = json!(rows.discrepancies_total);
                 }
                 done
             }
@@ -335,12 +322,14 @@ mod tests {
                 ..Detected::default()
             })),
             generation: GenerationReport::Done {
-                positions: 15,
-                holdings: 8,
+                rows: StoredRows {
+                    positions: 15,
+                    holdings: 8,
+                    discrepancies: "[]".to_owned(),
+                    discrepancies_total: 0,
+                },
                 orders: 120,
                 at: "2025-06-17T10:30:01Z".parse().unwrap(),
-                discrepancies: "[]".to_owned(),
-                discrepancies_total: 0,
             },
             snapshot: SnapshotReport::Stored(cache::Stored {
                 positions: 15,
@@ -377,8 +366,8 @@ mod tests {
     fn where_not_all_findings_are_told_their_number_is() {
         let of = |total: usize| {
             let mut report = report();
-            if let GenerationReport::Done { discrepancies_total, .. } = &mut report.generation {
-                *discrepancies_total = total;
+            if let GenerationReport::Done { rows, .. } = &mut report.generation {
+                rows.discrepancies_total = total;
             }
             report.to_json()["position_generation"].get("discrepancies_total").cloned()
         };

@@ -122,16 +122,7 @@ pub(crate) async fn generate(
     match generate_with_news(&pipeline.storage, lease, &wanted, state.cloned()).await {
         Ok((Generation::Current, news)) => Ok((GenerationReport::Current { last_generation }, Some(news))),
         Ok((Generation::Done { rows, orders, at }, news)) => {
-            let StoredRows { positions, holdings, discrepancies, discrepancies_total } = rows;
-            let done = GenerationReport::Done {
-                positions,
-                holdings,
-                orders,
-                at,
-                discrepancies,
-                discrepancies_total,
-            };
-            Ok((done, Some(news)))
+            Ok((GenerationReport::Done { rows, orders, at }, Some(news)))
         }
         Err(GenerationError::Storage(StorageError::LeaseLost)) => Err(LeaseLost),
         Err(error) => Ok((GenerationReport::Failed(chain(&error)), None)),
