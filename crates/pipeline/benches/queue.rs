@@ -15,7 +15,10 @@ use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig};
 use celery::Waiting;
 use ledger::Account;
-use pipeline::{CheckSchedule, FanOut, Pipeline, PipelineSettings, ResultBackend, SyncJob, encode_sync};
+use pipeline::{
+    CheckSchedule, FanOut, Pipeline, PipelineSettings, ResultBackend, SnapshotBudget, SyncJob, Turns,
+    encode_sync,
+};
 use queue::{
     Attempt, Consumer, ConsumerSettings, End, Ending, Handler, Message, Publisher, RabbitUrls, RetryPolicy,
     WorkQueue,
@@ -220,7 +223,8 @@ fn pipeline(storage: Storage, cache: Cache, publisher: Publisher) -> Pipeline {
         publisher,
         http: Http::new(Timeouts::default()).map_err(|error| error.to_string()),
         environment: Arc::new(|_| None),
-        snapshots: Arc::default(),
+        snapshots: Arc::new(SnapshotBudget::of_cores(2)),
+        turns: Arc::new(Turns::of_cores(2)),
         suspect: Arc::new(Semaphore::new(1)),
     }
 }

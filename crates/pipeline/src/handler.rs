@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use celery::Waiting;
 use chrono::Utc;
-use queue::{Attempt, End, Ending, Handler, Progress, SUPERSEDED, Wait, WaitState};
+use queue::{Attempt, End, Ending, Handler, SUPERSEDED, Wait, WaitState};
 use serde_json::{Value, json};
 use storage::{EndedJob, JobWait, Lease, LeaseAnswer, LeaseRequest, Outcome, StorageError};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use tracing::{Span, debug, warn};
 use crate::job::{ACCOUNT_SYNC, TASKS};
 use crate::report::rfc3339;
 use crate::sync::{LEASE_HOLD, LeaseLost, Pipeline, RunEnd};
-use crate::{SyncJob, chain, notification, step};
+use crate::{SyncJob, chain, notification, step, turns};
 
 /// Deaths of its worker after which a job is suspected of them. One may be chance.
 const SUSPECT: u32 = 2;
@@ -33,7 +33,7 @@ impl Handler for Pipeline {
     async fn run(&self, attempt: Arc<Attempt>, stop: CancellationToken) -> Ending {
         if attempt.task.task != ACCOUNT_SYNC {
             return match celery::bind(&attempt.task, &[]) {
-                Ok(_) => self.run_fan_out(&attempt, &stop).await,
+                Ok(_) => Box::pin(self.run_fan_out(&attempt, &stop)).await,
                 Err(error) => {
                     Ending::Refused { reason: "bad_arguments".to_owned(), error: error.to_string() }
                 }
@@ -59,7 +59,7 @@ impl Handler for Pipeline {
             hold: LEASE_HOLD,
         };
         let leasing = tokio::time::timeout(LEASE_LIMIT, self.storage.lease_account(&request));
-        let leased = step::run(step::span!("lease"), leasing, |leased| match leased {
+        let leased = step::run(step::span!("lease"), Box::pin(leasing), |leased| match leased {
             Ok(leased) => lease_told(leased),
             Err(_) => Err("no answer of PostgreSQL".to_owned()),
         })
@@ -70,9 +70,9 @@ impl Handler for Pipeline {
         };
         match leased {
             Ok(LeaseAnswer::Taken(lease)) if lease.crashes >= SUSPECT => {
-                self.run_suspect(&job, &lease, &attempt.progress, &stop).await
+                self.run_suspect(&job, &lease, &attempt, &stop).await
             }
-            Ok(LeaseAnswer::Taken(lease)) => self.run_leased(&job, &lease, &attempt.progress, &stop).await,
+            Ok(LeaseAnswer::Taken(lease)) => self.run_leased(&job, &lease, &attempt, &stop).await,
             Ok(LeaseAnswer::Crashed { crashes }) => {
                 warn!(account = %job.account, crashes, "the worker that ran this job before is gone without a word");
                 Ending::Crashed { crashes }
@@ -161,15 +161,15 @@ impl Pipeline {
         &self,
         job: &SyncJob,
         lease: &Lease,
-        progress: &Progress,
+        attempt: &Attempt,
         stop: &CancellationToken,
     ) -> Ending {
         let Ok(_alone) = self.suspect.try_acquire() else {
             debug!(account = %job.account, crashes = lease.crashes, "waits until no other suspect runs here");
             self.release(lease).await;
-            return Ending::Waiting { delay: suspect_pause(), why: "suspect" };
+            return Ending::Waiting { delay: turns::pause(), why: "suspect" };
         };
-        self.run_leased(job, lease, progress, stop).await
+        self.run_leased(job, lease, attempt, stop).await
     }
 
     /// Runs the steps while the lease is renewed beside them; whichever ends first ends the run.
@@ -177,11 +177,11 @@ impl Pipeline {
         &self,
         job: &SyncJob,
         lease: &Lease,
-        progress: &Progress,
+        attempt: &Attempt,
         stop: &CancellationToken,
     ) -> Ending {
         let ended = tokio::select! {
-            ended = self.sync_account(job, lease, progress) => ended,
+            ended = self.sync_account(job, lease, attempt) => ended,
             () = self.keep_lease(lease) => Err(LeaseLost),
             () = stop.cancelled() => {
                 self.release(lease).await;
@@ -190,10 +190,10 @@ impl Pipeline {
         };
         match ended {
             Ok(RunEnd::Finished(report)) => Ending::Finished(report),
-            Ok(RunEnd::Waiting { delay }) => {
-                debug!(account = %job.account, ?delay, "waits for its turn under the brokerage's rate limits");
+            Ok(RunEnd::Waiting { delay, why }) => {
+                debug!(account = %job.account, ?delay, why, "comes back later");
                 self.release(lease).await;
-                Ending::Waiting { delay, why: "rate_limit" }
+                Ending::Waiting { delay, why }
             }
             Ok(RunEnd::Failed { error, retry_after, report }) => {
                 self.release(lease).await;
@@ -322,12 +322,6 @@ enum EndError {
 
 fn not_stored(error: &StorageError) -> String {
     format!("outcome not stored: {}", chain(error))
-}
-
-/// From one second to four.
-fn suspect_pause() -> Duration {
-    let millis = uuid::Uuid::new_v4().as_u128() % 3000;
-    Duration::from_millis(1000 + u64::try_from(millis).unwrap_or_default())
 }
 
 /// How a job had ended, by what is written down of it.

@@ -28,6 +28,7 @@ mod snapshot_budget;
 mod step;
 mod sync;
 mod telemetry;
+mod turns;
 
 pub use as_of::{AsOf, book_as_of};
 pub use client::{Client, ClientError, open_client};
@@ -46,3 +47,4 @@ pub use secret_ref::{Environment, SecretError, check_reference};
 pub use snapshot_budget::SnapshotBudget;
 pub use sync::{Pipeline, PipelineSettings};
 pub use telemetry::{begin_worker_metrics, describe_metrics, refresh_cache_metrics, refresh_metrics};
+pub use turns::Turns;

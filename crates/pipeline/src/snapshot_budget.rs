@@ -4,15 +4,16 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// What all of them together may take.
-const BYTES_MAX: usize = 16 << 20;
+/// What all of them together may take for each core: they keep it busy with half of that.
+const OF_A_CORE: usize = 2 << 20;
 /// What one takes before its size is known: a few hundred orders, read and sent.
 const USUAL: usize = 1 << 20;
 
 /// Bytes in use by snapshots. One that is larger than what is left makes later ones wait, but goes on itself: there is always
 /// one that can, and an account of any size is written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SnapshotBudget {
+    most: usize,
     in_use: Mutex<usize>,
     given_back: Notify,
 }
@@ -24,6 +25,11 @@ pub(crate) struct Share<'a> {
 }
 
 impl SnapshotBudget {
+    /// What so many cores can make use of.
+    pub fn of_cores(cores: usize) -> Self {
+        Self { most: OF_A_CORE * cores.max(1), in_use: Mutex::default(), given_back: Notify::new() }
+    }
+
     /// Waits until there is room for one more of usual size.
     pub(crate) async fn share(&self) -> Share<'_> {
         loop {
@@ -37,7 +43,7 @@ impl SnapshotBudget {
 
     fn take_usual(&self) -> bool {
         self.with(|in_use| {
-            let fits = *in_use == 0 || *in_use + USUAL <= BYTES_MAX;
+            let fits = *in_use == 0 || *in_use + USUAL <= self.most;
             *in_use += if fits { USUAL } else { 0 };
             fits
         })
@@ -79,12 +85,12 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_of_usual_size_as_fit_are_made_at_once() {
-        let budget = SnapshotBudget::default();
+        let budget = SnapshotBudget::of_cores(2);
         let mut shares = Vec::new();
         while let Some(share) = at_once(budget.share()).await {
             shares.push(share);
         }
-        assert_eq!(shares.len(), BYTES_MAX / USUAL);
+        assert_eq!(shares.len(), 2 * OF_A_CORE / USUAL);
         let mut waiting = std::pin::pin!(budget.share());
         assert!(at_once(&mut waiting).await.is_none());
         shares.pop();
@@ -93,9 +99,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_of_any_size_is_written_and_others_wait_meanwhile() {
-        let budget = SnapshotBudget::default();
+        let budget = SnapshotBudget::of_cores(2);
         let mut large = budget.share().await;
-        large.is_of(3 * BYTES_MAX);
+        large.is_of(6 * OF_A_CORE);
         assert!(at_once(budget.share()).await.is_none());
         drop(large);
         assert!(at_once(budget.share()).await.is_some());

@@ -1,5 +1,7 @@
 //! Steps of a job in its trace: each has a span, a child of that of the delivery.
 
+use std::pin::Pin;
+
 use tracing::{Instrument as _, Span};
 
 use crate::sync::LeaseLost;
@@ -20,7 +22,13 @@ pub(crate) use span;
 pub(crate) type Told = Result<&'static str, String>;
 
 /// Runs a step under its span; `told`, which is asked only where there is a trace, says what came of it.
-pub(crate) async fn run<T>(span: Span, step: impl Future<Output = T>, told: impl FnOnce(&T) -> Told) -> T {
+///
+/// The step is in a box: most take 10 kB and more, and a job that waits with many others has room for none but its own.
+pub(crate) async fn run<T>(
+    span: Span,
+    step: Pin<Box<impl Future<Output = T>>>,
+    told: impl FnOnce(&T) -> Told,
+) -> T {
     let ended = step.instrument(span.clone()).await;
     if !span.is_disabled() {
         match told(&ended) {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use brokerage::Http;
 use cache::Cache;
-use queue::{Progress, Publisher};
+use queue::{Attempt, Publisher};
 use serde_json::Value;
 use storage::{CachedRows, EndedJob, Lease, Storage, StorageError};
 use tokio::sync::Semaphore;
@@ -14,8 +14,8 @@ use crate::look::Look;
 use crate::report::{DetectionReport, GenerationReport, Report, SnapshotReport, Status};
 use crate::telemetry::{self, Step};
 use crate::{
-    Environment, FanOut, ResultBackend, SnapshotBudget, SyncJob, chain, comparison, detection, generation,
-    look, notification, snapshot, step,
+    Environment, FanOut, ResultBackend, SnapshotBudget, SyncJob, Turns, chain, comparison, detection,
+    generation, look, notification, snapshot, step, turns,
 };
 
 /// How long a lease lasts without a renewal: what an account waits for when its worker's host dies.
@@ -61,6 +61,8 @@ pub struct Pipeline {
     pub fan_out: FanOut,
     /// What snapshots may take of the memory while they are made.
     pub snapshots: Arc<SnapshotBudget>,
+    /// How many syncs at a time make something new.
+    pub turns: Arc<Turns>,
     /// For the one job at a time that is suspected of killing its workers.
     pub suspect: Arc<Semaphore>,
 }
@@ -69,10 +71,12 @@ pub struct Pipeline {
 pub(crate) enum RunEnd {
     /// Told and written down: its full results.
     Finished(Value),
-    /// It has not begun: it is to come back after so long.
+    /// It can go no further now, and is to come back after so long.
     Waiting {
         /// How long.
         delay: Duration,
+        /// A word for what it waits for.
+        why: &'static str,
     },
     /// It must be tried again.
     Failed {
@@ -94,17 +98,18 @@ impl Pipeline {
         &self,
         job: &SyncJob,
         lease: &Lease,
-        progress: &Progress,
+        attempt: &Attempt,
     ) -> Result<RunEnd, LeaseLost> {
+        let progress = &attempt.progress;
         progress.at("external_detection");
-        let prepared = look::prepare(self, job, lease.started_at);
+        let prepared = Box::pin(look::prepare(self, job, lease.started_at));
         let look = match step::run(step::span!("look"), prepared, look_told).await {
-            Ok(Look::Wait(delay)) => return Ok(RunEnd::Waiting { delay }),
+            Ok(Look::Wait(delay)) => return Ok(RunEnd::Waiting { delay, why: "rate_limit" }),
             Ok(look) => look,
             Err(error) => Look::Failed(chain(&error)),
         };
         let begun = Instant::now();
-        let detection = detection::detect(self, lease, look);
+        let detection = Box::pin(detection::detect(self, lease, look));
         let (mut detected, counted) = step::run(step::span!("detect"), detection, |ended| {
             step::told(ended, |(report, _)| detection_told(report))
         })
@@ -118,7 +123,14 @@ impl Pipeline {
         // A look at the brokerage may have written what the lease does not know of.
         let is_unlooked = matches!(detected, DetectionReport::NoBrokerage | DetectionReport::Skipped(_));
         let state = lease.state.as_deref().filter(|_| is_unlooked);
-        let generation = generation::generate(self, job, lease, state);
+        let turn = match generation::is_wanted(self, job, state) {
+            true => match self.turns.take(attempt.queue).await {
+                Some(turn) => Some(turn),
+                None => return Ok(RunEnd::Waiting { delay: turns::pause(), why: "busy" }),
+            },
+            false => None,
+        };
+        let generation = Box::pin(generation::generate(self, job, lease, state));
         let (generated, news) = step::run(step::span!("regenerate"), generation, |ended| {
             step::told(ended, |(report, _)| generation_told(report))
         })
@@ -127,14 +139,15 @@ impl Pipeline {
             let is_done = !matches!(generated, GenerationReport::Failed(_));
             telemetry::count_step(Step::Generation, begun, is_done);
         }
-        let comparison = comparison::compare(self, lease, &mut detected, counted, &generated);
+        let comparison = Box::pin(comparison::compare(self, lease, &mut detected, counted, &generated));
         step::run(step::span!("compare"), comparison, |ended| step::told(ended, |()| Ok("done"))).await?;
         progress.at("redis_sync");
         let begun = Instant::now();
         let is_all_told = news.as_ref().is_some_and(|news| !news.has_unannounced);
-        let storing = snapshot::store(self, lease, news, job.force);
+        let storing = Box::pin(snapshot::store(self, lease, news, job.force));
         let (stored, cached) =
             step::run(step::span!("snapshot"), storing, |(report, _)| snapshot_told(report)).await;
+        drop(turn);
         telemetry::count_step(Step::Snapshot, begun, matches!(stored, SnapshotReport::Stored(_)));
         let report = Report {
             account: job.account.clone(),
@@ -156,7 +169,7 @@ impl Pipeline {
             return Ok(RunEnd::Failed { error, retry_after, report: Box::new(report) });
         }
         progress.at("notification");
-        self.tell_and_finish(job, lease, report, is_all_told, cached.as_ref()).await
+        Box::pin(self.tell_and_finish(job, lease, report, is_all_told, cached.as_ref())).await
     }
 
     async fn tell_and_finish(
@@ -186,7 +199,7 @@ impl Pipeline {
         report.external_orders = external.len();
         let begun = Instant::now();
         let full_results = report.to_json();
-        let notifying = notification::notify(self, &report, &full_results, &external);
+        let notifying = Box::pin(notification::notify(self, &report, &full_results, &external));
         let notified = step::run(step::span!("notify"), notifying, |ended| match ended {
             Ok(()) => Ok("done"),
             Err(error) => Err(chain(error)),
@@ -210,7 +223,7 @@ impl Pipeline {
         };
         let checked = report.detection.is_all_there_is();
         let finishing = self.storage.finish_run(lease, &ended, job.force, checked, &announced, cached);
-        let finished = step::run(step::span!("finish"), finishing, |ended| match ended {
+        let finished = step::run(step::span!("finish"), Box::pin(finishing), |ended| match ended {
             Ok(()) => Ok("done"),
             Err(error) => Err(chain(error)),
         });

@@ -56,7 +56,7 @@ async fn main() {
     let wanted: usize = words.next().and_then(|count| count.parse().ok()).expect("a number of jobs");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // By default as many as a worker has.
-    let slots = words.next().map_or(4 * cores, |slots| slots.parse().expect("a number of slots"));
+    let slots = words.next().map_or(64 * cores, |slots| slots.parse().expect("a number of slots"));
 
     let urls = RabbitUrls::parse(&url).expect("a URL of RabbitMQ");
     let publisher = Publisher::start(urls.clone(), "bench");

@@ -11,7 +11,7 @@ use crate::decide::{Disposition, Event, Facts};
 pub struct Wait {
     /// Whether an attempt failed, or none was made.
     pub state: WaitState,
-    /// A stable word: `failed`, `held`, `early`, `crashed`, `returned`, `rate_limit`, `suspect`.
+    /// A stable word: `failed`, `held`, `early`, `crashed`, `returned`, `rate_limit`, `busy`, `suspect`.
     pub reason: &'static str,
     /// What failed, or more about the reason.
     pub error: Option<String>,

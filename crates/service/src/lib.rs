@@ -34,8 +34,8 @@ pub use run::{Fatal, run, run_command};
 pub use secret::SecretUrl;
 pub use settings::{
     BeatArgs, CatchUp, ClusterHosts, Connections, FanOutArgs, ManagementArgs, ManagementUrl, MaybeHours,
-    PatienceArgs, QueueNames, RedisArgs, ResultArgs, ResultUrl, RetryArgs, SyncArgs, WorkerArgs,
-    postgres_pool_size,
+    PatienceArgs, QueueNames, RedisArgs, ResultArgs, ResultUrl, RetryArgs, SyncArgs, WorkerArgs, cores,
+    default_slots, postgres_pool_size,
 };
 pub use signals::Shutdown;
 pub use stack::{block_on, block_on_sparing_memory};

@@ -59,8 +59,7 @@ pub fn block_on(program: impl Future<Output = i32>) -> i32 {
 
 /// As [`block_on`], of a program that takes and frees much memory in each of its jobs and is to keep little of it.
 pub fn block_on_sparing_memory(program: impl Future<Output = i32>) -> i32 {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    ensure_deep_stacks(&[(ARENAS, cores.to_string())]);
+    ensure_deep_stacks(&[(ARENAS, crate::cores().to_string())]);
     run_to_end(program)
 }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 use brokerage::{Http, Timeouts};
 use cache::{Cache, CacheConfig, CacheError};
 use clap::Parser;
-use pipeline::{CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, ResultBackend, chain};
+use pipeline::{
+    CheckSchedule, Environment, FanOut, Pipeline, PipelineSettings, ResultBackend, SnapshotBudget, Turns,
+    chain,
+};
 use queue::{Consumer, ConsumerSettings, Intaking, Publisher, Pulse, RabbitUrls, RetryPolicy, WorkQueue};
 use secrecy::SecretString;
 use service::{
@@ -221,8 +224,7 @@ impl Told for Health {
 
 /// The slots of each consumed queue: `adhoc` has a tenth more of its own, so that it never waits behind a tick.
 fn slots(arguments: &WorkerArgs) -> Vec<(WorkQueue, usize)> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let concurrency = arguments.worker_concurrency.unwrap_or(4 * cores);
+    let concurrency = arguments.worker_concurrency.unwrap_or_else(service::default_slots);
     let names = &arguments.worker_queues.0;
     let queues: Vec<WorkQueue> = names.iter().filter_map(|name| WorkQueue::parse(name)).collect();
     queues
@@ -316,7 +318,8 @@ async fn connect(
         publisher,
         http: Http::new(Timeouts::default()).map_err(|error| chain(&error)),
         environment,
-        snapshots: Arc::default(),
+        snapshots: Arc::new(SnapshotBudget::of_cores(service::cores())),
+        turns: Arc::new(Turns::of_cores(service::cores())),
         suspect: Arc::new(Semaphore::new(1)),
     })
 }

@@ -20,7 +20,7 @@ use self::folded::Work;
 use self::rebuild::rebuild_all;
 use self::update::{Update, update};
 use crate::report::GenerationReport;
-use crate::sync::{LeaseLost, Pipeline};
+use crate::sync::{LeaseLost, Pipeline, PipelineSettings};
 use crate::{SyncJob, chain};
 
 pub(crate) use self::notes::unreadable_side;
@@ -103,6 +103,12 @@ impl News {
             at,
         }
     }
+}
+
+/// Whether a generation may have something to do. `state` is as in [`generate`].
+pub(crate) fn is_wanted(pipeline: &Pipeline, job: &SyncJob, state: Option<&LedgerState>) -> bool {
+    let PipelineSettings { generation_enabled, generation_interval, .. } = pipeline.settings;
+    generation_enabled && (job.force || state.is_none_or(|state| !is_current(state, generation_interval)))
 }
 
 /// Brings positions and holdings up to date, as a step of a sync; `state` is what the last generation left behind, where that

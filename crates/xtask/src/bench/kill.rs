@@ -20,7 +20,7 @@ const TRIES: usize = 20;
 /// How long jobs take that a worker had when it was killed.
 pub(crate) fn measure(stage: &Stage, size: &Size) -> Result<Vec<Row>> {
     let fleet = Fleet::new(stage)?;
-    // As many as two workers run at once, so that no job waits behind others, only for its worker; of histories that take long
+    // As many as two workers have turns for, so that no job waits behind others, only for its worker; of histories that take long
     // enough to be killed in the middle of, and not so long that the work itself would be what is measured.
     let accounts = 2 * 4 * available_parallelism().map_or(1, usize::from);
     fleet.fill(accounts, 1, 5 * size.orders)?;

@@ -17,8 +17,8 @@ use super::stage::{Stage, answer, folder};
 /// What it is called in the table.
 pub(crate) const NAME: &str = "pgbench with the sync's own SQL";
 
-/// Slots of a worker for each core, by default.
-const SLOTS: usize = 4;
+/// Clients for each core: more make PostgreSQL no faster.
+const CLIENTS: usize = 4;
 /// How often each account comes in a round: the first statements of a connection cost more, and a worker's are long past them.
 const TURNS: usize = 10;
 /// For the syncs that come before.
@@ -108,7 +108,7 @@ impl<'a> Pgbench<'a> {
         fs::write(folder().join(FILE), unchanged()?)
             .with_context(|| format!("cannot write target/bench/{FILE}"))?;
         // No more than there are accounts: two clients with the same one would wait for each other.
-        let clients = (SLOTS * cores()).min(accounts);
+        let clients = (CLIENTS * cores()).min(accounts);
         Ok(Self { stage, fleet, clients, accounts: accounts / clients, report })
     }
 

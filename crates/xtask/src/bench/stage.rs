@@ -85,8 +85,8 @@ pub(crate) enum Keys {
     Ours = 0,
     /// Those of the peer.
     Peers = 1,
-    /// Those of our worker with many slots.
-    OfManySlots = 2,
+    /// Those of our worker with few slots.
+    OfFewSlots = 2,
 }
 
 /// Runs a command to its end and returns what it printed.

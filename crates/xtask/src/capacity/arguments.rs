@@ -1,7 +1,7 @@
 use anyhow::{Result, ensure};
 use clap::{Args, Parser};
 
-use super::demand::Demand;
+use super::demand::{Demand, SLOTS_OF_A_CORE};
 
 /// `EXTERNAL_ORDER_CHECK_MINUTES` where nobody says otherwise, in seconds.
 const LOOK_INTERVAL: f64 = 1800.0;
@@ -34,9 +34,9 @@ pub(crate) struct Arguments {
     /// Cores of a machine with one worker
     #[arg(long, default_value_t = 4)]
     cores: u64,
-    /// Most slots of a worker
-    #[arg(long, default_value_t = 32)]
-    slots: u64,
+    /// Most slots of a worker [default: 64 for each of its cores]
+    #[arg(long)]
+    slots: Option<u64>,
     /// RETENTION_DAYS
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     retention: u64,
@@ -81,7 +81,7 @@ impl Arguments {
             ensure!(numbers.iter().all(|number| *number > 0), "{option} of 0 is no fleet: give at least 1");
         }
         ensure!(
-            self.cores > 0 && self.slots > 0,
+            self.cores > 0 && self.slots != Some(0),
             "a worker has a core and a slot: give --cores and --slots of at least 1"
         );
         let waits = (0.0..86_400.0).contains(&self.look_seconds);
@@ -112,7 +112,7 @@ impl Arguments {
             looks: self.looks.unwrap_or((interval_seconds as f64 / LOOK_INTERVAL).min(1.0)),
             look_seconds: self.look_seconds,
             cores: self.cores,
-            slots: self.slots,
+            slots: self.slots.unwrap_or(SLOTS_OF_A_CORE * self.cores),
             retention_days: self.retention,
         }
     }

@@ -93,7 +93,9 @@ pub(crate) struct Costs {
     pub(crate) worker_rabbitmq_connections: Figure,
     /// Connections of a beat to PostgreSQL, at most.
     pub(crate) beat_postgres_connections: Figure,
-    /// Most connections of a worker to PostgreSQL, however many slots it has.
+    /// Most connections of a worker to PostgreSQL for each of its cores, however many slots it has.
+    pub(crate) core_pool_most: Figure,
+    /// Most of a worker.
     pub(crate) worker_pool_most: Figure,
 }
 
@@ -155,7 +157,8 @@ impl Costs {
             slot_mib: Figure::measured(1.0, "the same, syncs with --force at 200 orders: 0.3 to 1"),
             worker_rabbitmq_connections: Figure::measured(3.0, "as RabbitMQ counts them (deploy/README.md)"),
             beat_postgres_connections: Figure::coded(4.0, "the most that a beat opens"),
-            worker_pool_most: Figure::coded(32.0, "the most that a worker opens, however many slots it has"),
+            core_pool_most: Figure::coded(6.0, "the most that a worker opens for each core that it may use"),
+            worker_pool_most: Figure::coded(32.0, "the most that a worker opens"),
         }
     }
 
@@ -189,6 +192,7 @@ impl Costs {
             ("worker, a slot", "MiB", self.slot_mib),
             ("worker, RabbitMQ", "connections", self.worker_rabbitmq_connections),
             ("beat, PostgreSQL", "connections at most", self.beat_postgres_connections),
+            ("worker, PostgreSQL", "connections a core at most", self.core_pool_most),
             ("worker, PostgreSQL", "connections at most", self.worker_pool_most),
         ];
         all.extend(rest.map(|(name, unit, figure)| (name.to_owned(), unit, figure)));

@@ -1,3 +1,6 @@
+/// What a worker has by default.
+pub(crate) const SLOTS_OF_A_CORE: u64 = 64;
+
 /// What a fleet is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Demand {
@@ -62,7 +65,7 @@ pub(crate) fn demand(accounts: u64, interval_seconds: u64) -> Demand {
         looks: 0.0,
         look_seconds: 1.5,
         cores: 4,
-        slots: 32,
+        slots: 4 * SLOTS_OF_A_CORE,
         retention_days: 30,
     }
 }

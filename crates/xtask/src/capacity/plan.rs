@@ -92,11 +92,12 @@ impl Plan {
         let all_slots = (SLOT_RESERVE * busy_slots).max(wanted_slots);
         let by_cores = rate * worker / load / demand.cores as f64;
         let workers = by_cores.max(all_slots / demand.slots as f64).ceil().max(WORKERS_LEAST);
-        let default_slots = 4.0 * demand.cores as f64;
-        let slots = (all_slots / workers).ceil().max(default_slots).min(demand.slots as f64);
+        let slots = demand.slots as f64;
         let cores = (rate * worker / load / workers).ceil().max(1.0);
-        // `adhoc` has a tenth more, at least one.
-        let pool = (slots + (slots / 10.0).floor().max(1.0)).min(costs.worker_pool_most.value);
+        // `adhoc` has a tenth more slots, at least one.
+        let pool = (slots + (slots / 10.0).floor().max(1.0))
+            .min(costs.core_pool_most.value * demand.cores as f64)
+            .clamp(4.0, costs.worker_pool_most.value);
         let delays = demand.delays();
         let postgres_machine = (rate * postgres / load).ceil().max(1.0);
         let publish_seconds = accounts / costs.published_per_second.value;

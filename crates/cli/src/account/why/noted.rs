@@ -108,6 +108,7 @@ fn parked_because(reason: Option<&str>) -> &'static str {
         Some("crashed") => "the worker that ran it before died",
         Some("rate_limit") => "the brokerage's rate limits have no room",
         Some("task_rate_limit") => "the task's rate limit, set by remote control, has no room",
+        Some("busy") => "the worker that had it was busy with others for too long",
         Some("suspect") => "workers died while they ran it, so it runs only where no other such job does",
         Some("returned") => "it was returned to its queue often, and is a fresh copy",
         _ => "no reason was noted",
