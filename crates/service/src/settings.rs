@@ -284,5 +284,5 @@ pub fn default_slots() -> usize {
 /// Connections to PostgreSQL that a worker with so many slots needs: a job holds one only while a statement runs, and of those
 /// that run several only four a core are under way.
 pub fn postgres_pool_size(slots: usize) -> u32 {
-    u32::try_from(slots.min(6 * cores())).unwrap_or(u32::MAX).clamp(4, 32)
+    u32::try_from(slots.min(8 * cores())).unwrap_or(u32::MAX).clamp(4, 32)
 }

@@ -83,7 +83,7 @@ fn server(facts: &DatabaseFacts) -> Vec<Finding> {
     let (most, open) = facts.connections;
     let text = format!("{open} of {most} connections are in use");
     findings.push(if open as f64 >= f64::from(most) * CONNECTIONS_SHARE {
-        Finding::warning("postgresql_connections", text, "raise max_connections, or run fewer workers: each opens up to six for each core that it may use, 32 at most")
+        Finding::warning("postgresql_connections", text, "raise max_connections, or run fewer workers: each opens up to eight for each core that it may use, 32 at most")
     } else {
         Finding::ok("postgresql_connections", text)
     });

@@ -85,7 +85,7 @@ pub(crate) struct Costs {
     pub(crate) redis_account_bytes: Figure,
     /// Keys an account has in Redis.
     pub(crate) redis_keys: Figure,
-    /// MiB of a worker that does nothing.
+    /// MiB of a busy worker beside its slots.
     pub(crate) worker_mib: Figure,
     /// MiB each slot adds.
     pub(crate) slot_mib: Figure,
@@ -151,13 +151,16 @@ impl Costs {
             redis_account_bytes: Figure::measured(28_749.0, SIZES),
             redis_keys: Figure::measured(57.0, SIZES),
             worker_mib: Figure::measured(
-                50.0,
-                "resident memory from /proc, a debug build (deploy/README.md)",
+                47.0,
+                "resident memory from /proc, a debug build, two cores busy with --force at 200 orders (deploy/README.md)",
             ),
-            slot_mib: Figure::measured(1.0, "the same, syncs with --force at 200 orders: 0.3 to 1"),
+            slot_mib: Figure::computed(
+                0.02,
+                "a waiting job's future, message and span; 512 slots took no more than 128",
+            ),
             worker_rabbitmq_connections: Figure::measured(3.0, "as RabbitMQ counts them (deploy/README.md)"),
             beat_postgres_connections: Figure::coded(4.0, "the most that a beat opens"),
-            core_pool_most: Figure::coded(6.0, "the most that a worker opens for each core that it may use"),
+            core_pool_most: Figure::coded(8.0, "the most that a worker opens for each core that it may use"),
             worker_pool_most: Figure::coded(32.0, "the most that a worker opens"),
         }
     }
@@ -188,7 +191,7 @@ impl Costs {
             ("Redis, an order", "bytes", self.redis_order_bytes),
             ("Redis, an account", "bytes beside its orders", self.redis_account_bytes),
             ("Redis, an account", "keys", self.redis_keys),
-            ("worker, idle", "MiB", self.worker_mib),
+            ("worker, busy", "MiB", self.worker_mib),
             ("worker, a slot", "MiB", self.slot_mib),
             ("worker, RabbitMQ", "connections", self.worker_rabbitmq_connections),
             ("beat, PostgreSQL", "connections at most", self.beat_postgres_connections),

@@ -86,7 +86,7 @@ impl Limit {
                 "several fleets, each with its organizations; before that a longer interval"
             }
             Self::PostgresConnections => {
-                "fewer workers with more slots each (`--slots`), as most slots wait for brokerages: a worker opens six a core, 32 at most"
+                "fewer workers with more slots each (`--slots`), as most slots wait for brokerages: a worker opens eight a core, 32 at most"
             }
             Self::Queue => "no `BEAT_SPREAD_SECONDS`; several fleets, each with its organizations",
             Self::Publishing => "a longer interval; several fleets, each with its organizations",
