@@ -35,5 +35,6 @@ mod telemetry;
 mod terminal;
 mod tls;
 mod traces;
+mod turns;
 mod why;
 mod workers;

@@ -1,10 +1,13 @@
 //! One bounded GET: time, size and redirects are limited here, what an answer means is for each brokerage to say.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
+use tokio::sync::Semaphore;
 use tracing::{Instrument as _, Span, field, info_span};
 use url::Url;
 
@@ -13,6 +16,12 @@ use crate::{BrokerageError, retry_after};
 
 /// The largest answer or file that is read: 16 MiB, some ten thousand orders.
 pub const ANSWER_LIMIT: usize = 16 << 20;
+
+/// Of a host larger answers come in a few at a time, since a worker may look at more than a hundred books at once. Whoever asked
+/// takes one apart as soon as it is there.
+const LARGE: usize = 1 << 20;
+/// So many.
+const LARGE_AT_ONCE: usize = 8;
 
 /// How long to wait for a brokerage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +52,8 @@ impl Default for Timeouts {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
+    /// For each host, a permit for each large answer.
+    large: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -67,7 +78,7 @@ impl Http {
                 message: "cannot set up TLS".to_owned(),
                 source: Some(Box::new(error)),
             })?;
-        Ok(Self { client, timeouts })
+        Ok(Self { client, large: Arc::default(), timeouts })
     }
 
     /// Fetches `url` within `limit`.
@@ -86,7 +97,7 @@ impl Http {
         let exchange = async {
             let request = self.client.get(url.clone()).headers(headers.clone());
             let response = request.send().await.map_err(|error| broken(host, error))?;
-            read(host, response).await
+            self.read(host, response).await
         };
         let span = span_of(url);
         let outcome = match tokio::time::timeout(limit, exchange).instrument(span.clone()).await {
@@ -100,6 +111,33 @@ impl Http {
             tell_trace(&span, &outcome);
         }
         outcome
+    }
+
+    pub(crate) fn large_of(&self, host: &str) -> Arc<Semaphore> {
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = large.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(LARGE_AT_ONCE)));
+        Arc::clone(places)
+    }
+
+    async fn read(&self, host: &str, mut response: Response) -> Result<Answer, BrokerageError> {
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let content_type = header(CONTENT_TYPE).map(str::to_owned);
+        let retry_after =
+            header(RETRY_AFTER).and_then(|wait| retry_after::parse(wait, header(DATE), Utc::now()));
+        let status = response.status();
+        let places = self.large_of(host);
+        let (mut body, mut large) = (Vec::new(), None);
+        while let Some(chunk) = response.chunk().await.map_err(|error| broken(host, error))? {
+            let size = body.len() + chunk.len();
+            if size > ANSWER_LIMIT {
+                return Err(BrokerageError::malformed(format!("an answer of over {ANSWER_LIMIT} bytes")));
+            }
+            if size > LARGE && large.is_none() {
+                large = places.acquire().await.ok();
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, content_type, retry_after, body })
     }
 }
 
@@ -127,21 +165,6 @@ fn tell_trace(span: &Span, outcome: &Result<Answer, BrokerageError>) {
             span.record("otel.status_description", error.to_string());
         }
     }
-}
-
-async fn read(host: &str, mut response: Response) -> Result<Answer, BrokerageError> {
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let content_type = header(CONTENT_TYPE).map(str::to_owned);
-    let retry_after = header(RETRY_AFTER).and_then(|wait| retry_after::parse(wait, header(DATE), Utc::now()));
-    let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(host, error))? {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(BrokerageError::malformed(format!("an answer of over {ANSWER_LIMIT} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Answer { status, content_type, retry_after, body })
 }
 
 /// The fault without its URL: where it happened is said by the host alone.

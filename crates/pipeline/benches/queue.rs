@@ -207,6 +207,7 @@ fn pipeline(storage: Storage, cache: Cache, publisher: Publisher) -> Pipeline {
             generation_enabled: true,
             generation_interval: Duration::from_secs(3600),
             notifications_enabled: true,
+            time_limit: Duration::from_secs(240),
             crash_limit: 5,
         },
         fan_out: FanOut {

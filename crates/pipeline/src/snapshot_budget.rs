@@ -4,8 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// What all of them together may take for each core: they keep it busy with half of that.
+/// What all of them together may take for each core, which one or two of usual size keep busy.
 const OF_A_CORE: usize = 2 << 20;
+/// And at least.
+const LEAST: usize = 4 << 20;
 /// What one takes before its size is known: a few hundred orders, read and sent.
 const USUAL: usize = 1 << 20;
 
@@ -27,7 +29,7 @@ pub(crate) struct Share<'a> {
 impl SnapshotBudget {
     /// What so many cores can make use of.
     pub fn of_cores(cores: usize) -> Self {
-        Self { most: OF_A_CORE * cores.max(1), in_use: Mutex::default(), given_back: Notify::new() }
+        Self { most: (OF_A_CORE * cores).max(LEAST), in_use: Mutex::default(), given_back: Notify::new() }
     }
 
     /// Waits until there is room for one more of usual size.

@@ -23,7 +23,7 @@ pub(crate) type Told = Result<&'static str, String>;
 
 /// Runs a step under its span; `told`, which is asked only where there is a trace, says what came of it.
 ///
-/// The step is in a box: most take 10 kB and more, and a job that waits with many others has room for none but its own.
+/// The step is in a box: most take 10 kB and more, and of those that are not under way a job should hold none.
 pub(crate) async fn run<T>(
     span: Span,
     step: Pin<Box<impl Future<Output = T>>>,

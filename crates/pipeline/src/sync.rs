@@ -6,7 +6,7 @@ use cache::Cache;
 use queue::{Attempt, Publisher};
 use serde_json::Value;
 use storage::{CachedRows, EndedJob, Lease, Storage, StorageError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
@@ -36,6 +36,8 @@ pub struct PipelineSettings {
     pub generation_interval: Duration,
     /// Whether outcomes are published.
     pub notifications_enabled: bool,
+    /// Longest run of one attempt.
+    pub time_limit: Duration,
     /// Deaths of its worker that a job may cause.
     pub crash_limit: u32,
 }
@@ -119,17 +121,17 @@ impl Pipeline {
             telemetry::count_step(Step::Detection, begun, is_done);
         }
         progress.at("position_generation");
-        let begun = Instant::now();
         // A look at the brokerage may have written what the lease does not know of.
         let is_unlooked = matches!(detected, DetectionReport::NoBrokerage | DetectionReport::Skipped(_));
         let state = lease.state.as_deref().filter(|_| is_unlooked);
         let turn = match generation::is_wanted(self, job, state) {
-            true => match self.turns.take(attempt.queue).await {
+            true => match step::run(step::span!("turn"), Box::pin(self.turn(attempt)), turn_told).await {
                 Some(turn) => Some(turn),
                 None => return Ok(RunEnd::Waiting { delay: turns::pause(), why: "busy" }),
             },
             false => None,
         };
+        let begun = Instant::now();
         let generation = Box::pin(generation::generate(self, job, lease, state));
         let (generated, news) = step::run(step::span!("regenerate"), generation, |ended| {
             step::told(ended, |(report, _)| generation_told(report))
@@ -170,6 +172,13 @@ impl Pipeline {
         }
         progress.at("notification");
         Box::pin(self.tell_and_finish(job, lease, report, is_all_told, cached.as_ref())).await
+    }
+
+    /// A turn of the job's queue. It waits for half of its time at most: the rest is for what it then does.
+    async fn turn(&self, attempt: &Attempt) -> Option<SemaphorePermit<'_>> {
+        let asked = [attempt.task.time_limit, attempt.task.soft_time_limit];
+        let limit = asked.into_iter().flatten().fold(self.settings.time_limit, Duration::min);
+        self.turns.take(attempt.queue, limit / 2).await
     }
 
     async fn tell_and_finish(
@@ -272,6 +281,10 @@ fn look_told(prepared: &Result<Look, StorageError>) -> step::Told {
         Ok(Look::Failed(error)) => Err(error.clone()),
         Err(error) => Err(chain(error)),
     }
+}
+
+fn turn_told(turn: &Option<SemaphorePermit<'_>>) -> step::Told {
+    Ok(if turn.is_some() { "taken" } else { "busy" })
 }
 
 fn detection_told(report: &DetectionReport) -> step::Told {

@@ -40,7 +40,7 @@ pub enum Event {
         /// Copies that were made for that reason before.
         renewals: u32,
     },
-    /// It did not start, and is to come back after so long.
+    /// It could not go on, and is to come back after so long.
     Waiting {
         /// How long.
         delay: Duration,

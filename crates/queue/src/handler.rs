@@ -58,7 +58,7 @@ pub enum Ending {
         /// How often that has happened to this job.
         crashes: u32,
     },
-    /// It has not started: what it needs is free after so long.
+    /// It can go no further here: what it needs is free after so long.
     Waiting {
         /// How long.
         delay: Duration,

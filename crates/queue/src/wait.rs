@@ -11,7 +11,7 @@ use crate::decide::{Disposition, Event, Facts};
 pub struct Wait {
     /// Whether an attempt failed, or none was made.
     pub state: WaitState,
-    /// A stable word: `failed`, `held`, `early`, `crashed`, `returned`, `rate_limit`, `busy`, `suspect`.
+    /// A stable word: `failed`, `held`, `early`, `crashed`, `returned`, `rate_limit`, `task_rate_limit`, `busy`, `suspect`.
     pub reason: &'static str,
     /// What failed, or more about the reason.
     pub error: Option<String>,
@@ -30,7 +30,7 @@ pub struct Wait {
 pub enum WaitState {
     /// An attempt failed: it waits for its next one.
     Retry,
-    /// It has not run: no attempt is spent.
+    /// It has not run, or not to its end for want of room: no attempt is spent.
     Parked,
 }
 

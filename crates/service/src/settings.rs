@@ -185,7 +185,7 @@ impl CatchUp {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Worker")]
 pub struct WorkerArgs {
-    /// Jobs that run at the same time [default: 64 × cores]; adhoc has a tenth more of its own
+    /// Jobs that run at the same time [default: 64 × cores, at most 512]; adhoc has a tenth more of its own
     #[arg(long, env = "WORKER_CONCURRENCY", value_name = "N", value_parser = values::slots)]
     pub worker_concurrency: Option<usize>,
     /// Queues to consume
@@ -278,11 +278,11 @@ pub fn cores() -> usize {
 /// Slots of a worker that is not told how many: jobs mostly wait for servers, and those that wait at the same time share
 /// statements and round trips. With 128 on two cores they share most of what can be shared.
 pub fn default_slots() -> usize {
-    64 * cores()
+    (64 * cores()).min(512)
 }
 
-/// Connections to PostgreSQL that a worker with so many slots needs: a job holds one only while a statement runs, and of those
-/// that run several only four a core are under way.
+/// Connections to PostgreSQL that a worker with so many slots needs: a job holds one only while a statement or a transaction runs,
+/// and of those that run several only six a core, `adhoc` included, are under way.
 pub fn postgres_pool_size(slots: usize) -> u32 {
     u32::try_from(slots.min(8 * cores())).unwrap_or(u32::MAX).clamp(4, 32)
 }

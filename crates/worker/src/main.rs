@@ -299,6 +299,7 @@ async fn connect(
             generation_enabled: arguments.sync.position_generation_enabled,
             generation_interval: arguments.sync.position_generation_minutes,
             notifications_enabled: arguments.sync.rabbitmq_notifications_enabled,
+            time_limit: arguments.worker.job_time_limit_seconds,
             crash_limit: arguments.worker.crash_limit,
         },
         fan_out: FanOut {

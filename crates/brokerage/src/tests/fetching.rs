@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use url::Url;
 
 use super::server::{Reply, Server, json_reply, open, reply};
-use super::{ACCESS_TOKEN, API_KEY, WITHIN};
+use super::{ACCESS_TOKEN, API_KEY, WITHIN, http};
 use crate::{BrokerageError, Gate, Kind, Timeouts};
 
 /// The clients that send something.
@@ -215,6 +217,23 @@ async fn an_endless_answer_is_refused() {
         let error = server.open(kind).orders(WITHIN).await.unwrap_err();
         assert_eq!(error.to_string(), "answer not understood: an answer of over 16777216 bytes");
     }
+}
+
+#[tokio::test]
+async fn large_answers_wait_for_each_other_and_small_ones_for_none() {
+    let spaces = |count: usize| reply("200 OK", "content-type: application/json\r\n", &" ".repeat(count));
+    let (small, large) = (1 << 20, (1 << 20) + 1);
+    let server = Server::start(vec![spaces(small), spaces(large), spaces(large)]).await;
+    let http = http(Timeouts::default());
+    let url = Url::parse(&format!("http://{}/", server.address())).unwrap();
+    let get = async |limit| http.get(&url, &HeaderMap::new(), limit).await;
+    let places = http.large_of("127.0.0.1");
+    let others = places.acquire_many(places.available_permits().try_into().unwrap()).await.unwrap();
+    assert_eq!(get(WITHIN).await.unwrap().body.len(), small);
+    let error = get(Duration::from_millis(500)).await.unwrap_err();
+    assert_eq!(error.to_string(), "brokerage unavailable: no answer from 127.0.0.1 within 0.5 s");
+    drop(others);
+    assert_eq!(get(WITHIN).await.unwrap().body.len(), large);
 }
 
 #[tokio::test]

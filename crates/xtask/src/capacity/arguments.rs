@@ -1,7 +1,7 @@
 use anyhow::{Result, ensure};
 use clap::{Args, Parser};
 
-use super::demand::{Demand, SLOTS_OF_A_CORE};
+use super::demand::{Demand, SLOTS_MOST, SLOTS_OF_A_CORE};
 
 /// `EXTERNAL_ORDER_CHECK_MINUTES` where nobody says otherwise, in seconds.
 const LOOK_INTERVAL: f64 = 1800.0;
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// Cores of a machine with one worker
     #[arg(long, default_value_t = 4)]
     cores: u64,
-    /// Most slots of a worker [default: 64 for each of its cores]
+    /// Slots of a worker [default: 64 for each of its cores, at most 512]
     #[arg(long)]
     slots: Option<u64>,
     /// RETENTION_DAYS
@@ -112,7 +112,7 @@ impl Arguments {
             looks: self.looks.unwrap_or((interval_seconds as f64 / LOOK_INTERVAL).min(1.0)),
             look_seconds: self.look_seconds,
             cores: self.cores,
-            slots: self.slots.unwrap_or(SLOTS_OF_A_CORE * self.cores),
+            slots: self.slots.unwrap_or((SLOTS_OF_A_CORE * self.cores).min(SLOTS_MOST)),
             retention_days: self.retention,
         }
     }

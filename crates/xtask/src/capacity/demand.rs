@@ -1,5 +1,7 @@
-/// What a worker has by default.
+/// What a worker has by default; `service/src/settings.rs`.
 pub(crate) const SLOTS_OF_A_CORE: u64 = 64;
+/// At most.
+pub(crate) const SLOTS_MOST: u64 = 512;
 
 /// What a fleet is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,7 +21,7 @@ pub(crate) struct Demand {
     pub(crate) look_seconds: f64,
     /// Cores of a machine, which has one worker.
     pub(crate) cores: u64,
-    /// Most slots that a worker is given.
+    /// Slots of a worker.
     pub(crate) slots: u64,
     /// `RETENTION_DAYS`.
     pub(crate) retention_days: u64,

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fleet_has_the_slots_that_beats_will_ask_for_and_no_worker_more_than_it_may() {
+    fn a_fleet_has_the_slots_that_beats_will_ask_for_and_a_worker_to_spare() {
         let fleets =
             [1, 1000, 70_000, 1_000_000].map(|accounts| [0.0, 0.04, 0.2].map(|looks| (accounts, looks)));
         for (accounts, looks) in fleets.into_iter().flatten() {
@@ -191,7 +191,7 @@ mod tests {
             let plan = plan(&demand);
             assert!(plan.workers * plan.slots >= plan.wanted_slots, "{plan:?}");
             assert!(plan.workers * plan.slots >= SLOT_RESERVE * plan.busy_slots, "{plan:?}");
-            assert!(plan.slots <= demand.slots as f64 && plan.workers >= 2.0, "{plan:?}");
+            assert!(plan.workers >= 2.0, "{plan:?}");
         }
     }
 
