@@ -14,6 +14,7 @@ use crate::stepwise::{self, DOING, TTL_SECONDS};
 
 const GO_ON: &str = include_str!("go_on.lua");
 const EXTEND: &str = include_str!("extend.lua");
+const RENEW: &str = include_str!("renew.lua");
 
 /// Answers what is stored then, which may be there already: the answer to a try before may have been lost, or was an error of
 /// another account. `None` when the keys are not those of the sync `since`, or nothing can be added to them: they must be
@@ -53,15 +54,19 @@ pub(crate) async fn refresh(link: &mut Link, refreshes: &[Refresh]) -> Result<Ve
     let mut additions = Vec::new();
     for (n, (refresh, text)) in refreshes.iter().zip(texts.map_err(failed)?).enumerate() {
         let Value::BulkString(text) = text else { continue };
-        let stored = Mark::parse(&text).filter(|mark| mark.version == refresh.since);
-        if let Some(addition) = stored.and_then(|stored| Addition::nothing(&stored, &refresh.stamp())) {
-            additions.push((n, text, addition));
+        let Some(stored) = Mark::parse(&text).filter(|mark| mark.version == refresh.since) else { continue };
+        if let Some(addition) = Addition::nothing(&stored, &refresh.stamp()) {
+            let before = Some(stored.head()).filter(|head| text.starts_with(head.as_bytes()));
+            additions.push((n, text, before, addition));
         }
     }
-    let evals = additions.iter().map(|(n, text, addition)| at_once(&keys[*n], text, addition));
+    let evals = additions.iter().map(|(n, text, before, addition)| {
+        let renewed = before.as_deref().and_then(|before| renewed(&keys[*n], before, addition));
+        renewed.unwrap_or_else(|| at_once(&keys[*n], text, addition))
+    });
     let answers = link.many(Box::new(evals)).await.map_err(failed)?;
     let mut marks: Vec<Option<Mark>> = refreshes.iter().map(|_| None).collect();
-    for ((n, _, addition), answer) in additions.into_iter().zip(answers) {
+    for ((n, .., addition), answer) in additions.into_iter().zip(answers) {
         marks[n] = (answer == Value::Int(1)).then_some(addition.mark);
     }
     Ok(marks)
@@ -82,6 +87,19 @@ fn at_once(mark_key: &str, stored: &[u8], addition: &Addition) -> Cmd {
         eval.arg(value);
     }
     eval
+}
+
+/// The same where nothing is new, by what the record begins with: all of it would be sent three times. `None` where the new one
+/// is longer or shorter than what it has `before`.
+fn renewed(mark_key: &str, before: &str, addition: &Addition) -> Option<Cmd> {
+    let after = Some(addition.mark.head()).filter(|after| after.len() == before.len())?;
+    let Addition { lists, kept, .. } = addition;
+    let mut eval = redis::cmd("EVAL");
+    eval.arg(RENEW).arg(1 + lists.len() + kept.len()).arg(mark_key);
+    eval.arg(lists.iter().map(|(key, ..)| key).collect::<Vec<_>>()).arg(kept);
+    eval.arg(TTL_SECONDS).arg(lists.len()).arg(before).arg(after);
+    eval.arg(lists.iter().map(|(_, bytes, _)| *bytes).collect::<Vec<_>>());
+    Some(eval)
 }
 
 async fn key_by_key(

@@ -60,16 +60,20 @@ impl Mark {
 
     /// The JSON text. `place.lua` reads `version` and clears `digest` in exactly this form.
     pub(crate) fn json(&self) -> String {
-        let time = serde_json::Value::from(self.time.as_str());
         let keys = serde_json::Value::from(self.keys.as_slice());
-        let writing = self.writing.map(|version| format!(r#", "writing": {version}"#));
         let extent = self.extent.as_ref().map(|extent| format!(r#", "extent": {}"#, json!(extent)));
+        format!("{}{keys}{}}}", self.head(), extent.unwrap_or_default())
+    }
+
+    /// What the text begins with, up to its keys: all that a sync with nothing new changes of it.
+    pub(crate) fn head(&self) -> String {
+        let time = serde_json::Value::from(self.time.as_str());
+        let writing = self.writing.map(|version| format!(r#", "writing": {version}"#));
         format!(
-            r#"{{"version": {}, "time": {time}, "digest": "{}"{}, "keys": {keys}{}}}"#,
+            r#"{{"version": {}, "time": {time}, "digest": "{}"{}, "keys": "#,
             self.version,
             self.digest,
-            writing.unwrap_or_default(),
-            extent.unwrap_or_default()
+            writing.unwrap_or_default()
         )
     }
 }

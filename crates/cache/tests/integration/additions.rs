@@ -115,7 +115,9 @@ async fn a_refresh_costs_no_row_and_takes_nothing_for_granted() {
     let refreshed = cache.refresh_snapshot(stamp(whole, 3), 2).await.unwrap().expect("nothing changed");
     assert_eq!(refreshed, cache::Stored { unchanged: true, ..written });
     let after = all(&redis).await;
-    assert!(after["snapshot"].starts_with(r#"{"version": 3, "#), "{}", after["snapshot"]);
+    let record =
+        |version: i64| before["snapshot"].replace(r#""version": 2,"#, &format!(r#""version": {version},"#));
+    assert_eq!(after["snapshot"], record(3));
     assert_eq!(rows_of(after), rows_of(before.clone()));
     for key in before.keys() {
         let seconds: i64 = ask(&mut reader, &["TTL", &format!("trade_data:acme:Raghu:{key}")]).await;
@@ -133,6 +135,16 @@ async fn a_refresh_costs_no_row_and_takes_nothing_for_granted() {
     }
     // The record is as before but for the version that was refused above.
     assert!(cache.refresh_snapshot(stamp(whole, 4), 3).await.unwrap().is_some());
+    // One that is longer than the one before, and one that goes on from a record as nobody of us writes it.
+    assert!(cache.refresh_snapshot(stamp(whole, 10), 4).await.unwrap().is_some());
+    assert_eq!(all(&redis).await["snapshot"], record(10));
+    let other: serde_json::Value = serde_json::from_str(&record(10)).unwrap();
+    let key = "trade_data:acme:Raghu:snapshot";
+    ask::<String>(&mut reader, &["SETEX", key, "100", &other.to_string()]).await;
+    assert!(cache.refresh_snapshot(stamp(whole, 11), 10).await.unwrap().is_some());
+    assert_eq!(all(&redis).await["snapshot"], record(11));
+    let seconds: i64 = ask(&mut reader, &["TTL", key]).await;
+    assert!(seconds > 86_000, "{seconds}");
 }
 
 #[tokio::test]
