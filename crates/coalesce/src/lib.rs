@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 /// Requests that are answered at once, at most: enough to hide a round trip, few enough that none waits long for the others.
-const TOGETHER_MAX: usize = 64;
+const TOGETHER_MAX: usize = 128;
 
 /// How long those behind wait for an answer before they are asked for beside it: its connection may lead nowhere.
 const TURN: Duration = Duration::from_secs(1);
