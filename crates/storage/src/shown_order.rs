@@ -1,49 +1,96 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use sqlx::postgres::PgRow;
-use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::postgres::{PgRow, Postgres};
+use sqlx::{Column as _, Decode, Row as _, TypeInfo as _, ValueRef as _};
 
 use crate::StoredRow;
 
-/// An order as Redis readers know it, from a row of `shown_orders.sql`: PostgreSQL would take ten times as long to make
-/// JSON of so many columns. `json` is where the text is put together, for one row after the other.
-pub(crate) fn stored_row(row: &PgRow, json: &mut Vec<u8>) -> Result<StoredRow, sqlx::Error> {
-    json.clear();
-    write_columns(row, json)?;
-    let json = str::from_utf8(json).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(StoredRow {
-        id: row.try_get::<i32, _>("id")?.into(),
-        status: row.try_get("status")?,
-        instrument_key: row.try_get("instrument_key")?,
-        product: None,
-        strategy_id: row.try_get("strategy_id")?,
-        quantity: None,
-        json: json.into(),
-    })
+/// Orders as Redis readers know them, from rows of `shown_orders.sql`: PostgreSQL would take ten times as long to make JSON of so
+/// many columns.
+#[derive(Default)]
+pub(crate) struct OrderTexts {
+    /// What is the same in every row.
+    columns: Vec<Column>,
+    /// Where a text is put together, one after the other.
+    json: Vec<u8>,
 }
 
-/// All columns by their names, in their order.
-fn write_columns(row: &PgRow, json: &mut Vec<u8>) -> Result<(), sqlx::Error> {
-    for (index, column) in row.columns().iter().enumerate() {
-        json.push(if index == 0 { b'{' } else { b',' });
-        write(json, column.name())?;
-        json.push(b':');
-        match (row.try_get_raw(index)?.is_null(), column.type_info().name()) {
-            (true, _) => json.extend_from_slice(b"null"),
-            (_, "INT4") => write(json, &row.try_get::<i32, _>(index)?)?,
-            (_, "BOOL") => write(json, &row.try_get::<bool, _>(index)?)?,
-            (_, "TIMESTAMPTZ") => {
-                let time: DateTime<Utc> = row.try_get(index)?;
-                write(json, &time.to_rfc3339_opts(SecondsFormat::AutoSi, false))?;
-            }
-            (_, "JSON") => json.extend_from_slice(row.try_get_unchecked::<&[u8], _>(index)?),
-            _ => write(json, row.try_get::<&str, _>(index)?)?,
+/// A column in JSON.
+struct Column {
+    /// Its name, with what is before and after it.
+    name: Vec<u8>,
+    value: Kind,
+}
+
+/// How a value is written.
+enum Kind {
+    Integer,
+    Boolean,
+    Instant,
+    Json,
+    Text,
+}
+
+impl OrderTexts {
+    /// The order of a row. All rows must be of one statement.
+    pub(crate) fn read(&mut self, row: &PgRow) -> Result<StoredRow, sqlx::Error> {
+        if self.columns.is_empty() {
+            self.columns = columns_of(row)?;
         }
+        self.write(row).map_err(sqlx::Error::Decode)?;
+        let json = str::from_utf8(&self.json).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(StoredRow {
+            id: row.try_get::<i32, _>("id")?.into(),
+            status: row.try_get("status")?,
+            instrument_key: row.try_get("instrument_key")?,
+            product: None,
+            strategy_id: row.try_get("strategy_id")?,
+            quantity: None,
+            json: json.into(),
+        })
     }
-    json.push(b'}');
-    Ok(())
+
+    /// All columns by their names, in their order.
+    fn write(&mut self, row: &PgRow) -> Result<(), sqlx::error::BoxDynError> {
+        let Self { columns, json } = self;
+        json.clear();
+        for (index, Column { name, value: kind }) in columns.iter().enumerate() {
+            json.extend_from_slice(name);
+            let value = row.try_get_raw(index)?;
+            match kind {
+                _ if value.is_null() => json.extend_from_slice(b"null"),
+                Kind::Integer => write(json, &<i32 as Decode<Postgres>>::decode(value)?)?,
+                Kind::Boolean => write(json, &<bool as Decode<Postgres>>::decode(value)?)?,
+                Kind::Instant => {
+                    let time = <DateTime<Utc> as Decode<Postgres>>::decode(value)?;
+                    write(json, &time.to_rfc3339_opts(SecondsFormat::AutoSi, false))?;
+                }
+                Kind::Json => json.extend_from_slice(value.as_bytes()?),
+                Kind::Text => write(json, <&str as Decode<Postgres>>::decode(value)?)?,
+            }
+        }
+        json.push(b'}');
+        Ok(())
+    }
 }
 
-fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) -> Result<(), sqlx::Error> {
-    serde_json::to_writer(json, value).map_err(|error| sqlx::Error::Encode(error.into()))
+fn columns_of(row: &PgRow) -> Result<Vec<Column>, sqlx::Error> {
+    let column = |(index, column): (usize, &sqlx::postgres::PgColumn)| {
+        let mut name = vec![if index == 0 { b'{' } else { b',' }];
+        write(&mut name, column.name()).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        name.push(b':');
+        let value = match column.type_info().name() {
+            "INT4" => Kind::Integer,
+            "BOOL" => Kind::Boolean,
+            "TIMESTAMPTZ" => Kind::Instant,
+            "JSON" => Kind::Json,
+            _ => Kind::Text,
+        };
+        Ok(Column { name, value })
+    };
+    row.columns().iter().enumerate().map(column).collect()
+}
+
+fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) -> Result<(), serde_json::Error> {
+    serde_json::to_writer(json, value)
 }

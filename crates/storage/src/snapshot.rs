@@ -7,7 +7,8 @@ use ledger::Account;
 use serde_json::value::RawValue;
 use sqlx::PgExecutor;
 
-use crate::{Storage, StorageError, StrategyBook, shown_order};
+use crate::shown_order::OrderTexts;
+use crate::{Storage, StorageError, StrategyBook};
 
 /// A row as JSON text by its column names, with what the Redis layout sorts it by.
 #[derive(Debug, Clone)]
@@ -28,8 +29,8 @@ pub struct StoredRow {
     pub json: Arc<str>,
 }
 
-/// Everything of one account that goes into Redis, read in one snapshot of the database; of [`WantedOrders::These`] the orders
-/// just before all else. One that is written in between is noted as changed, and so comes with the next sync.
+/// Everything of one account that goes into Redis: the orders, and just after them all else in one snapshot of the database. An
+/// order that is written in between is noted as changed, and so comes with the next sync.
 #[derive(Debug, Clone)]
 pub struct AccountRows {
     /// `orders`, by id.
@@ -68,14 +69,7 @@ impl Storage {
         let orders = match wanted {
             WantedOrders::These([]) => Vec::new(),
             WantedOrders::These(ids) => order_rows(&self.pool, account, &organizations, Some(ids)).await?,
-            WantedOrders::All => {
-                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-                let mut transaction = self.begin_with(begin).await?;
-                let orders = order_rows(&mut *transaction, account, &organizations, None).await?;
-                let rows = rows_beside_orders(&mut *transaction, account, &organizations).await?;
-                transaction.commit().await?;
-                return Ok(rows.with_orders(orders));
-            }
+            WantedOrders::All => order_rows(&self.pool, account, &organizations, None).await?,
         };
         let rows = rows_beside_orders(&self.pool, account, &organizations).await?;
         Ok(rows.with_orders(orders))
@@ -93,10 +87,10 @@ async fn order_rows(
         .bind(organizations)
         .bind(ids)
         .fetch(executor);
-    let (mut orders, mut json) = (Vec::new(), Vec::new());
+    let (mut orders, mut texts) = (Vec::new(), OrderTexts::default());
     // Row by row: as they come they take as much again as what is made of them.
     while let Some(row) = rows.try_next().await? {
-        orders.push(shown_order::stored_row(&row, &mut json)?);
+        orders.push(texts.read(&row)?);
     }
     Ok(orders)
 }
