@@ -73,7 +73,12 @@ async fn add(
         (pipeline.cache.refresh_snapshot(stamp, since).await, news.versions.clone())
     } else {
         let rows = pipeline.storage.account_rows(&lease.account, WantedOrders::These(orders)).await;
-        let (snapshot, versions) = snapshot_of(lease, rows.map_err(|error| chain(&error))?);
+        let rows = rows.map_err(|error| chain(&error))?;
+        // One of them is gone again. Redis may have it, from a sync that wrote all orders and took none of their changes in.
+        if rows.orders.len() < orders.len() {
+            return Ok(None);
+        }
+        let (snapshot, versions) = snapshot_of(lease, rows);
         (pipeline.cache.add_to_snapshot(&snapshot, since).await, versions)
     };
     let stored = stored.map_err(|error| chain(&error))?;

@@ -1,7 +1,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use sqlx::postgres::{PgRow, Postgres};
-use sqlx::{Column as _, Decode, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::{Column as _, Decode, Row as _, Type, TypeInfo as _, ValueRef as _};
 
 use crate::StoredRow;
 
@@ -74,17 +74,19 @@ impl OrderTexts {
     }
 }
 
+/// An error for one of a type that no order has.
 fn columns_of(row: &PgRow) -> Result<Vec<Column>, sqlx::Error> {
     let column = |(index, column): (usize, &sqlx::postgres::PgColumn)| {
         let mut name = vec![if index == 0 { b'{' } else { b',' }];
         write(&mut name, column.name()).map_err(|error| sqlx::Error::Encode(error.into()))?;
         name.push(b':');
-        let value = match column.type_info().name() {
-            "INT4" => Kind::Integer,
-            "BOOL" => Kind::Boolean,
-            "TIMESTAMPTZ" => Kind::Instant,
-            "JSON" => Kind::Json,
-            _ => Kind::Text,
+        let value = match column.type_info() {
+            info if info.name() == "INT4" => Kind::Integer,
+            info if info.name() == "BOOL" => Kind::Boolean,
+            info if info.name() == "TIMESTAMPTZ" => Kind::Instant,
+            info if info.name() == "JSON" => Kind::Json,
+            info if <&str as Type<Postgres>>::compatible(info) => Kind::Text,
+            info => return Err(sqlx::Error::Decode(format!("{} is {info}", column.name()).into())),
         };
         Ok(Column { name, value })
     };

@@ -29,8 +29,8 @@ pub struct StoredRow {
     pub json: Arc<str>,
 }
 
-/// Everything of one account that goes into Redis: the orders, and just after them all else in one snapshot of the database. An
-/// order that is written in between is noted as changed, and so comes with the next sync.
+/// Everything of one account that goes into Redis, read in one snapshot of the database; of [`WantedOrders::These`] the orders
+/// just before all else. One that is written in between is noted as changed, and so comes with the next sync.
 #[derive(Debug, Clone)]
 pub struct AccountRows {
     /// `orders`, by id.
@@ -69,7 +69,14 @@ impl Storage {
         let orders = match wanted {
             WantedOrders::These([]) => Vec::new(),
             WantedOrders::These(ids) => order_rows(&self.pool, account, &organizations, Some(ids)).await?,
-            WantedOrders::All => order_rows(&self.pool, account, &organizations, None).await?,
+            WantedOrders::All => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                let mut transaction = self.begin_with(begin).await?;
+                let orders = order_rows(&mut *transaction, account, &organizations, None).await?;
+                let rows = rows_beside_orders(&mut *transaction, account, &organizations).await?;
+                transaction.commit().await?;
+                return Ok(rows.with_orders(orders));
+            }
         };
         let rows = rows_beside_orders(&self.pool, account, &organizations).await?;
         Ok(rows.with_orders(orders))
