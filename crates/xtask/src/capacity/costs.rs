@@ -1,17 +1,19 @@
 use super::figure::Figure;
 
 /// Where syncs a second are from.
-const BENCH: &str = "`cargo xtask bench`, 29 November 2026, two cores with all servers on them: RabbitMQ 3.10, PostgreSQL 15 \
+const BENCH: &str = "`cargo xtask bench`, 1 December 2026, two cores with all servers on them: RabbitMQ 3.10, PostgreSQL 15 \
                      (fsync on), Redis 7.0; a release build, one worker, accounts of 200 orders";
 /// Where the shares are from.
-const SHARES: &str = "the same servers, 29 November 2026: /proc/PID/stat of worker, PostgreSQL, RabbitMQ and Redis before and \
-                      after syncs of 300 accounts";
+const SHARES: &str = "the same servers, 1 December 2026: /proc/PID/stat of worker, PostgreSQL, RabbitMQ and Redis before and \
+                      after syncs of 1,000 accounts";
+/// Where the costs of a sync with nothing new are from. Those that run at once share statements and round trips, so each costs the
+/// more the less there is to do; servers are planned to be busy in part.
+const PACED: &str = "the same servers, 1 December 2026: /proc/PID/stat of all of them while one worker does 1,200 syncs a \
+                     second, half of what it can, of jobs that come one by one; from a full queue it does 2,432";
 /// Where bytes of the write-ahead log are from.
-const WAL: &str =
-    "in those syncs, 29 November 2026: pg_current_wal_lsn() before and after, with full_page_writes off";
+const WAL: &str = "in syncs of 300 accounts, 29 November 2026: pg_current_wal_lsn() before and after, with full_page_writes off";
 /// Where sizes are from.
-const SIZES: &str =
-    "of those accounts, 29 November 2026: pg_total_relation_size after VACUUM FULL, used_memory and DBSIZE";
+const SIZES: &str = "of those 300 accounts, 29 November 2026: pg_total_relation_size after VACUUM FULL, used_memory and DBSIZE";
 /// Cores of the machine on which syncs were measured.
 const BENCH_CORES: f64 = 2.0;
 
@@ -100,17 +102,17 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    /// What is known, of 30 November 2026. Two cores are taken to have been busy, which is more than a sync needs. All was in
+    /// What is known, of 1 December 2026. Two cores are taken to have been busy, which is more than a sync needs. All was in
     /// memory on one machine: a PostgreSQL that reads from disk, or servers that are apart, do less than is said here. Whoever
     /// measures anew changes the figures here, and runs `cargo xtask capacity --write`.
     pub(crate) const fn measured() -> Self {
         Self {
             unchanged: Work {
-                syncs_per_second: Figure::measured(831.0, BENCH),
-                worker_share: Figure::measured(0.30, SHARES),
-                postgres_share: Figure::measured(0.34, SHARES),
-                rabbitmq_share: Figure::measured(0.21, SHARES),
-                redis_share: Figure::measured(0.15, SHARES),
+                syncs_per_second: Figure::measured(1_470.0, PACED),
+                worker_share: Figure::measured(0.26, PACED),
+                postgres_share: Figure::measured(0.24, PACED),
+                rabbitmq_share: Figure::measured(0.34, PACED),
+                redis_share: Figure::measured(0.16, PACED),
                 commits: Figure::computed(
                     2.0,
                     "the statements that take the lease and end the run; those of jobs that run at once are one",
@@ -118,11 +120,11 @@ impl Costs {
                 wal_bytes: Figure::measured(1_700.0, WAL),
             },
             one_new: Work {
-                syncs_per_second: Figure::measured(192.0, BENCH),
-                worker_share: Figure::measured(0.28, SHARES),
-                postgres_share: Figure::measured(0.56, SHARES),
-                rabbitmq_share: Figure::measured(0.08, SHARES),
-                redis_share: Figure::measured(0.08, SHARES),
+                syncs_per_second: Figure::measured(250.0, BENCH),
+                worker_share: Figure::measured(0.26, SHARES),
+                postgres_share: Figure::measured(0.55, SHARES),
+                rabbitmq_share: Figure::measured(0.10, SHARES),
+                redis_share: Figure::measured(0.09, SHARES),
                 commits: Figure::computed(
                     3.0,
                     "the lease, the transaction that stores what was generated, the end",
@@ -130,15 +132,15 @@ impl Costs {
                 wal_bytes: Figure::measured(26_000.0, WAL),
             },
             forced: Work {
-                syncs_per_second: Figure::measured(108.0, BENCH),
+                syncs_per_second: Figure::measured(125.0, BENCH),
                 worker_share: Figure::measured(0.43, SHARES),
-                postgres_share: Figure::measured(0.44, SHARES),
-                rabbitmq_share: Figure::measured(0.06, SHARES),
-                redis_share: Figure::measured(0.07, SHARES),
+                postgres_share: Figure::measured(0.42, SHARES),
+                rabbitmq_share: Figure::measured(0.07, SHARES),
+                redis_share: Figure::measured(0.08, SHARES),
                 commits: Figure::computed(3.0, "as with one new order"),
                 wal_bytes: Figure::measured(9_500.0, WAL),
             },
-            published_per_second: Figure::measured(14_400.0, BENCH),
+            published_per_second: Figure::measured(14_900.0, BENCH),
             wal_page_bytes: Figure::computed(
                 8_192.0,
                 "ids of outcomes are random, so each goes to another page of that index; at \
