@@ -217,7 +217,7 @@ fn what_is_on_paper_is_what_happens() {
     use super::super::limit::Bounds;
     use super::super::plan::Plan;
     let (costs, bounds) = (Costs::measured(), Bounds::chosen());
-    for (accounts, interval, looks) in [(20_000, 300, 0.0), (20_000, 60, 0.1), (50_000, 300, 0.2)] {
+    for (accounts, interval, looks) in [(20_000, 300, 0.0), (40_000, 60, 0.1), (100_000, 300, 0.2)] {
         let demand = Demand { looks, ..demand(accounts, interval) };
         let plan = Plan::of(&demand, &costs, &bounds);
         let calm = Scenario { death: None, failures: 0.0, ..Scenario::of(&demand, &plan, &costs, 1) };
