@@ -28,6 +28,13 @@ fn setex_calls(world: &World) -> u64 {
     calls.and_then(|calls| calls.split(',').next()).map_or(0, |calls| calls.parse().expect("a number"))
 }
 
+/// The keys are those that a sync leaves which writes everything.
+fn assert_nothing_is_left_to_write(world: &World, after: &str) {
+    let gone_on = keys(world);
+    world.syncfleet(&["sync", "Raghu", "--force", "--wait", "60"]).expect(0);
+    assert_eq!(gone_on, keys(world), "after {after}");
+}
+
 /// An account that a worker syncs, and what it trades.
 fn traded() -> World {
     let world = World::new();
@@ -79,9 +86,7 @@ fn whatever_is_written_a_sync_that_goes_on_leaves_what_one_that_writes_everythin
     for write in writes {
         world.sql(&write);
         world.sync("Raghu");
-        let gone_on = keys(&world);
-        world.syncfleet(&["sync", "Raghu", "--force", "--wait", "60"]).expect(0);
-        assert_eq!(gone_on, keys(&world), "after {write}");
+        assert_nothing_is_left_to_write(&world, &write);
     }
 }
 
@@ -95,6 +100,8 @@ fn a_new_order_costs_no_rewrite_of_old_ones_and_no_order_costs_nothing() {
     let unchanged = world.sync("Raghu");
     assert_eq!(unchanged["redis_sync"]["orders_stored"], json!(1), "{unchanged}");
     assert_eq!(setex_calls(&world) - before, 1, "the result of the job");
+    let renewed = world.redis.command("INFO commandstats").unwrap();
+    assert!(renewed.contains("cmdstat_setrange:calls=1,"), "the head of the record: {renewed}");
     world.sql(&order(2, "COMPLETE", 10, ""));
     world.redis.command("CONFIG RESETSTAT").unwrap();
     let before = setex_calls(&world);
@@ -120,9 +127,7 @@ fn an_order_that_only_a_sync_without_a_generation_has_seen_goes_when_it_is_delet
     world.sql("DELETE FROM tradingdb.orders WHERE exchange_order_id = '2'");
     let without = world.sync("Raghu");
     assert_eq!(without["redis_sync"]["orders_stored"], json!(1), "{without}");
-    let gone_on = keys(&world);
-    world.syncfleet(&["sync", "Raghu", "--force", "--wait", "60"]).expect(0);
-    assert_eq!(gone_on, keys(&world));
+    assert_nothing_is_left_to_write(&world, "the deletion");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use sqlx::postgres::{PgRow, Postgres};
+use sqlx::postgres::{PgColumn, PgRow, Postgres};
 use sqlx::{Column as _, Decode, Row as _, Type, TypeInfo as _, ValueRef as _};
 
 use crate::StoredRow;
@@ -76,17 +76,18 @@ impl OrderTexts {
 
 /// An error for one of a type that no order has.
 fn columns_of(row: &PgRow) -> Result<Vec<Column>, sqlx::Error> {
-    let column = |(index, column): (usize, &sqlx::postgres::PgColumn)| {
+    let column = |(index, column): (usize, &PgColumn)| {
         let mut name = vec![if index == 0 { b'{' } else { b',' }];
         write(&mut name, column.name()).map_err(|error| sqlx::Error::Encode(error.into()))?;
         name.push(b':');
-        let value = match column.type_info() {
-            info if info.name() == "INT4" => Kind::Integer,
-            info if info.name() == "BOOL" => Kind::Boolean,
-            info if info.name() == "TIMESTAMPTZ" => Kind::Instant,
-            info if info.name() == "JSON" => Kind::Json,
-            info if <&str as Type<Postgres>>::compatible(info) => Kind::Text,
-            info => return Err(sqlx::Error::Decode(format!("{} is {info}", column.name()).into())),
+        let info = column.type_info();
+        let value = match info.name() {
+            "INT4" => Kind::Integer,
+            "BOOL" => Kind::Boolean,
+            "TIMESTAMPTZ" => Kind::Instant,
+            "JSON" => Kind::Json,
+            _ if <&str as Type<Postgres>>::compatible(info) => Kind::Text,
+            other => return Err(sqlx::Error::Decode(format!("{} is {other}", column.name()).into())),
         };
         Ok(Column { name, value })
     };
